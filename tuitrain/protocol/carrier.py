@@ -1,0 +1,61 @@
+"""What a reader of a run folder knows that the run itself cannot say, and what `run.json` holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tuitrain.protocol.commands import Request
+
+
+class CarrierStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the folder looks from here: a dead run cannot say that it is dead."""
+
+    status: Literal["live", "silent", "lost", "ended", "moved"]
+    """live: its trainer runs. silent: seen from another host, nothing new for a while. lost: the trainer
+    died without a last word. ended: it said its last word. moved: the folder is gone."""
+    detail: str = ""
+
+
+class CommandSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A command file appeared in the folder: asked, and not yet answered."""
+
+    request: Request
+
+
+class DamageSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the stream could not be read and was skipped."""
+
+    line_number: int
+    """From 1."""
+    detail: str
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`run.json`: who this run is."""
+
+    id: str
+    preset_name: str
+    title: str
+    created: float
+    """Seconds since 1970."""
+    session: str
+    """The worker session that writes, or last wrote, the stream."""
+    host: str
+    pid: int = 0
+    """0 until the worker is up."""
+    pid_created: float = 0.0
+    """Creation time of that process, seconds since 1970, so that a reused pid is not mistaken for it."""
+    boot_id: str = ""
+    """Identifies the boot of the host; empty where the system does not tell."""
+    seed: int = 0
+    total_steps: int = 0
+    """0 until the worker knows."""
+    versions: dict[str, str] = {}
+    git_revision: str = ""
+    preset: dict[str, object] = {}
+    """The resolved preset, as TOML-like data."""
+    parent: str = ""
+    """Id of the run it was branched from."""
+    protocol_version: int = 0

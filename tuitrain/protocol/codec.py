@@ -1,0 +1,121 @@
+"""How words become lines of JSON, and back.
+
+JSON has no NaN: non-finite numbers are written as the strings "NaN", "Infinity" and "-Infinity"
+(the protobuf JSON mapping), because msgspec would write null and make the whole line unreadable.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import msgspec
+
+from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.commands import Request
+from tuitrain.protocol.events import Event, UnknownEvent
+from tuitrain.protocol.plan import LearningRatePlan
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+# Lax mode reads the three strings as floats; everything else keeps its type.
+_event_decoder = msgspec.json.Decoder(Event, strict=False)
+_request_decoder = msgspec.json.Decoder(Request, strict=False)
+_info_decoder = msgspec.json.Decoder(RunInfo, strict=False)
+_plan_decoder = msgspec.json.Decoder(LearningRatePlan, strict=False)
+_EVENT_NAMES = frozenset(member.__name__ for member in Event.__args__)
+
+
+class DecodeError(ValueError):
+    """A line that is not a word of ours: torn, damaged or foreign."""
+
+
+def encode(word: msgspec.Struct) -> bytes:
+    """One line of JSON without the newline; non-finite numbers as strings."""
+    return _encoder.encode(_spell_out(msgspec.to_builtins(word)))
+
+
+def decode_event(line: bytes) -> Event:
+    """Read one event; one of a newer version becomes `UnknownEvent`.
+
+    Raises:
+        DecodeError: the line is torn, damaged or not an event.
+    """
+    try:
+        return _event_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _decode_unknown(line, error)
+
+
+def decode_request(line: bytes) -> Request:
+    """Read one request.
+
+    Raises:
+        DecodeError: it is damaged or of no command that we know.
+    """
+    return _decode(_request_decoder, line)
+
+
+def decode_run_info(text: bytes) -> RunInfo:
+    """Read `run.json`.
+
+    Raises:
+        DecodeError: it is damaged.
+    """
+    return _decode(_info_decoder, text)
+
+
+def decode_plan(text: bytes) -> LearningRatePlan:
+    """Read a plan as `encode` wrote it.
+
+    Raises:
+        DecodeError: it is damaged.
+    """
+    return _decode(_plan_decoder, text)
+
+
+def to_jsonable(word: msgspec.Struct) -> object:
+    """The word as plain data that any JSON writer takes."""
+    return _spell_out(msgspec.to_builtins(word))
+
+
+def _decode(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(str(error)) from error
+
+
+def _decode_unknown(line: bytes, error: Exception) -> UnknownEvent:
+    try:
+        raw = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as damage:
+        raise DecodeError(str(damage)) from damage
+    name = raw.get("event") if isinstance(raw, dict) else None
+    if not isinstance(name, str) or name in _EVENT_NAMES:
+        raise DecodeError(str(error)) from error
+    stamps = {key: raw[key] for key in ("seq", "time", "seconds") if isinstance(raw.get(key), int | float)}
+    return UnknownEvent(
+        name=name,
+        seq=int(stamps.get("seq", 0)),
+        time=float(stamps.get("time", 0.0)),
+        seconds=float(stamps.get("seconds", 0.0)),
+    )
+
+
+def _spell_out(value: object) -> object:
+    """Replace every non-finite float within plain data by its name."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _name_of(value)
+    if isinstance(value, dict):
+        return {key: _spell_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spell_out(item) for item in value]
+    return value
+
+
+def _name_of(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"

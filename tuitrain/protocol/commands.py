@@ -1,0 +1,142 @@
+"""What a run can be asked: requests, imperative, one final reply each.
+
+A command travels inside a `Request`, which says who asked, when, and which worker session is meant.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tuitrain.protocol.plan import Value
+
+
+class CommandBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command"):
+    """What all commands share."""
+
+
+class Pause(CommandBase, kw_only=True, tag="pause"):
+    """Finish the current step, then wait. Memory is kept, commands still work."""
+
+
+class Resume(CommandBase, kw_only=True, tag="resume"):
+    """Go on after a pause."""
+
+
+class StepOnce(CommandBase, kw_only=True, tag="step_once"):
+    """Run some optimizer steps, then pause."""
+
+    num_steps: int = 1
+    """At least 1."""
+
+
+class Stop(CommandBase, kw_only=True, tag="stop"):
+    """Finish the step, evaluate, save, end. A second one aborts: no evaluation, no save."""
+
+    abort: bool = False
+    """End after the current step without evaluating or saving."""
+
+
+class ScaleLearningRate(CommandBase, kw_only=True, tag="scale_learning_rate"):
+    """Multiply the learning rate by a factor; the schedule's shape and clock stay."""
+
+    factor: float
+    """Above 0; 0.1 is the usual decay."""
+    groups: list[str] | None = None
+    """Parameter groups by name; None means all."""
+
+
+class SetLearningRate(CommandBase, kw_only=True, tag="set_learning_rate"):
+    """Make the learning rate of the first group `lr` from the next step; other groups keep their ratio to it."""
+
+    lr: float
+    """Above 0."""
+    hold: bool = False
+    """False keeps the schedule's shape and scales it; True holds the rate constant from now on."""
+
+
+class SetSchedule(CommandBase, kw_only=True, tag="set_schedule"):
+    """Replace the schedule from the next step on."""
+
+    name: str
+    num_steps: int | None = None
+    """Length of the new shape in steps; None means until the planned end of the run."""
+    warmup_steps: int = 0
+    restart: bool = False
+    """False continues from the rate as it is now; True starts again from the full base rate."""
+    hyperparameters: dict[str, float | list[float]] = {}
+    """What the schedule takes besides, durations in steps."""
+
+
+class SetHyperparameter(CommandBase, kw_only=True, tag="set_hyperparameter"):
+    """Change one hyper-parameter of the optimizer, or `gradient_clip`."""
+
+    name: str
+    value: Value
+    """"none" switches gradient_clip off."""
+    groups: list[str] | None = None
+    """Parameter groups by name; None means all that have it."""
+
+
+class SwitchOptimizer(CommandBase, kw_only=True, tag="switch_optimizer"):
+    """Go on with another optimizer over the same parameter groups."""
+
+    name: str
+    handover: Literal["match", "cold"] = "match"
+    """"match" lets the new optimizer shadow the old one for some steps and matches the update norm;
+    "cold" starts with empty state, its rate matched on a single step."""
+    lr: float | None = None
+    """An explicit learning rate in place of the matched one; above 0."""
+    ramp_steps: int = 0
+    """Steps of re-warmup after the switch."""
+    hyperparameters: dict[str, Value] = {}
+    """What the new optimizer takes besides, e.g. momentum."""
+
+
+class PreviewSwitch(CommandBase, kw_only=True, tag="preview_switch"):
+    """Say what a switch would do, without doing it."""
+
+    name: str
+    hyperparameters: dict[str, Value] = {}
+
+
+class Evaluate(CommandBase, kw_only=True, tag="evaluate"):
+    """Evaluate now, on the train subset and the validation set; the run is not changed by it."""
+
+
+class SetPace(CommandBase, kw_only=True, tag="set_pace"):
+    """Slow the run down while a screen is attached; the numbers never change."""
+
+    max_steps_per_second: float | None = None
+    """Above 0; None means as fast as it goes."""
+
+
+Command = (
+    Pause
+    | Resume
+    | StepOnce
+    | Stop
+    | ScaleLearningRate
+    | SetLearningRate
+    | SetSchedule
+    | SetHyperparameter
+    | SwitchOptimizer
+    | PreviewSwitch
+    | Evaluate
+    | SetPace
+)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A command on its way: who asks which session, when."""
+
+    id: str
+    """Unique and ordered by time: commands apply in the order of their ids."""
+    session: str
+    """The worker session it is meant for; another session refuses it."""
+    actor: Literal["user", "preset", "auto", "signal"]
+    """Who decided: a person, the preset's moment, the run itself, or an operating system signal."""
+    time: float
+    """Seconds since 1970 by the clock of whoever asked."""
+    command: Command

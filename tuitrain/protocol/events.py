@@ -1,0 +1,340 @@
+"""What a run says: facts, past tense, in the order in which they happened.
+
+`step` counts finished optimizer steps: "applied at step 300" first acts in step 301.
+`cause` is the id of the command that led to the fact, empty where the run decided by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tuitrain.protocol.commands import Command
+from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
+from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.protocol.version import PROTOCOL_VERSION
+
+RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed", "lost"]
+"""The state of a run. The run itself never says "lost": only its readers can."""
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag=True):
+    """What every event carries; the run stamps it on publishing."""
+
+    seq: int = 0
+    """Position in the run's stream, from 1, without gaps."""
+    time: float = 0.0
+    """Seconds since 1970 by the trainer's clock."""
+    seconds: float = 0.0
+    """Seconds since the session began, by a clock that never jumps."""
+
+
+class StageEntered(EventBase, kw_only=True):
+    """A stage of starting has begun, e.g. "importing torch"."""
+
+    stage: str
+
+
+class RunStarted(EventBase, kw_only=True):
+    """The run describes itself; everything before the first step is ready."""
+
+    run: str
+    session: str
+    title: str
+    protocol_version: int = PROTOCOL_VERSION
+    step: int = 0
+    total_steps: int
+    """Planned optimizer steps of the whole run."""
+    steps_per_epoch: int
+    batch_size: int
+    num_train: int
+    num_validation: int
+    seed: int
+    device: str
+    """E.g. "cpu", "cuda:0"."""
+    torch_threads: int
+    num_parameters: int
+    metrics: tuple[MetricInfo, ...]
+    layers: tuple[LayerInfo, ...]
+    optimizer: OptimizerState
+    optimizers: tuple[str, ...]
+    """Names that switch_optimizer accepts."""
+    commands: tuple[CommandInfo, ...]
+    max_steps_per_second: float | None = None
+    """The pace that holds while a screen is attached; None means none."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Values of one metric at first_step, first_step + stride, first_step + 2 · stride, …"""
+
+    metric: str
+    first_step: int
+    values: list[float]
+    """float32 values written with the fewest digits that read back the same; may be non-finite."""
+    stride: int = 1
+
+
+class StepsFinished(EventBase, kw_only=True):
+    """Optimizer steps were finished; what was measured at them."""
+
+    step: int
+    """The last finished step."""
+    columns: tuple[Column, ...]
+
+
+class StepsThinned(EventBase, kw_only=True):
+    """The writer could not keep up (a hanging disk): some measured values were left out."""
+
+    step: int
+    metric: str
+    num_left_out: int
+
+
+class CadenceChanged(EventBase, kw_only=True):
+    """A sampled metric is measured at another stride from now on."""
+
+    step: int
+    metric: str
+    stride: int
+    reason: str
+
+
+class EvalFinished(EventBase, kw_only=True):
+    """An evaluation: `train/*` on a fixed subset of the training data, `eval/*` on the validation data, both in eval mode."""
+
+    step: int
+    metrics: dict[str, float]
+    eval_seconds: float
+    num_samples: int
+    """Samples of each of the two sides."""
+    cause: str = ""
+
+
+class LearningRatePlanned(EventBase, kw_only=True):
+    """The learning-rate plan as it stands now, past and future."""
+
+    step: int
+    plan: LearningRatePlan
+    summary: str
+    """What changed, in words, e.g. "×0.1: 1.0e-3 → 1.0e-4"."""
+    cause: str = ""
+
+
+class HandoverStarted(EventBase, kw_only=True):
+    """A new optimizer shadows the current one for `num_steps` steps before it takes over."""
+
+    step: int
+    num_steps: int
+    from_name: str
+    to_name: str
+    extra_memory_bytes: int = 0
+    """Memory that the second optimizer's state takes meanwhile."""
+    cause: str = ""
+
+
+class HandoverCancelled(EventBase, kw_only=True):
+    """The shadowing optimizer was dropped; the old one goes on."""
+
+    step: int
+    to_name: str
+    reason: str
+    cause: str = ""
+
+
+class OptimizerSwitched(EventBase, kw_only=True):
+    """Another optimizer took over: it takes step `step` + 1."""
+
+    step: int
+    asked_step: int
+    from_name: str
+    to_name: str
+    handover: Literal["match", "cold", "explicit"]
+    expected_ratio: float
+    """Size of the first update relative to the one before, as expected from the shadow; NaN where it was not measured."""
+    optimizer: OptimizerState
+    notes: tuple[str, ...] = ()
+    """What carried over and what did not, one sentence each."""
+    cause: str = ""
+
+
+class UpdateMeasured(EventBase, kw_only=True):
+    """The first update after a switch, relative to the last one before it."""
+
+    step: int
+    ratio: float
+    cause: str = ""
+
+
+class SwitchPreviewed(EventBase, kw_only=True):
+    """What a switch would do if it were made now."""
+
+    step: int
+    from_name: str
+    to_name: str
+    cold_ratio: float
+    """First update relative to the one before, if the new optimizer took over with the rate as it is."""
+    learning_rates: dict[str, float]
+    """The rate per group that would keep the size of the update."""
+    handover_steps: int
+    extra_memory_bytes: int
+    notes: tuple[str, ...] = ()
+    cause: str = ""
+
+
+class HyperparameterChanged(EventBase, kw_only=True):
+    """Hyper-parameters of the optimizer changed."""
+
+    step: int
+    name: str
+    before: str
+    after: str
+    optimizer: OptimizerState
+    notes: tuple[str, ...] = ()
+    cause: str = ""
+
+
+class PaceChanged(EventBase, kw_only=True):
+    """The pace that holds while a screen is attached."""
+
+    step: int
+    max_steps_per_second: float | None = None
+    cause: str = ""
+
+
+class Paused(EventBase, kw_only=True):
+    """The run waits after `step`."""
+
+    step: int
+    reason: str
+    cause: str = ""
+
+
+class Resumed(EventBase, kw_only=True):
+    """The run goes on."""
+
+    step: int
+    num_steps: int | None = None
+    """Steps until it pauses again; None means until the end."""
+    cause: str = ""
+
+
+class CheckpointSaved(EventBase, kw_only=True):
+    """The state of the run is safe on disk."""
+
+    step: int
+    path: str
+    """Relative to the run folder."""
+    num_bytes: int
+    sha256: str
+    save_seconds: float
+    cause: str = ""
+
+
+class AlarmRaised(EventBase, kw_only=True):
+    """Something needs a decision."""
+
+    step: int
+    kind: Literal["nonfinite_loss", "nonfinite_gradient", "nonfinite_weights", "disk"]
+    message: str
+    """What was seen, with the number."""
+    value: float
+    module: str = ""
+    """The module in which it first appeared, where that can be told."""
+    advice: str = ""
+    action: Literal["pause", "stop", "continue"] = "continue"
+    """What the run does about it."""
+
+
+class CommandQueued(EventBase, kw_only=True):
+    """The run has read a command; it will be answered at the next safe point."""
+
+    step: int
+    command: str
+    """Its id."""
+    request: Command
+    actor: str
+
+
+class CommandApplied(EventBase, kw_only=True):
+    """The final reply to a command that was carried out."""
+
+    step: int
+    command: str
+    summary: str
+
+
+class CommandRefused(EventBase, kw_only=True):
+    """The final reply to a command that was not carried out."""
+
+    step: int
+    command: str
+    reason: str
+    hint: str = ""
+
+
+class Heartbeat(EventBase, kw_only=True):
+    """Once a second: the run lives. Also what a list of runs needs to know without reading everything."""
+
+    step: int
+    state: RunState
+    steps_per_second: float
+    watching_share: float
+    """Share of step time spent on measuring and recording, 0 to 1."""
+    best: dict[str, float] = {}
+    """Best value of each evaluated metric so far."""
+    last: dict[str, float] = {}
+    """Last value of each metric."""
+    process_memory_bytes: int = 0
+    device_memory_bytes: int | None = None
+    """Memory that torch holds on the accelerator; None where the device does not tell."""
+    device_utilization: float | None = None
+    """0 to 1; None where the device does not tell."""
+    is_paced: bool = False
+    """Whether the pace slows the run down at the moment."""
+
+
+class RunEnded(EventBase, kw_only=True):
+    """The last word of a run."""
+
+    step: int
+    reason: Literal["finished", "stopped", "aborted", "failed"]
+    message: str = ""
+    """One line for people: why it ended."""
+    traceback: str = ""
+    best: dict[str, float] = {}
+    last: dict[str, float] = {}
+
+
+class UnknownEvent(EventBase, kw_only=True):
+    """An event of a newer version: counted and shown, never fatal."""
+
+    name: str
+
+
+Event = (
+    StageEntered
+    | RunStarted
+    | StepsFinished
+    | StepsThinned
+    | CadenceChanged
+    | EvalFinished
+    | LearningRatePlanned
+    | HandoverStarted
+    | HandoverCancelled
+    | OptimizerSwitched
+    | UpdateMeasured
+    | SwitchPreviewed
+    | HyperparameterChanged
+    | PaceChanged
+    | Paused
+    | Resumed
+    | CheckpointSaved
+    | AlarmRaised
+    | CommandQueued
+    | CommandApplied
+    | CommandRefused
+    | Heartbeat
+    | RunEnded
+    | UnknownEvent
+)
