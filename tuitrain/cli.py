@@ -1,0 +1,248 @@
+"""The command line: argv becomes one call. Imports neither torch nor textual; stdout is data, stderr the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tuitrain import __version__
+from tuitrain.errors import CommandError, TuitrainError
+
+if TYPE_CHECKING:
+    from tuitrain.rundir.summary import RunSummary
+
+app = typer.Typer(
+    name="tuitrain",
+    help="Watch and steer PyTorch training in the terminal. Without a command: home, with presets and runs.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique part of one, or `last`.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def main() -> None:
+    """Entry point: errors become one clear message and an exit code (1 the run failed, 2 usage)."""
+    try:
+        app()
+    except TuitrainError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # `tuitrain runs | head`: nobody reads on, which is no error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tuitrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _home(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+    if context.invoked_subcommand is None:
+        if not _has_screen():
+            typer.echo(context.get_help())
+            return
+        from tuitrain.launch import open_home
+
+        raise typer.Exit(open_home())
+
+
+@app.command()
+def run(
+    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. optimizer.lr=0.01")
+    ] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: progress lines and a summary.")] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Train inside the dashboard process; it ends with it.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Start a run and watch it. It goes on when you leave (q) or the line drops."""
+    from tuitrain.preset import load_preset
+
+    chosen = load_preset(preset, overrides or [])
+    if headless or as_json or not _has_screen():
+        from tuitrain.session.headless import run_headless
+
+        raise typer.Exit(run_headless(chosen, as_json=as_json))
+    from tuitrain.launch import watch_in_process, watch_new_run
+
+    raise typer.Exit(watch_in_process(chosen) if in_process else watch_new_run(chosen))
+
+
+@app.command()
+def runs(as_json: _Json = False) -> None:
+    """List runs, newest first."""
+    from tuitrain.rundir.catalogue import list_runs
+
+    found = list_runs()
+    if as_json:
+        typer.echo(json.dumps([_run_as_data(item) for item in found]))
+        return
+    if not found:
+        typer.echo("No runs yet. Try: tuitrain run mnist-mlp", err=True)
+        return
+    rows = [("RUN", "PRESET", "STATE", "STEP", "BEST VALIDATION", "AGE")]
+
+    def row(item: RunSummary) -> tuple[str, ...]:
+        step = f"{item.step}/{item.total_steps}" if item.total_steps else str(item.step)
+        best = " ".join(f"{name} {item.best[name]:.4g}" for name in ("eval/loss", "eval/accuracy") if name in item.best)
+        return item.id, item.preset, item.state, step, best or "-", _age(time.time() - item.created)
+
+    rows += [row(item) for item in found]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
+    for line, item in zip(rows, (None, *found), strict=True):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        typer.echo(f"{text}  ({item.problem})" if item is not None and item.problem else text)
+
+
+@app.command()
+def attach(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Default: the newest live run, else the newest.")] = "",
+) -> None:
+    """Show a run's whole history and follow it. Any number of screens may watch at once."""
+    from tuitrain.rundir.catalogue import find_run, newest_live_or_newest
+
+    folder = find_run(run) if run else newest_live_or_newest()
+    if not _has_screen():
+        from tuitrain.session.headless import follow_plainly
+
+        raise typer.Exit(follow_plainly(folder))
+    from tuitrain.launch import watch_run
+
+    raise typer.Exit(watch_run(folder))
+
+
+@app.command()
+def replay(
+    run: _Run = "last",
+    speed: Annotated[float, typer.Option(min=0.01, help="1 is as it was; 10 ten times faster.")] = 10.0,
+) -> None:
+    """Play a run again through the same screens: space pauses, the arrows seek."""
+    from tuitrain.rundir.catalogue import find_run
+
+    folder = find_run(run)
+    if not _has_screen():
+        raise CommandError("replay needs a terminal.", hint=f"tuitrain attach {folder.id}, which prints lines.")
+    from tuitrain.launch import replay_run
+
+    raise typer.Exit(replay_run(folder, speed))
+
+
+@app.command(context_settings={"ignore_unknown_options": False})
+def ask(
+    run: _Run,
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="`tuitrain ask last help` lists them.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the reply.")] = 10.0,
+    wait: Annotated[str, typer.Option(help="`reply`, or `swap` for the end of a hand-over.")] = "reply",
+    as_json: _Json = False,
+) -> None:
+    """Ask a run something and wait for its reply. Exit 0 applied, 1 refused or no answer, 2 no such command."""
+    from tuitrain.preset.reading import parse_value
+    from tuitrain.protocol.describe import COMMANDS, command_arguments, command_help, parse_command
+    from tuitrain.rundir.catalogue import find_run
+    from tuitrain.session.asking import ask_and_wait
+    from tuitrain.techniques.checking import check_command
+
+    if command == "help":
+        for name in COMMANDS:
+            typer.echo(f"{name}\n    {command_help(name)}")
+            for argument, kind in command_arguments(name):
+                typer.echo(f"      {argument}: {kind}")
+        return
+    given = dict(_pair(text, parse_value) for text in arguments or [])
+    checked = check_command(parse_command(command, given))
+    if wait not in {"reply", "swap"}:
+        raise CommandError(f'--wait {wait} is not known.', hint="reply or swap.")
+    wait_for: Literal["reply", "swap"] = "swap" if wait == "swap" else "reply"
+    reply = ask_and_wait(find_run(run), checked, timeout, wait_for=wait_for)
+    if as_json:
+        data = {"status": reply.status, "command": reply.command, "id": reply.id, "step": reply.step}
+        typer.echo(json.dumps({**data, "text": reply.text, "hint": reply.hint}))
+    else:
+        typer.echo(reply.sentence())
+    raise typer.Exit(0 if reply.status == "applied" else 1)
+
+
+@app.command()
+def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = "") -> None:
+    """List the presets, or show one."""
+    from tuitrain.preset import list_presets, load_preset, presets_folder
+
+    if not name:
+        found = list_presets()
+        width = max(len(item.name) for item in found)
+        for item in found:
+            typer.echo(f"{item.name.ljust(width)}  {item.title}")
+            typer.echo(f"{' ' * width}  {item.look_for}")
+        return
+    chosen = load_preset(name)
+    typer.echo(f"{chosen.title}\n\n{chosen.about}\n")
+    typer.echo(f"Look for: {chosen.look_for}\nPress:    {chosen.press}\n")
+    path = presets_folder() / f"{chosen.name}.toml"
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        typer.echo(text[text.find("[task]") :].rstrip())
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: versions, device, terminal, run folder, what could end a run."""
+    from tuitrain.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+def _has_screen() -> bool:
+    return sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+
+
+def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise CommandError(f'"{text}" is not of the form key=value.', hint="factor=0.1")
+    return key.replace("-", "_"), parse(value)
+
+
+def _run_as_data(item: RunSummary) -> dict[str, object]:
+    """The documented keys first; `started` in ISO 8601, non-finite numbers as strings."""
+    import msgspec
+
+    from tuitrain.protocol.codec import to_jsonable
+
+    started = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(item.created))
+    return {**msgspec.convert(to_jsonable(item), dict[str, object]), "started": started}
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+if __name__ == "__main__":
+    main()

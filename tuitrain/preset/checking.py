@@ -1,0 +1,125 @@
+"""What pydantic cannot know: names of our tables, and combinations that cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tuitrain.errors import CommandError, UnknownNameError, nearest
+from tuitrain.preset.schema import Preset
+from tuitrain.protocol.describe import parse_command
+from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, MODELS, PREPROCESSINGS
+from tuitrain.techniques.checking import check_command
+from tuitrain.techniques.hyperparameter import problems_with
+from tuitrain.techniques.optimizers import OPTIMIZERS, split_betas
+from tuitrain.techniques.schedules import SCHEDULES
+
+Problem = tuple[str, str]
+"""Key, and what is wrong with what to try."""
+
+
+def table_problems(preset: Preset) -> list[Problem]:
+    """Everything that the tables find wrong, in the order of the file."""
+    return [*_task(preset), *_train(preset), *_eval(preset), *_optimizer(preset), *_schedule(preset), *_moments(preset)]
+
+
+def _unknown(key: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
+    known = tuple(known)
+    if name not in known:
+        close = nearest(name, known)
+        hint = f'Did you mean "{close}"?' if close else f"Try one of {', '.join(known)}."
+        yield key, f'{key} = "{name}" is not known. {hint}'
+
+
+def _task(preset: Preset) -> Iterator[Problem]:
+    task = preset.task
+    yield from _unknown("task.dataset", task.dataset, DATASETS)
+    yield from _unknown("task.model", task.model, MODELS)
+    yield from _unknown("task.activation", task.activation, ACTIVATIONS)
+    yield from _unknown("task.init", task.init, INITIALIZATIONS)
+    yield from _unknown("task.preprocess", task.preprocess, PREPROCESSINGS)
+    dataset, model = DATASETS.get(task.dataset), MODELS.get(task.model)
+    if dataset is None or model is None:
+        return
+    if model.needs_image and not dataset.is_image:
+        yield "task.model", f'task.model = "{task.model}" needs images, and {task.dataset} has none. Try model = "mlp".'
+    if preset.regularize.shift and not dataset.is_image:
+        yield "regularize.shift", f"regularize.shift moves images, and {task.dataset} has none. Try shift = 0."
+    if preset.regularize.label_smoothing and dataset.kind == "regression":
+        yield (
+            "regularize.label_smoothing",
+            f"regularize.label_smoothing needs classes, and {task.dataset} is a regression. Try label_smoothing = 0.",
+        )
+    if task.num_train is not None and task.num_train > dataset.num_train:
+        yield (
+            "task.num_train",
+            f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}.",
+        )
+    if preset.train.batch_size == 1 and task.batch_norm:
+        yield "task.batch_norm", "task.batch_norm needs a train.batch_size above 1. Try batch_size = 32."
+
+
+def _train(preset: Preset) -> Iterator[Problem]:
+    if preset.train.epochs is not None and preset.train.steps is not None:
+        yield "train.steps", "train.steps and train.epochs exclude each other. Try one of them."
+    dataset = DATASETS.get(preset.task.dataset)
+    size = preset.train.batch_size
+    if dataset is not None and isinstance(size, int):
+        available = preset.task.num_train or dataset.num_train
+        if size > available:
+            yield (
+                "train.batch_size",
+                f"train.batch_size = {size} is more than the {available} training samples. "
+                'Try batch_size = "full".',
+            )
+
+
+def _eval(preset: Preset) -> Iterator[Problem]:
+    given = [key for key in ("every_steps", "every_epochs", "every_seconds") if getattr(preset.eval, key) is not None]
+    if len(given) > 1:
+        yield f"eval.{given[1]}", f"eval.{given[0]} and eval.{given[1]} exclude each other. Try one of them."
+
+
+def _optimizer(preset: Preset) -> Iterator[Problem]:
+    section = preset.optimizer
+    yield from _unknown("optimizer.name", section.name, OPTIMIZERS)
+    spec = OPTIMIZERS.get(section.name)
+    if spec is None:
+        return
+    given = split_betas(section.further)
+    for name, text in problems_with(section.name, spec.hyperparameters, given):
+        yield f"optimizer.{name}", _sentence(f"optimizer.{name}", text)
+    if "weight_decay" in given and preset.regularize.weight_decay is not None:
+        yield (
+            "regularize.weight_decay",
+            "regularize.weight_decay and optimizer.weight_decay are the same thing. Try one of them.",
+        )
+    if given.get("nesterov") is True and not given.get("momentum") and section.name == "sgd":
+        yield "optimizer.nesterov", "optimizer.nesterov = true needs momentum. Try momentum = 0.9."
+    if section.name == "muon" and (preset.task.model == "linear" or not preset.task.hidden):
+        yield (
+            "optimizer.name",
+            f'optimizer.name = "muon" works on hidden 2-D weights, and this {preset.task.model} has none. Try "adamw".',
+        )
+
+
+def _schedule(preset: Preset) -> Iterator[Problem]:
+    section = preset.schedule
+    yield from _unknown("schedule.name", section.name, SCHEDULES)
+    spec = SCHEDULES.get(section.name)
+    if spec is not None:
+        for name, text in problems_with(section.name, spec.hyperparameters, section.further):
+            yield f"schedule.{name}", _sentence(f"schedule.{name}", text)
+
+
+def _moments(preset: Preset) -> Iterator[Problem]:
+    for index, moment in enumerate(preset.moment, start=1):
+        key = f"moment {index}"
+        try:
+            check_command(parse_command(moment.do, moment.further))
+        except (CommandError, UnknownNameError) as error:
+            yield key, f"{key} (at step {moment.at_step}): {error}"
+
+
+def _sentence(key: str, text: str) -> str:
+    """`text` begins with the value or with the owner of the key; both read on after the key."""
+    return f"{key}: {text}" if text[:1].isalpha() else f"{key} = {text}"

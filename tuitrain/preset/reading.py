@@ -1,0 +1,256 @@
+"""Find, read, extend, override and check a preset; every mistake is reported at once.
+
+The presets live in `presets/` at the top of a checkout, and as `tuitrain/presets` inside a wheel:
+`presets_folder` looks in these two places, in the order wheel, checkout.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tuitrain.errors import PresetError, nearest
+from tuitrain.preset.checking import Problem, table_problems
+from tuitrain.preset.schema import Preset
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_NAMED_SECTIONS = ("optimizer", "schedule")
+_EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epochs", "every_seconds")}
+_PARSERS = {
+    "float_type": "is not a number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "bool_type": "is not true or false",
+    "string_type": "is not a text",
+    "list_type": "is not a list",
+    "finite_number": "is not a finite number",
+    "model_type": "is not a table",
+    "dict_type": "is not a table",
+}
+
+
+def presets_folder() -> Path:
+    """Where the shipped presets are."""
+    shipped = _PACKAGE / "presets"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "presets"
+
+
+def list_presets() -> list[Preset]:
+    """All shipped presets, by name. A broken one is an error: they are ours.
+
+    Raises:
+        PresetError: a shipped preset has mistakes.
+    """
+    return [load_preset(path.stem) for path in sorted(presets_folder().glob("*.toml"))]
+
+
+def load_preset(name_or_file: str, overrides: Sequence[str] = ()) -> Preset:
+    """Read a shipped preset by name, or any file that ends in .toml, and apply `key=value` overrides.
+
+    Raises:
+        PresetError: not found, or any mistakes, all of them.
+    """
+    path = _find(name_or_file)
+    data, problems = _read_extended(path)
+    data.setdefault("name", path.stem)
+    changed, override_problems = _apply_overrides(data, overrides)
+    problems += override_problems
+    return _checked(data, _shown(path), changed, problems)
+
+
+def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
+    """A preset from what `Preset.to_data` gave, e.g. out of run.json.
+
+    Raises:
+        PresetError: it has mistakes.
+    """
+    return _checked(dict(data), place, frozenset(), [])
+
+
+def _find(name_or_file: str) -> Path:
+    if name_or_file.endswith(".toml") or "/" in name_or_file:
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise PresetError([f"{name_or_file}: there is no such file. Try: a path to a .toml file."])
+        return path
+    path = presets_folder() / f"{name_or_file}.toml"
+    if not path.is_file():
+        known = sorted(found.stem for found in presets_folder().glob("*.toml"))
+        close = nearest(name_or_file, known)
+        hint = f'Did you mean "{close}"?' if close else f"Try one of {', '.join(known)}, or a path to a .toml file."
+        raise PresetError([f'No preset named "{name_or_file}". {hint}'])
+    return path
+
+
+def _read_extended(path: Path) -> tuple[dict[str, Any], list[str]]:
+    data = _read(path)
+    parent_name = data.pop("extends", None)
+    if parent_name is None:
+        return data, []
+    if not isinstance(parent_name, str):
+        return data, [f"{_shown(path)}: extends is not the name of a preset."]
+    beside = path.parent / f"{parent_name}.toml"
+    parent = _read(beside if beside.is_file() else _find(parent_name))
+    if "extends" in parent:
+        return data, [f"{_shown(path)}: extends = \"{parent_name}\" extends another one. Try: extend that directly."]
+    return _merged(parent, data), []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PresetError([f"{_shown(path)}: not valid TOML: {error}"]) from None
+    except OSError as error:
+        raise PresetError([f"{_shown(path)}: cannot be read: {error.strerror}"]) from None
+
+
+def _merged(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    """The child's keys over the parent's.
+
+    A section that names another entry starts afresh, and of keys that exclude each other the child's stands.
+    """
+    result = dict(parent)
+    for key, value in child.items():
+        old = result.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            is_other = key in _NAMED_SECTIONS and "name" in value and value["name"] != old.get("name")
+            rivals = _EXCLUSIVE.get(key, ()) if any(name in value for name in _EXCLUSIVE.get(key, ())) else ()
+            kept = {} if is_other else {name: item for name, item in old.items() if name not in rivals}
+            result[key] = {**kept, **value}
+        else:
+            result[key] = value
+    return result
+
+
+def _apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[frozenset[str], list[str]]:
+    """Write overrides into `data`; returns the keys changed and what was wrong."""
+    problems: list[str] = []
+    by_section: dict[str, Any] = {}
+    changed: set[str] = set()
+    for text in overrides:
+        key, separator, value = text.partition("=")
+        parts = key.strip().split(".")
+        if not separator or not all(parts) or len(parts) > 2:
+            problems.append(f'command line: "{text}" is not of the form section.key=value. Try: optimizer.lr=0.01')
+            continue
+        changed.add(key.strip())
+        if len(parts) == 1:
+            by_section[parts[0]] = parse_value(value)
+        else:
+            by_section.setdefault(parts[0], {})[parts[1]] = parse_value(value)
+    merged = _merged(data, by_section)
+    data.clear()
+    data.update(merged)
+    return frozenset(changed), problems
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML writes it; a bare word is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems: list[str]) -> Preset:
+    def at(key: str) -> str:
+        return "command line" if key in changed else place
+
+    try:
+        preset = Preset.model_validate(data)
+    except ValidationError as error:
+        details = _distinct(error.errors())
+        problems += [f"{at(_key_of(detail))}: {_in_words(detail)}" for detail in details]
+        problems += [f"{at(key)}: {text}" for key, text in _problems_of_the_rest(data, details)]
+        raise PresetError(problems) from None
+    problems += [f"{at(key)}: {text}" for key, text in table_problems(preset)]
+    if problems:
+        raise PresetError(problems)
+    return preset
+
+
+def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails]) -> list[Problem]:
+    """What the tables say of everything that is not already wrong, so that all mistakes come at once."""
+    rest = copy.deepcopy(data)
+    for detail in details:
+        holder: Any = rest
+        for part in detail["loc"][:-1]:
+            inner = holder.get(part) if isinstance(holder, dict) else None
+            if not isinstance(inner, dict):
+                break
+            holder = inner
+        for part in detail["loc"]:
+            if isinstance(holder, dict):
+                holder.pop(part, None)
+    try:
+        return table_problems(Preset.model_validate(rest))
+    except ValidationError:
+        return []
+
+
+def _distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
+    """One error a key: a union reports one for each of its members."""
+    seen: dict[str, ErrorDetails] = {}
+    for detail in details:
+        seen.setdefault(_key_of(detail), detail)
+    return list(seen.values())
+
+
+def _key_of(detail: ErrorDetails) -> str:
+    """The key as a person writes it: pydantic appends the member of a union, which is no key."""
+    parts = detail["loc"]
+    if parts and parts[0] == "moment" and len(parts) > 2 and isinstance(parts[1], int):
+        return f"moment {parts[1] + 1}.{parts[2]}"
+    return ".".join(str(part) for part in parts[:2])
+
+
+def _in_words(detail: ErrorDetails) -> str:
+    key = _key_of(detail)
+    if detail["type"] == "extra_forbidden":
+        known = _fields_beside(detail["loc"])
+        close = nearest(str(detail["loc"][-1]), known)
+        hint = f'Did you mean "{close}"?' if close else f"Known keys: {', '.join(known)}."
+        return f"{key} is not a key of a preset. {hint}"
+    if detail["type"] == "missing":
+        return f"{key} is missing."
+    value = detail["input"]
+    shown = f'"{value}"' if isinstance(value, str) else value
+    problem = _PARSERS.get(detail["type"], detail["msg"].replace("Input should", "should"))
+    return f"{key} = {shown} {problem}.{_try(key)}"
+
+
+def _fields_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    model: type[BaseModel] = Preset
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return tuple(model.model_fields)
+
+
+def _try(key: str) -> str:
+    section, _, name = key.partition(".")
+    examples = {"optimizer.lr": "3e-4", "train.batch_size": "64", "train.epochs": "10", "train.device": '"auto"'}
+    if key in examples:
+        return f" Try: {name} = {examples[key]}"
+    annotation = Preset.model_fields[section].annotation if section in Preset.model_fields else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and name in annotation.model_fields:
+        default = annotation.model_fields[name].get_default()
+        if isinstance(default, bool | int | float | str) and default != "":
+            return f" Try: {name} = {str(default).lower() if isinstance(default, bool) else default}"
+    return ""
+
+
+def _shown(path: Path) -> str:
+    """A path short enough to read: relative to the presets, else to where the person is."""
+    folder = presets_folder()
+    if path.parent == folder:
+        return f"presets/{path.name}"
+    return str(path)

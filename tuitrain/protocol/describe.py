@@ -1,0 +1,145 @@
+"""What the commands are, for people: their names, arguments and help, and how text becomes a command.
+
+The screens, `tuitrain ask` and the moments of a preset all come through `parse_command`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+
+import msgspec
+
+from tuitrain.errors import CommandError, nearest
+from tuitrain.protocol import commands
+from tuitrain.protocol.commands import Command
+
+COMMANDS: dict[str, type[Command]] = {
+    str(member.__struct_config__.tag): member for member in Command.__args__
+}
+"""Name on the command line → class."""
+
+_POSITIVE = ("factor", "lr", "num_steps", "max_steps_per_second")
+_NOT_NEGATIVE = ("warmup_steps", "ramp_steps")
+
+
+def parse_command(name: str, arguments: Mapping[str, object]) -> Command:
+    """Make a command from its name and arguments, as a preset's moment or `tuitrain ask` gives them.
+
+    Arguments that are no field of the command go to its `hyperparameters`, where it has any: they are
+    checked against the tables by `techniques.checking`.
+
+    Raises:
+        CommandError: no such command or argument, with the nearest known one, or a value of the wrong kind.
+    """
+    folded = name.replace("-", "_")
+    if folded not in COMMANDS:
+        close = nearest(folded, COMMANDS)
+        raise CommandError(
+            f'No command named "{name}".', hint=f'"{close}".' if close else f"one of {', '.join(COMMANDS)}."
+        )
+    return _build(folded, COMMANDS[folded], arguments)
+
+
+def command_name(command: Command) -> str:
+    """The name of a command as it is written, e.g. "scale_learning_rate"."""
+    return str(command.__struct_config__.tag)
+
+
+def command_help(name: str) -> str:
+    """The first sentence of a command's docstring."""
+    return (inspect.getdoc(COMMANDS[name]) or "").split("\n", maxsplit=1)[0]
+
+
+def command_arguments(name: str) -> list[tuple[str, str]]:
+    """Pairs of (argument, type in words) of a command."""
+    return [
+        (field.name, _in_words(field.type))
+        for field in msgspec.structs.fields(COMMANDS[name])
+    ]
+
+
+def sentence(command: Command) -> str:
+    """What was asked, in words for a log: "scale_learning_rate factor=0.1"."""
+    parts = [command_name(command)]
+    for field, value in msgspec.structs.asdict(command).items():
+        default = getattr(type(command)(**_required(command)), field)
+        if field == "hyperparameters":
+            parts += [f"{key}={_plain(item)}" for key, item in value.items()]
+        elif value != default or field in _required(command):
+            parts.append(f"{field}={_plain(value)}")
+    return " ".join(parts)
+
+
+def _build(name: str, kind: type[Command], arguments: Mapping[str, object]) -> Command:
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    known = {key: value for key, value in arguments.items() if key in fields and key != "hyperparameters"}
+    rest = {key: value for key, value in arguments.items() if key not in known}
+    if rest and "hyperparameters" not in fields:
+        unknown = next(iter(rest))
+        close = nearest(unknown, fields)
+        hint = f'"{close}".' if close else f"{', '.join(fields)}." if fields else "it without arguments."
+        raise CommandError(f'{name} has no argument "{unknown}".', hint=hint)
+    missing = [field.name for field in fields.values() if field.required and field.name not in known]
+    if missing:
+        raise CommandError(f"{name} needs {missing[0]}.", hint=f"{name} {missing[0]}=…")
+    _check_range(name, known)
+    if rest:
+        known["hyperparameters"] = rest
+    try:
+        return msgspec.convert({"command": name, **known}, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{name}: {_readable(str(error), fields, known)}") from None
+
+
+def _check_range(name: str, known: Mapping[str, object]) -> None:
+    for key in (*_POSITIVE, *_NOT_NEGATIVE):
+        value = known.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        is_wrong = value < 0 if key in _NOT_NEGATIVE else not value > 0
+        if is_wrong or value != value or value in (float("inf"), float("-inf")):
+            bound = "0 or more" if key in _NOT_NEGATIVE else "above 0"
+            raise CommandError(f"{name}: {key} = {value:g} is not {bound}.")
+
+
+def _readable(text: str, fields: Mapping[str, msgspec.structs.FieldInfo], known: Mapping[str, object]) -> str:
+    """msgspec says "Expected `float`, got `str` - at `$.factor`"; we say "factor = "fast" is not a number."."""
+    for key, field in fields.items():
+        if f"$.{key}" in text:
+            value = known.get(key)
+            shown = f'"{value}"' if isinstance(value, str) else value
+            return f"{key} = {shown} is not {_in_words(field.type)}."
+    return text
+
+
+def _in_words(annotation: object) -> str:
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        options = [arg for arg in typing.get_args(annotation) if arg is not types.NoneType]
+        if set(options) == set(typing.get_args(commands.Value)):
+            return "a value"
+        return " or ".join(_in_words(option) for option in options)
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f'"{choice}"' for choice in typing.get_args(annotation))
+    if typing.get_origin(annotation) is list:
+        return "a list of names" if typing.get_args(annotation) == (str,) else "a list of numbers"
+    if typing.get_origin(annotation) is dict:
+        return "further name=value pairs"
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a name"}
+    return words.get(typing.cast("type", annotation), str(annotation))
+
+
+def _required(command: Command) -> dict[str, object]:
+    return {
+        field.name: getattr(command, field.name)
+        for field in msgspec.structs.fields(command)
+        if field.required
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,13 @@
+"""The carrier: a training run is a folder, and this is all that touches it.
+
+places      where runs live, what lies in a run's folder, its id and its `run.json`
+private     files that only their owner can read, whole or not at all
+writer      the trainer says something: append to `events.jsonl`
+follower    a reader listens: follow `events.jsonl`, or read only its beginning or end
+commands    a reader asks, the trainer looks: one file a command
+lock        held while the trainer lives
+status      is it live, silent, lost, ended or moved?
+presence    is a screen attached?
+summary     one run in short
+catalogue   all runs at a glance, and one of them by name
+"""

@@ -1,0 +1,130 @@
+"""The lock of a run folder: held from before the trainer is started until its process is gone.
+
+The starter locks, hands the open descriptor to the worker and closes its own: the lock lives on, and
+dies with the worker however that dies. It is the open file that is locked, so a forked child would
+keep a dead run alive; here a forked child closes it. A child made by `subprocess` is not forked in
+this sense (no Python runs before exec) and gets the descriptor with `pass_fds=[lock.fileno()]`; but
+with `preexec_fn` it is, and loses it: start workers with `start_new_session=True` instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import weakref
+from types import TracebackType
+from typing import Self
+
+from tuitrain.errors import RunBusyError
+from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.private import cannot, open_private
+
+_PATIENCE_SECONDS = 1.0
+_RETRY_SECONDS = 0.02
+
+
+class RunLock:
+    """A held lock; made by `acquire` or `from_descriptor`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        _held.add(self)
+
+    @classmethod
+    def acquire(cls, folder: RunFolder) -> RunLock:
+        """Take the lock.
+
+        Raises:
+            RunBusyError: another trainer has it.
+            RunFolderError: the lock file cannot be made, or its file system knows no locks.
+        """
+        try:
+            descriptor = open_private(folder.lock_path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise cannot("opened", folder.lock_path, error) from error
+        lock = cls(descriptor)
+        # Whoever asks `is_locked` holds it for an instant, too: one refusal is no answer.
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        try:
+            while not _take(descriptor, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    lock.release()
+                    raise RunBusyError(
+                        f"{folder.path}: another trainer is at work in it.",
+                        hint=f"watching it: `tuitrain attach {folder.id}`.",
+                    )
+                time.sleep(_RETRY_SECONDS)
+        except OSError as error:
+            lock.release()
+            raise cannot("locked", folder.lock_path, error) from error
+        return lock
+
+    @classmethod
+    def from_descriptor(cls, descriptor: int) -> RunLock:
+        """Take over a lock that was inherited over exec.
+
+        Raises:
+            RunBusyError: the descriptor is of a lock file, but another process has the lock.
+            OSError: it is no open descriptor.
+        """
+        os.set_inheritable(descriptor, False)
+        if not _take(descriptor, fcntl.LOCK_EX):
+            raise RunBusyError("The lock that was handed over is held by another trainer.")
+        return cls(descriptor)
+
+    def fileno(self) -> int:
+        """The locked descriptor, to be handed to a worker; -1 once released."""
+        return self._descriptor
+
+    def release(self) -> None:
+        """Let go of it here; it stays locked as long as a process to which it was handed lives."""
+        # No LOCK_UN: that would unlock it for those who inherited it as well.
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def is_locked(folder: RunFolder) -> bool:
+    """Whether a trainer holds the folder; False where there is no lock file.
+
+    Raises:
+        RunFolderError: the lock file is there and cannot be asked.
+    """
+    try:
+        descriptor = os.open(folder.lock_path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise cannot("read", folder.lock_path, error) from error
+    try:
+        return not _take(descriptor, fcntl.LOCK_SH)
+    except OSError as error:
+        raise cannot("asked", folder.lock_path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _release_all() -> None:
+    for lock in list(_held):
+        lock.release()
+
+
+_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_release_all)

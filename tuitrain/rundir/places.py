@@ -1,0 +1,126 @@
+"""Where runs live, what lies in the folder of one, how it is named, and who it is (`run.json`)."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tuitrain.errors import RunFolderError
+from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.codec import DecodeError, decode_run_info, encode
+from tuitrain.rundir.private import cannot, make_private_folder, read_whole, replace_whole
+
+MAX_INFO_BYTES = 16 << 20
+_MAX_NAME_LENGTH = 40
+
+
+def home_folder() -> Path:
+    """$TUITRAIN_HOME, else the platform's folder for user data."""
+    chosen = os.environ.get("TUITRAIN_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("tuitrain", appauthor=False)
+
+
+def runs_folder() -> Path:
+    """The folder that holds one folder a run; it may not exist yet."""
+    return home_folder() / "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run, by its path; it need not exist."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make the folder and those within, readable by their owner only.
+
+        Raises:
+            RunFolderError: it cannot be made, or something is in it already.
+        """
+        folder = cls(path)
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                raise RunFolderError(f"{path}: is not empty.", hint="another folder for the new run.")
+            for part in (path, folder.commands_path, folder.checkpoints_path, folder.screens_path):
+                make_private_folder(part)
+        except OSError as error:
+            raise cannot("made", path, error) from error
+        return folder
+
+    @property
+    def id(self) -> str:
+        """The name of the folder."""
+        return self.path.name
+
+    @property
+    def info_path(self) -> Path:
+        """Who this run is, as `RunInfo`."""
+        return self.path / "run.json"
+
+    @property
+    def events_path(self) -> Path:
+        """Everything the run said, a line an event."""
+        return self.path / "events.jsonl"
+
+    @property
+    def commands_path(self) -> Path:
+        """Folder of everything the run was asked, a file a command."""
+        return self.path / "commands"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of saved states."""
+        return self.path / "checkpoints"
+
+    @property
+    def screens_path(self) -> Path:
+        """Folder in which attached screens announce themselves."""
+        return self.path / "screens"
+
+    @property
+    def output_path(self) -> Path:
+        """What the trainer process printed."""
+        return self.path / "output.log"
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked while the trainer lives."""
+        return self.path / "lock"
+
+
+def new_run_id(preset_name: str, now: datetime) -> str:
+    """A new name such as "20261121-1432-mnist-mlp-7f3a": sorts by time, safe as a file name, hard to repeat."""
+    name = re.sub(r"[^a-z0-9]+", "-", preset_name.lower())[:_MAX_NAME_LENGTH].strip("-")
+    return f"{now:%Y%m%d-%H%M}-{name or 'run'}-{secrets.token_hex(2)}"
+
+
+def write_info(folder: RunFolder, info: RunInfo) -> None:
+    """Write `run.json`, all of it or nothing.
+
+    Raises:
+        RunFolderError: it cannot be written; an earlier one stands.
+    """
+    replace_whole(folder.info_path, encode(info) + b"\n")
+
+
+def read_info(folder: RunFolder) -> RunInfo:
+    """Read `run.json`.
+
+    Raises:
+        RunFolderError: it is not there, cannot be read or is damaged.
+    """
+    try:
+        return decode_run_info(read_whole(folder.info_path, MAX_INFO_BYTES))
+    except OSError as error:
+        raise cannot("read", folder.info_path, error) from error
+    except (DecodeError, RecursionError) as error:
+        raise RunFolderError(f"{folder.info_path}: is damaged: {error}.") from error

@@ -1,0 +1,140 @@
+"""Files that only their owner can read, whole or not at all, and errors that say what to do.
+
+A run folder can be told what to do by whoever can write to it: the modes hold under any umask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from tuitrain.errors import RunFolderError
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a descriptor; a file that this creates has mode 0600 whatever the umask.
+
+    Raises:
+        OSError: as `os.open`.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+    if flags & os.O_CREAT:
+        # A umask can only have taken bits away. The file of somebody else is not ours to change.
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder of mode 0700, and its missing parents likewise; an existing one is left as it is.
+
+    Raises:
+        OSError: as `os.mkdir`.
+    """
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    try:
+        path.mkdir(mode=FOLDER_MODE)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(FOLDER_MODE)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte.
+
+    Raises:
+        OSError: as `os.write`; an unknown part may have been written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 so that every reader sees all of the old or all of the new content.
+
+    Raises:
+        RunFolderError: it could not be written; the old content stands.
+    """
+    # The dot keeps the unfinished file out of sight of those who list the folder.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = open_private(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise cannot("written", path, error) from error
+    _sync_folder(path.parent)
+
+
+def read_whole(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`; anything larger is not read at all.
+
+    Raises:
+        OSError: it is not there, cannot be read, is too large or is no regular file.
+    """
+    # O_NONBLOCK: opening a FIFO that somebody left here would otherwise wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if found.st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"its {found.st_size} bytes are more than the {max_bytes} that it may have")
+        return os.pread(descriptor, max_bytes, 0)
+    finally:
+        os.close(descriptor)
+
+
+def cannot(done: str, path: Path, error: OSError) -> RunFolderError:
+    """The error that says that `path` cannot be `done` ("written", "read", …), and what to try."""
+    return RunFolderError(f"{path}: cannot be {done}: {reason(error)}.", hint=advice(error, path))
+
+
+def reason(error: OSError) -> str:
+    """What the system said, in words."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def advice(error: OSError, path: Path) -> str:
+    """What to try after an error of the system at `path`."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"freeing space on the disk that holds {path.parent}."
+        case errno.EFBIG:
+            return "a higher limit on the size of files (ulimit -f)."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "a folder that you can write to, by setting TUITRAIN_HOME."
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"whether {path.parent} was moved or deleted; `tuitrain runs` lists what is there."
+        case errno.EIO | errno.ESTALE:
+            return f"whether the disk or file server that holds {path.parent} is well."
+        case _:
+            return ""
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename survive a power cut, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

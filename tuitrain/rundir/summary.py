@@ -1,0 +1,165 @@
+"""One run in short: from `run.json`, the end of the stream and the lock; a week costs no more than a minute."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from tuitrain.errors import RunFolderError
+from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.events import (
+    EvalFinished,
+    Event,
+    Heartbeat,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    RunState,
+    StageEntered,
+    StepsFinished,
+)
+from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
+from tuitrain.rundir.lock import is_locked
+from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.rundir.status import SILENT_SECONDS, this_host
+
+_STATE_AT_END: dict[str, RunState] = {
+    "finished": "finished",
+    "stopped": "stopped",
+    "aborted": "stopped",
+    "failed": "failed",
+}
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One run in a list of runs."""
+
+    id: str
+    path: str
+    preset: str = ""
+    title: str = ""
+    state: RunState = "lost"
+    step: int = 0
+    total_steps: int = 0
+    """0 where it is not known."""
+    best: dict[str, float] = {}
+    last: dict[str, float] = {}
+    created: float = 0.0
+    """Seconds since 1970."""
+    host: str = ""
+    pid: int = 0
+    problem: str = ""
+    """Why this is not the whole story; empty where it is."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its trainer is at work or waits."""
+        return self.state in {"starting", "running", "paused"}
+
+
+def summarize(folder: RunFolder) -> RunSummary:
+    """One run in short; never fails: see `problem`."""
+    problems: list[str] = []
+    info = RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
+    try:
+        info = read_info(folder)
+    except RunFolderError as error:
+        problems.append(error.message)
+    progress = _Progress()
+    try:
+        # The lock first: once it is free nobody writes, so the end of the stream read after it is final.
+        is_free = not is_locked(folder)
+        if not progress.read(folder):
+            problems.append(f"{folder.events_path}: nothing in it can be read.")
+        if is_free and _is_dead(folder, info) and not progress.has_ended:
+            progress.state = "lost"
+    except RunFolderError as error:
+        problems.append(error.message)
+        progress.state = "lost"
+    return RunSummary(
+        id=folder.id,
+        path=str(folder.path),
+        preset=info.preset_name,
+        title=info.title,
+        state=progress.state,
+        step=progress.step,
+        total_steps=info.total_steps or progress.total_steps,
+        best=progress.best,
+        last=progress.last,
+        created=info.created,
+        host=info.host,
+        pid=info.pid,
+        problem=" ".join(problems),
+    )
+
+
+class _Progress:
+    """What the end of a stream tells: the newest word on each thing counts."""
+
+    def __init__(self) -> None:
+        self.state: RunState = "starting"
+        self.has_ended = False
+        self.step = 0
+        self.total_steps = 0
+        self.best: dict[str, float] = {}
+        self.last: dict[str, float] = {}
+
+    def read(self, folder: RunFolder) -> bool:
+        """Fold the end of a stream; False where it has one and nothing in it is readable."""
+        newest: list[Event] = []
+        for event in last_events_backwards(folder.events_path):
+            newest.append(event)
+            if isinstance(event, Heartbeat | RunEnded | RunStarted):
+                break
+        else:
+            # Neither a heartbeat nor a beginning within so much: it has begun, and says a lot.
+            if _size(folder.events_path) > EXCERPT_BYTES:
+                self.state = "running"
+        for event in reversed(newest):
+            self._add(event)
+        return bool(newest) or _size(folder.events_path) == 0
+
+    def _add(self, event: Event) -> None:
+        self.step = max(self.step, getattr(event, "step", 0))
+        self.has_ended = isinstance(event, RunEnded)
+        match event:
+            case StageEntered():
+                self.state = "starting"
+            case RunStarted():
+                self.state, self.total_steps = "running", event.total_steps
+            case Heartbeat():
+                self.state, self.best, self.last = event.state, event.best, event.last
+            case RunEnded():
+                self.state, self.best, self.last = _STATE_AT_END[event.reason], event.best, event.last
+            case Paused():
+                self.state = "paused"
+            case Resumed() | StepsFinished():
+                self.state = "running"
+            case EvalFinished():
+                self.last = self.last | event.metrics
+            case _:
+                pass
+
+
+def _is_dead(folder: RunFolder, info: RunInfo) -> bool:
+    """Whether a free lock means death; seen from another host it may only mean that locks are not shared."""
+    if info.host in {"", this_host()}:
+        return True
+    return abs(time.time() - _modified(folder.events_path)) > 2 * SILENT_SECONDS
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,89 @@
+"""A run without a screen: start it, print it, stop it on a signal, hand on its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from tuitrain.errors import TuitrainError
+from tuitrain.preset import Preset
+from tuitrain.protocol.commands import Stop
+from tuitrain.rundir.places import RunFolder
+from tuitrain.session.asking import send
+from tuitrain.session.printer import Printer
+from tuitrain.session.reading import RunReader
+from tuitrain.session.start import start_detached
+from tuitrain.session.worker import EXIT_CODES
+
+_POLL_SECONDS = 0.05
+
+
+def run_headless(preset: Preset, *, as_json: bool) -> int:
+    """Train without a screen; the first SIGINT or SIGTERM asks the run to stop, a second one to abort.
+
+    Raises:
+        RunFolderError: the run folder cannot be made or written.
+    """
+    started = start_detached(preset, has_screen=False)
+    printer = Printer(started.folder.id)
+    printer.say(f"run {started.folder.id}")
+    with _signals_ask_to_stop(started.folder, printer):
+        _print_to_the_end(started.folder, printer, started.process)
+    printer.finish(as_json=as_json)
+    return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+
+
+def follow_plainly(folder: RunFolder) -> int:
+    """Print a run that goes on elsewhere, until it ends or the person presses ctrl+c, which leaves it alone."""
+    printer = Printer(folder.id)
+    try:
+        _print_to_the_end(folder, printer, None)
+    except KeyboardInterrupt:
+        printer.say(f"left {folder.id}; it goes on. Come back with: tuitrain attach {folder.id}")
+        return 0
+    printer.finish(as_json=False)
+    return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+
+
+def _print_to_the_end(folder: RunFolder, printer: Printer, process: subprocess.Popen[bytes] | None) -> None:
+    reader = RunReader(folder)
+    while True:
+        words = reader.poll()
+        printer.take(words)
+        if process is not None:
+            process.poll()  # reaps it: a zombie would look alive
+        if words:
+            continue
+        if printer.ended is not None or (printer.status is not None and printer.status.status in {"lost", "moved"}):
+            break
+        time.sleep(_POLL_SECONDS)
+    if printer.ended is None and reader.torn_end():
+        printer.say(f"a torn last line of {reader.torn_end()} bytes was skipped")
+    if process is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10.0)
+
+
+@contextlib.contextmanager
+def _signals_ask_to_stop(folder: RunFolder, printer: Printer) -> Iterator[None]:
+    presses = 0
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        printer.say("stopping: evaluate, save, end; once more to abort" if presses == 1 else "aborting")
+        try:
+            send(folder, Stop(abort=presses > 1))
+        except TuitrainError as error:
+            printer.say(str(error))
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""A trainer, its pump and its folder in one process: what the worker and the in-process mode have in common."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from tuitrain.errors import TuitrainError
+from tuitrain.preset import Preset
+from tuitrain.protocol.commands import Request, Stop
+from tuitrain.protocol.events import AlarmRaised, RunEnded, StageEntered
+from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_id
+from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
+from tuitrain.rundir.presence import PresenceWatch
+from tuitrain.rundir.writer import EventWriter
+from tuitrain.training.control import Control
+from tuitrain.training.moments import moments_of
+from tuitrain.training.pace import Pace
+from tuitrain.training.pump import Pump
+from tuitrain.training.run import Run
+from tuitrain.training.telemetry import Telemetry
+
+OnNonfinite = Literal["pause", "stop", "continue"]
+
+
+class Hosting:
+    """Runs a preset in a folder: the training thread here, the pump beside it.
+
+    Args:
+        folder: made by `start.create_run`; its lock is held by this process.
+        preset: checked.
+        on_nonfinite: what to do at a NaN where the preset leaves it open.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: RunFolder, preset: Preset, on_nonfinite: OnNonfinite) -> None:
+        self._folder = folder
+        self._preset = preset
+        self._on_nonfinite = on_nonfinite
+        self._session = read_info(folder).session
+        self.run = Run()
+        self._telemetry = Telemetry()
+        presence = PresenceWatch(folder)
+        pace = Pace(preset.train.max_steps_per_second, presence.is_attached)
+        self.control = Control(self.run, self._session, moments_of(preset, self._session), pace)
+        self._writer = EventWriter(folder.events_path)
+        self._pump = Pump(
+            self.run, self._writer, _Inbox(CommandReader(folder)), self.control.deliver, self._telemetry,
+            self._disk_refuses,
+        )  # fmt: skip
+
+    def work(self) -> RunEnded:
+        """Train to the end, whatever happens; returns the last word after it was written."""
+        self._pump.start()
+        self.run.publish(StageEntered(stage="importing torch"))
+        try:
+            ended = self._train()
+        except TuitrainError as error:
+            ended = self._failed(str(error), "")
+        except BaseException as error:
+            # Whatever training code may raise, SystemExit too, must end as a recorded failure.
+            ended = self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+        self.control.refuse_the_rest(ended.step, "the run has ended")
+        self.run.publish(ended)
+        self._pump.close()
+        self._writer.close()
+        if self._pump.trouble:
+            sys.stderr.write(f"{self._pump.trouble}\n")
+        return ended
+
+    def ask_to_stop(self, *, abort: bool = False) -> None:
+        """A signal asks for the end; a second one for the end at once."""
+        self.control.deliver(
+            Request(
+                id=new_command_id(), session=self._session, actor="signal", time=time.time(), command=Stop(abort=abort)
+            )
+        )
+
+    def _train(self) -> RunEnded:
+        from tuitrain.training.setup import build_trainer  # imports torch
+
+        trainer = build_trainer(
+            self._preset,
+            self.run,
+            self.control,
+            run_id=self._folder.id,
+            session=self._session,
+            data_folder=home_folder() / "data",
+            checkpoint_folder=self._folder.checkpoints_path,
+            on_nonfinite=self._on_nonfinite,
+        )
+        self._telemetry.watch_device(trainer.task.validation.x.device)
+        self._complete_info(trainer.total_steps)
+        return trainer.train()
+
+    def _complete_info(self, total_steps: int) -> None:
+        import torch
+
+        info = read_info(self._folder)
+        versions = {**info.versions, "torch": str(torch.__version__)}
+        write_info(self._folder, msgspec.structs.replace(info, total_steps=total_steps, versions=versions))
+
+    def _failed(self, message: str, trace: str) -> RunEnded:
+        progress = self.run.progress
+        progress.state = "failed"
+        if trace:
+            sys.stderr.write(trace)
+        return RunEnded(
+            step=progress.step, reason="failed", message=message, traceback=trace, best=progress.best,
+            last=progress.last,
+        )  # fmt: skip
+
+    def _disk_refuses(self, message: str) -> None:
+        """Said once each time it begins; the pump keeps what it cannot write, and tries again."""
+        action = self._preset.train.on_disk_full
+        sys.stderr.write(f"{message}\n")
+        self.run.publish(
+            AlarmRaised(
+                step=self.run.progress.step, kind="disk", message=message, value=0.0, action=action,
+                advice="free some space: what was measured is kept in memory and written then",
+            )
+        )  # fmt: skip
+        if action == "stop":
+            self.control.stop()
+
+
+class _Inbox:
+    """The run folder's commands for the pump; a damaged one is told on stderr, which is output.log."""
+
+    def __init__(self, reader: CommandReader) -> None:
+        self._reader = reader
+
+    def poll(self) -> Iterable[Request]:
+        try:
+            found = self._reader.poll()
+        except TuitrainError:
+            return []  # a folder that cannot be listed now may be later
+        for item in found:
+            if isinstance(item, DamagedCommand):
+                sys.stderr.write(f"commands/{item.name}: not a command: {item.detail}\n")
+        return [item for item in found if isinstance(item, Request)]
+
+
+def work_in_thread(hosting: Hosting, name: str = "training") -> threading.Thread:
+    """Start the training thread; the caller keeps its main thread for signals or for drawing."""
+    thread = threading.Thread(target=hosting.work, name=name, daemon=True)
+    thread.start()
+    return thread

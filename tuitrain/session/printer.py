@@ -1,0 +1,187 @@
+"""The plain screen: progress on stderr, the result on stdout. For scripts, logs and dumb terminals."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from typing import TextIO
+
+from tuitrain.protocol.carrier import CarrierStatus, DamageSeen
+from tuitrain.protocol.events import (
+    AlarmRaised,
+    CadenceChanged,
+    CommandApplied,
+    CommandRefused,
+    EvalFinished,
+    HandoverCancelled,
+    Heartbeat,
+    OptimizerSwitched,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    StageEntered,
+    StepsFinished,
+    UpdateMeasured,
+)
+from tuitrain.session.reading import Word
+
+_LINE_SECONDS = 5.0
+_BAR_SECONDS = 0.1
+_BAR_WIDTH = 24
+
+
+class Printer:
+    """Prints a run as it goes; with a bar where stderr is a terminal.
+
+    Args:
+        run: its id.
+        stream: where progress goes.
+    """
+
+    def __init__(self, run: str, stream: TextIO = sys.stderr) -> None:
+        self.run = run
+        self.ended: RunEnded | None = None
+        self.status: CarrierStatus | None = None
+        self.step = 0
+        self.seconds = 0.0
+        self.last: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+        self._stream = stream
+        self._has_bar = stream.isatty()
+        self._total = 0
+        self._rate = 0.0
+        self._loss = math.nan
+        self._next_line = 0.0
+
+    def take(self, words: list[Word]) -> None:
+        """Take in what was read, and print what a person should see of it."""
+        for word in words:
+            self._take(word)
+        interval = _BAR_SECONDS if self._has_bar else _LINE_SECONDS
+        now = time.monotonic()
+        if self._total and self.ended is None and now >= self._next_line:
+            self._next_line = now + interval
+            self._progress()
+
+    def summary(self) -> dict[str, object]:
+        """What `--json` prints: the run and its numbers, non-finite ones as null."""
+        reason = self.ended.reason if self.ended is not None else "lost"
+        names = sorted({*self.last, *self.best})
+        return {
+            "run": self.run,
+            "state": {"aborted": "stopped"}.get(reason, reason),
+            "reason": self.ended.message or reason if self.ended is not None else "the trainer is gone",
+            "steps": self.step,
+            "seconds": round(self.seconds, 3),
+            "metrics": {name: {"last": _plain(self.last, name), "best": _plain(self.best, name)} for name in names},
+        }
+
+    def finish(self, *, as_json: bool) -> None:
+        """Print the final summary."""
+        self._clear_bar()
+        if as_json:
+            sys.stdout.write(json.dumps(self.summary()) + "\n")
+            return
+        summary = self.summary()
+        rate = self.step / self.seconds if self.seconds else 0.0
+        sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s")
+        sys.stdout.write(f" ({rate:.0f} steps/s)\n")
+        for name in sorted(self.last):
+            sys.stdout.write(f"  {name:<15} last {self.last[name]:<10.4g} best {self.best.get(name, math.nan):.4g}\n")
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """One line on stderr, above the bar."""
+        self._clear_bar()
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def _take(self, word: Word) -> None:
+        self._note_numbers(word)
+        line = _line_for(word)
+        if line:
+            self.say(line)
+
+    def _note_numbers(self, word: Word) -> None:
+        if isinstance(word, RunStarted):
+            self._total = word.total_steps
+        elif isinstance(word, StepsFinished):
+            self.step = max(self.step, word.step)
+            losses = [column for column in word.columns if column.metric == "batch/loss"]
+            self._loss = losses[-1].values[-1] if losses else self._loss
+        elif isinstance(word, EvalFinished):
+            self.last = {**self.last, **word.metrics}
+        elif isinstance(word, Heartbeat):
+            self._rate, self.best = word.steps_per_second, dict(word.best)
+        elif isinstance(word, RunEnded):
+            self.ended, self.step = word, word.step
+            self.last, self.best = {**self.last, **word.last}, dict(word.best)
+        if isinstance(word, CarrierStatus):
+            self.status = word
+        elif not isinstance(word, DamageSeen) and hasattr(word, "seconds"):
+            self.seconds = max(self.seconds, word.seconds)
+
+    def _progress(self) -> None:
+        share = self.step / self._total
+        numbers = f"step {self.step}/{self._total}  loss {self._loss:.4g}"
+        if "eval/loss" in self.last:
+            numbers += f"  eval/loss {self.last['eval/loss']:.4g}"
+        numbers += f"  {self._rate:.0f} steps/s"
+        if not self._has_bar:
+            self._stream.write(f"{numbers}\n")
+        else:
+            filled = int(share * _BAR_WIDTH)
+            self._stream.write(f"\r\x1b[K{'━' * filled}{'─' * (_BAR_WIDTH - filled)} {numbers}")
+        self._stream.flush()
+
+    def _clear_bar(self) -> None:
+        if self._has_bar:
+            self._stream.write("\r\x1b[K")
+
+
+def _line_for(word: Word) -> str:
+    """What is worth a line of its own."""
+    match word:
+        case StageEntered():
+            return f"starting: {word.stage}"
+        case RunStarted():
+            size = f"{word.num_parameters} parameters, {word.num_train} training samples"
+            return f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}"
+        case EvalFinished():
+            numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
+            return f"step {word.step}: {numbers}"
+        case OptimizerSwitched():
+            return f"step {word.step}: {word.from_name} → {word.to_name}"
+        case UpdateMeasured():
+            return f"step {word.step}: first update ×{word.ratio:.2f}"
+        case HandoverCancelled():
+            return f"step {word.step}: hand-over to {word.to_name} dropped: {word.reason}"
+        case CommandApplied():
+            return f"step {word.step}: applied: {word.summary}"
+        case CommandRefused():
+            return f"step {word.step}: refused: {word.reason}"
+        case AlarmRaised():
+            return f"step {word.step}: ALARM: {word.message}. {word.advice}".rstrip(". ") + "."
+        case Paused():
+            return f"step {word.step}: paused: {word.reason}"
+        case Resumed():
+            return f"step {word.step}: resumed"
+        case CadenceChanged():
+            return f"step {word.step}: {word.metric} at every {word.stride} steps: {word.reason}"
+        case RunEnded():
+            text = word.traceback or word.message
+            return f"{word.reason} at step {word.step}{': ' if text else ''}{text}"
+        case DamageSeen():
+            return f"line {word.line_number} of the recording cannot be read: {word.detail}"
+        case CarrierStatus() if word.status in {"lost", "moved", "silent"}:
+            return f"{word.status}: {word.detail}"
+        case _:
+            return ""
+
+
+def _plain(values: dict[str, float], name: str) -> float | None:
+    value = values.get(name, math.nan)
+    return value if math.isfinite(value) else None

@@ -1,0 +1,111 @@
+"""Start a run: its folder, and a trainer process that outlives this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import secrets
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tuitrain.preset import Preset
+from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.version import PROTOCOL_VERSION
+from tuitrain.rundir.lock import RunLock
+from tuitrain.rundir.places import RunFolder, new_run_id, runs_folder, write_info
+from tuitrain.rundir.status import this_host
+
+
+@dataclass(frozen=True)
+class Started:
+    """A trainer process on its way."""
+
+    folder: RunFolder
+    process: subprocess.Popen[bytes]
+
+
+def create_run(preset: Preset, *, parent: str = "") -> RunFolder:
+    """Make the folder of a new run and say in `run.json` who it is.
+
+    Raises:
+        RunFolderError: it cannot be made or written.
+    """
+    now = time.time()
+    folder = RunFolder.create(runs_folder() / new_run_id(preset.name, datetime.fromtimestamp(now)))  # local time
+    write_info(
+        folder,
+        RunInfo(
+            id=folder.id,
+            preset_name=preset.name,
+            title=preset.title,
+            created=now,
+            session=secrets.token_hex(8),
+            host=this_host(),
+            seed=preset.train.seed,
+            versions=_versions(),
+            git_revision=_git_revision(),
+            preset=preset.to_data(),
+            parent=parent,
+            protocol_version=PROTOCOL_VERSION,
+        ),
+    )
+    return folder
+
+
+def start_detached(preset: Preset, *, has_screen: bool) -> Started:
+    """Start a trainer in its own session: no terminal, no stdin, its output in `output.log`.
+
+    It holds the lock of its folder from before it exists, so no reader ever sees it as dead while it starts.
+
+    Args:
+        preset: checked.
+        has_screen: whether a person watches; decides what happens at a NaN where the preset leaves it open.
+
+    Raises:
+        RunFolderError: the folder cannot be made or written.
+    """
+    folder = create_run(preset)
+    with RunLock.acquire(folder) as lock:
+        output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "tuitrain.session.worker", str(folder.path),
+                    "--lock-descriptor", str(lock.fileno()),
+                    "--on-nonfinite", "pause" if has_screen else "stop",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        finally:
+            os.close(output)
+    return Started(folder, process)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in ("tuitrain", "torch", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _git_revision() -> str:
+    """Of the folder one stands in, where that is a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=2.0, check=False, cwd=Path.cwd()
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,65 @@
+"""Data made from formulas: numpy only, the same for the same seed on every machine."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LINE_FLOOR = 1.115
+"""Mean squared residual of the `line` data around their least-squares line."""
+
+
+class Arrays(NamedTuple):
+    """Training and validation data as they come, before preprocessing."""
+
+    train_x: NDArray[np.generic]
+    train_y: NDArray[np.generic]
+    validation_x: NDArray[np.generic]
+    validation_y: NDArray[np.generic]
+
+
+def line(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """y = 2x + 1 with x in (0, 100) and noise scaled so that no line fits better than `LINE_FLOOR`."""
+    rng = np.random.default_rng(seed)
+    train_x, train_y = _line_points(rng, num_train)
+    validation_x, validation_y = _line_points(rng, num_validation)
+    return Arrays(train_x, train_y, validation_x, validation_y)
+
+
+def spiral(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """Two arms of an Archimedean spiral, one and a half turns, with a little noise."""
+    rng = np.random.default_rng(seed)
+    points = [_spiral_points(rng, count) for count in (num_train, num_validation)]
+    return Arrays(points[0][0], points[0][1], points[1][0], points[1][1])
+
+
+def lab_wave(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """y = exp(−x²) cos(10x) + 0.03 ε with x uniform in (−3, 3): the data of the optimizer lab."""
+    rng = np.random.default_rng(seed)
+    halves = []
+    for count in (num_train, num_validation):
+        x = rng.uniform(-3.0, 3.0, (count, 1))
+        y = np.exp(-(x**2)) * np.cos(10.0 * x) + 0.03 * rng.standard_normal((count, 1))
+        halves.append((x.astype(np.float32), y.astype(np.float32)))
+    return Arrays(halves[0][0], halves[0][1], halves[1][0], halves[1][1])
+
+
+def _line_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    x = rng.uniform(0.0, 100.0, count)
+    noise = rng.standard_normal(count)
+    design = np.stack([x, np.ones(count)], axis=1)
+    noise -= design @ np.linalg.lstsq(design, noise, rcond=None)[0]
+    noise *= np.sqrt(LINE_FLOOR / np.mean(noise**2))
+    y = 2.0 * x + 1.0 + noise
+    return x[:, None].astype(np.float32), y[:, None].astype(np.float32)
+
+
+def _spiral_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    label = np.arange(count) % 2
+    along = np.sqrt(rng.uniform(0.02, 1.0, count))
+    angle = 3.0 * np.pi * along + np.pi * label
+    points = np.stack([along * np.cos(angle), along * np.sin(angle)], axis=1)
+    points += 0.02 * rng.standard_normal(points.shape)
+    return points.astype(np.float32), label.astype(np.int64)

@@ -1,0 +1,113 @@
+"""The datasets and models that a preset may name, as specs without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tuitrain.errors import UnknownNameError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """One dataset."""
+
+    name: str
+    summary: str
+    kind: Literal["classification", "regression"]
+    input_shape: tuple[int, ...]
+    """Shape of one sample, channels first for images."""
+    num_outputs: int
+    """Classes, or regression targets."""
+    num_train: int
+    num_validation: int
+    source: Literal["embedded", "synthetic", "torchvision"]
+    is_image: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One model."""
+
+    name: str
+    summary: str
+    needs_image: bool = False
+
+
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec
+    for spec in (
+        DatasetSpec(
+            name="mnist-5k", summary="5 000 handwritten digits of MNIST, embedded", kind="classification",
+            input_shape=(1, 28, 28), num_outputs=10, num_train=4000, num_validation=1000, source="embedded",
+            is_image=True,
+        ),
+        DatasetSpec(
+            name="digits", summary="1 797 digits of 8×8 pixels (UCI), embedded", kind="classification",
+            input_shape=(1, 8, 8), num_outputs=10, num_train=1000, num_validation=797, source="embedded",
+            is_image=True,
+        ),
+        DatasetSpec(
+            name="line", summary="y = 2x + 1 with noise; its least-squares loss is 1.115", kind="regression",
+            input_shape=(1,), num_outputs=1, num_train=100, num_validation=100, source="synthetic",
+        ),
+        DatasetSpec(
+            name="spiral", summary="two intertwined spirals", kind="classification",
+            input_shape=(2,), num_outputs=2, num_train=400, num_validation=400, source="synthetic",
+        ),
+        DatasetSpec(
+            name="lab-wave", summary="y = exp(−x²) cos(10x) + 0.03 ε, x in (−3, 3)", kind="regression",
+            input_shape=(1,), num_outputs=1, num_train=10000, num_validation=2000, source="synthetic",
+        ),
+        DatasetSpec(
+            name="mnist", summary="all of MNIST, through torchvision", kind="classification",
+            input_shape=(1, 28, 28), num_outputs=10, num_train=60000, num_validation=10000, source="torchvision",
+            is_image=True,
+        ),
+        DatasetSpec(
+            name="fashion-mnist", summary="all of Fashion-MNIST, through torchvision", kind="classification",
+            input_shape=(1, 28, 28), num_outputs=10, num_train=60000, num_validation=10000, source="torchvision",
+            is_image=True,
+        ),
+        DatasetSpec(
+            name="cifar10", summary="all of CIFAR-10, through torchvision", kind="classification",
+            input_shape=(3, 32, 32), num_outputs=10, num_train=50000, num_validation=10000, source="torchvision",
+            is_image=True,
+        ),
+    )
+}  # fmt: skip
+
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec(name="linear", summary="one affine map"),
+        ModelSpec(name="mlp", summary="affine maps with an activation between them"),
+        ModelSpec(name="cnn", summary="3×3 convolutions, each with pooling, then affine maps", needs_image=True),
+    )
+}
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu", "leaky-relu", "identity")
+INITIALIZATIONS = ("he", "xavier", "torch")
+PREPROCESSINGS = ("standardize", "scale", "raw")
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """The spec of a dataset.
+
+    Raises:
+        UnknownNameError: it is not in the table; names the nearest one.
+    """
+    if name not in DATASETS:
+        raise UnknownNameError("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def model_spec(name: str) -> ModelSpec:
+    """The spec of a model.
+
+    Raises:
+        UnknownNameError: it is not in the table; names the nearest one.
+    """
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS)
+    return MODELS[name]

@@ -1,0 +1,6 @@
+"""The producer: everything that happens between a preset and the facts it leads to. Read `trainer` first.
+
+`trainer` the loop · `setup` builds what it needs · `control` the safe point · `commands` what each command does ·
+`updating` rates, clipping, the step · `handover` and `preview` switching optimizers · `evaluation` · `probes` ·
+`nonfinite` · `checkpoint` · `pace` · `devices` · `run`, `recorder`, `pump` from measurements to events.
+"""

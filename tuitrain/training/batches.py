@@ -1,0 +1,43 @@
+"""The order of the training data: a permutation an epoch; order and augmentation have generators of their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tuitrain.tasks.build.task import Task
+
+
+class Batches:
+    """Endless augmented batches of a task's training data; an incomplete last batch of an epoch is left out.
+
+    Args:
+        task: gives the data, on its device, and how it is augmented.
+        batch_size: at most the number of samples.
+        seed: of the permutations and of the augmentation.
+    """
+
+    def __init__(self, task: Task, batch_size: int, seed: int) -> None:
+        self._task = task
+        self._split = task.train
+        self._batch_size = batch_size
+        self._generator = torch.Generator().manual_seed(seed)
+        self._augmentation = torch.Generator().manual_seed(seed + 1)
+        self._order: Tensor | None = None
+        self._cursor = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, at least 1."""
+        return max(1, len(self._split) // self._batch_size)
+
+    def next(self) -> tuple[Tensor, Tensor]:
+        """The next batch: inputs (batch_size, *input_shape) and targets."""
+        if self._batch_size == len(self._split):
+            return self._task.augmented(self._split.x, self._augmentation), self._split.y
+        if self._order is None or self._cursor + self._batch_size > len(self._split):
+            order = torch.randperm(len(self._split), generator=self._generator)
+            self._order, self._cursor = order.to(self._split.x.device), 0
+        chosen = self._order[self._cursor : self._cursor + self._batch_size]
+        self._cursor += self._batch_size
+        return self._task.augmented(self._split.x[chosen], self._augmentation), self._split.y[chosen]

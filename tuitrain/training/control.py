@@ -1,0 +1,135 @@
+"""The safe point: between two steps, the only place where commands act.
+
+drain → apply → (paused: wait, still draining). Moments of the preset come first, then commands by id;
+each gets exactly one final reply.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.commands import Request
+from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
+from tuitrain.training.pace import Pace
+from tuitrain.training.run import Run
+
+Apply = Callable[[Request], str]
+"""Carries out a request; returns what was done, in words, or raises TuitrainError with why not."""
+
+
+class Control:
+    """Holds what was asked until the training thread is at a safe point.
+
+    Args:
+        run: where replies are published.
+        session: requests meant for another session are refused.
+        moments: (step, request) of the preset, in order.
+        pace: slows the run down while it is watched.
+    """
+
+    def __init__(self, run: Run, session: str, moments: Sequence[tuple[int, Request]], pace: Pace) -> None:
+        self.pace = pace
+        self.stopping: Literal["", "stop", "abort"] = ""
+        self._run = run
+        self._session = session
+        self._moments = deque(moments)
+        self._inbox: deque[Request] = deque()
+        self._wake = threading.Event()
+        self._is_paused = False
+        self._steps_until_pause: int | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the run waits."""
+        return self._is_paused
+
+    def deliver(self, request: Request) -> None:
+        """Take a request from any thread; it is answered at the next safe point."""
+        self._run.publish(
+            CommandQueued(
+                step=self._run.progress.step, command=request.id, request=request.command, actor=request.actor
+            )
+        )
+        self._inbox.append(request)
+        self._wake.set()
+
+    def at_safe_point(self, step: int, apply: Apply) -> None:
+        """Answer everything asked so far; return when the next step may be taken, or when the run shall stop."""
+        self._apply_moments(step, apply)
+        deadline: float | None = None
+        while not self.stopping:
+            self._wake.clear()  # before draining: what is delivered from here on wakes the wait below
+            while self._inbox:
+                self._answer(self._inbox.popleft(), step, apply)
+            if self.stopping:
+                return
+            if self._is_paused:
+                self._wake.wait()
+                continue
+            if deadline is None:
+                deadline = time.monotonic() + self.pace.delay()
+            remaining = deadline - time.monotonic()
+            self._run.progress.is_paced = remaining > 0.0
+            if remaining <= 0.0 or not self.pace.is_holding:
+                return
+            self._wake.wait(remaining)
+
+    def step_taken(self, step: int) -> None:
+        """Count a step against a step-once; pauses after the last one."""
+        if self._steps_until_pause is None:
+            return
+        self._steps_until_pause -= 1
+        if self._steps_until_pause <= 0:
+            self.pause(step, "stepped")
+
+    def pause(self, step: int, reason: str, cause: str = "") -> None:
+        """Wait from the next safe point on."""
+        self._is_paused = True
+        self._steps_until_pause = None
+        self._run.progress.state = "paused"
+        self._run.publish(Paused(step=step, reason=reason, cause=cause))
+
+    def resume(self, step: int, num_steps: int | None = None, cause: str = "") -> None:
+        """Go on, until the end or for some steps."""
+        self._is_paused = False
+        self._steps_until_pause = num_steps
+        self._run.progress.state = "running"
+        self._run.publish(Resumed(step=step, num_steps=num_steps, cause=cause))
+
+    def stop(self, *, abort: bool = False) -> None:
+        """End at the next safe point; asked a second time, without evaluating or saving. Any thread may call it."""
+        self.stopping = "abort" if abort or self.stopping else "stop"
+        self._wake.set()
+
+    def refuse_the_rest(self, step: int, reason: str) -> None:
+        """Give every request still waiting its final reply, when the run ends."""
+        while self._inbox:
+            request = self._inbox.popleft()
+            self._run.publish(CommandRefused(step=step, command=request.id, reason=reason))
+
+    def _apply_moments(self, step: int, apply: Apply) -> None:
+        while self._moments and self._moments[0][0] <= step:
+            request = self._moments.popleft()[1]
+            self._run.publish(
+                CommandQueued(step=step, command=request.id, request=request.command, actor=request.actor)
+            )
+            self._answer(request, step, apply)
+
+    def _answer(self, request: Request, step: int, apply: Apply) -> None:
+        if request.session != self._session:
+            reason = "it was asked of another session of this run"
+            self._run.publish(CommandRefused(step=step, command=request.id, reason=reason, hint="ask again."))
+            return
+        try:
+            summary = apply(request)
+        except TuitrainError as error:
+            self._run.publish(
+                CommandRefused(step=step, command=request.id, reason=error.message, hint=error.hint)
+            )
+        else:
+            self._run.publish(CommandApplied(step=step, command=request.id, summary=summary))

@@ -1,0 +1,217 @@
+"""The pump: the one thread that carries measurements and facts out, and commands in.
+
+It wakes about 20 times a second. Whatever the disk does, the training thread does not wait for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.codec import encode
+from tuitrain.protocol.commands import Request
+from tuitrain.protocol.events import (
+    AlarmRaised,
+    CommandApplied,
+    CommandRefused,
+    Event,
+    Heartbeat,
+    RunEnded,
+    StepsFinished,
+    StepsThinned,
+)
+from tuitrain.training.run import Run
+from tuitrain.training.telemetry import Telemetry
+
+_TICK_SECONDS = 0.05
+_HEARTBEAT_SECONDS = 1.0
+_SYNC_SECONDS = 1.0
+_PENDING_LIMIT_BYTES = 64 * 1024 * 1024
+_DECISIONS = (CommandApplied, CommandRefused, RunEnded, AlarmRaised)
+
+
+class Sink(Protocol):
+    """Where lines go, e.g. `rundir.writer.EventWriter`."""
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write whole lines. Where the disk refuses it raises, with the number written as `num_written`."""
+
+    def sync(self) -> None:
+        """Make them survive a power cut."""
+
+
+class Inbox(Protocol):
+    """Where commands come from."""
+
+    def poll(self) -> Iterable[Request]:
+        """New requests in the order of their ids."""
+
+
+class Pump:
+    """Carries between a run and the outside until it is closed.
+
+    Args:
+        run: the producer's end.
+        sink: where events go.
+        inbox: where commands come from.
+        deliver: takes each request to the training thread.
+        telemetry: reads memory and utilisation.
+        on_disk_trouble: called once each time the disk begins to refuse.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        sink: Sink,
+        inbox: Inbox,
+        deliver: Callable[[Request], None],
+        telemetry: Telemetry,
+        on_disk_trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._run = run
+        self._sink = sink
+        self._inbox = inbox
+        self._deliver = deliver
+        self._telemetry = telemetry
+        self._on_disk_trouble = on_disk_trouble
+        self._pending: list[bytes] = []
+        self._trouble = ""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="pump", daemon=True)
+        self._last_heartbeat = 0.0
+        self._last_sync = 0.0
+        self._rate = _Rate()
+
+    @property
+    def trouble(self) -> str:
+        """What the disk refuses at the moment; empty when all is written."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to carry."""
+        self._thread.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Carry what is left and end; waits at most `timeout` seconds for a disk that hangs."""
+        self._closing.set()
+        self._thread.join(timeout)
+
+    def _loop(self) -> None:
+        while not self._closing.wait(_TICK_SECONDS):
+            self._tick()
+        self._tick()
+        self._sync()
+
+    def _tick(self) -> None:
+        for request in self._inbox.poll():
+            self._deliver(request)
+        events = self._gather()
+        self._pending += [encode(self._run.numbered(event)) for event in events]
+        self._write()
+        now = time.monotonic()
+        if now - self._last_sync > _SYNC_SECONDS or any(isinstance(event, _DECISIONS) for event in events):
+            self._last_sync = now
+            self._sync()
+
+    def _gather(self) -> list[Event]:
+        """Facts and measurements in the order in which they happened.
+
+        Facts are taken first: all that was measured up to the step of a fact is recorded by then.
+        """
+        facts = self._run.take_facts()
+        events: list[Event] = []
+        for fact in facts:
+            if not isinstance(fact, StepsFinished) and hasattr(fact, "step"):
+                self._add_steps(events, fact.step)
+            events.append(fact)
+        if not any(isinstance(fact, RunEnded) for fact in facts):
+            self._add_steps(events, None)
+            events += [
+                StepsThinned(step=self._run.progress.step, metric=metric, num_left_out=count)
+                for metric, count in self._run.recorder.take_left_out().items()
+            ]
+            events += self._heartbeat()
+        return events
+
+    def _add_steps(self, events: list[Event], up_to_step: int | None) -> None:
+        columns = self._run.recorder.take(up_to_step)
+        if columns:
+            last = max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
+            events.append(StepsFinished(step=last, columns=tuple(columns)))
+
+    def _heartbeat(self) -> list[Event]:
+        now = time.monotonic()
+        if now - self._last_heartbeat < _HEARTBEAT_SECONDS:
+            return []
+        self._last_heartbeat = now
+        progress = self._run.progress
+        reading = self._telemetry.read()
+        return [
+            Heartbeat(
+                step=progress.step,
+                state=progress.state,
+                steps_per_second=self._rate.at(progress.step, now, is_running=progress.state == "running"),
+                watching_share=progress.watching_share,
+                best=progress.best,
+                last=progress.last,
+                process_memory_bytes=reading.process_memory_bytes,
+                device_memory_bytes=reading.device_memory_bytes,
+                device_utilization=reading.device_utilization,
+                is_paced=progress.is_paced,
+            )
+        ]
+
+    def _write(self) -> None:
+        if not self._pending:
+            return
+        written = len(self._pending)
+        try:
+            self._sink.append(self._pending)
+        except (OSError, TuitrainError) as error:
+            written = int(getattr(error, "num_written", 0))
+            if not self._trouble:
+                self._trouble = str(error)
+                self._on_disk_trouble(self._trouble)
+        else:
+            self._trouble = ""
+        del self._pending[:written]
+        self._shed()
+
+    def _shed(self) -> None:
+        """A disk that refuses for long: keep decisions, give up the oldest measurements, and say how many."""
+        while len(self._pending) > 1 and sum(map(len, self._pending)) > _PENDING_LIMIT_BYTES:
+            measured = [index for index, line in enumerate(self._pending) if b'"StepsFinished"' in line[:40]]
+            dropped = measured[: max(1, len(measured) // 2)] or [0]
+            for index in reversed(dropped):
+                del self._pending[index]
+            self._pending.append(
+                encode(
+                    self._run.numbered(
+                        StepsThinned(step=self._run.progress.step, metric="all", num_left_out=len(dropped))
+                    )
+                )
+            )
+
+    def _sync(self) -> None:
+        try:
+            self._sink.sync()
+        except (OSError, TuitrainError) as error:
+            self._trouble = self._trouble or str(error)
+
+
+class _Rate:
+    """Steps per second over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[float, int]] = []
+
+    def at(self, step: int, now: float, *, is_running: bool) -> float:
+        if not is_running:
+            self._marks.clear()
+            return 0.0
+        self._marks = [*self._marks[-4:], (now, step)]
+        (then, first), (_, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (now - then) if now > then else 0.0

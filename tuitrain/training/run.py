@@ -1,0 +1,101 @@
+"""What a trainer says: facts are stamped here and wait, in order, for the pump."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from tuitrain.protocol.description import MetricInfo
+from tuitrain.protocol.events import EvalFinished, Event, RunState
+from tuitrain.training.recorder import Recorder
+
+LOSS = "batch/loss"
+GRADIENT_NORM = "batch/gradient_norm"
+LEARNING_RATE = "batch/learning_rate"
+
+METRICS: tuple[MetricInfo, ...] = (
+    MetricInfo(name=LOSS, better="lower", description="loss of the batch, as it is minimised"),
+    MetricInfo(name=GRADIENT_NORM, description="global gradient norm before clipping"),
+    MetricInfo(name=LEARNING_RATE, description="learning rate of the first parameter group"),
+    MetricInfo(name="train/loss", better="lower", description="loss in eval mode on a fixed part of the training data"),
+    MetricInfo(name="train/accuracy", better="higher", description="accuracy on the same part"),
+    MetricInfo(name="eval/loss", better="lower", description="loss in eval mode on the validation data"),
+    MetricInfo(name="eval/accuracy", better="higher", description="accuracy on the validation data"),
+)
+_HIGHER = frozenset(metric.name for metric in METRICS if metric.better == "higher")
+
+
+@dataclass
+class Progress:
+    """Where the run stands, for heartbeats and the last word. Written by the training thread."""
+
+    step: int = 0
+    state: RunState = "starting"
+    last: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+    watching_share: float = 0.0
+    is_paced: bool = False
+
+    def note_metrics(self, metrics: dict[str, float]) -> None:
+        """Take in an evaluation. A non-finite value is never the best."""
+        self.last = {**self.last, **metrics}
+        best = dict(self.best)
+        for name, value in metrics.items():
+            before = best.get(name)
+            is_finite = value - value == 0.0
+            if is_finite and (before is None or (value > before if name in _HIGHER else value < before)):
+                best[name] = value
+        self.best = best
+
+
+class Run:
+    """The producer's end of the stream: facts and measurements go in, the pump takes them out in order.
+
+    Args:
+        clock: seconds since 1970.
+        timer: seconds by a clock that never jumps.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.recorder = Recorder()
+        self.progress = Progress()
+        self._facts: deque[Event] = deque()
+        self._clock = clock
+        self._timer = timer
+        self._began = timer()
+        self._sequence = 0
+        self._lock = threading.Lock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the session began."""
+        return self._timer() - self._began
+
+    def publish(self, fact: Event) -> None:
+        """Say a fact. Returns at once; the pump writes it."""
+        if isinstance(fact, EvalFinished):
+            self.progress.note_metrics(fact.metrics)
+        self._facts.append(msgspec.structs.replace(fact, time=self._clock(), seconds=self.seconds))
+
+    def take_facts(self) -> list[Event]:
+        """All facts published since the last call, in order."""
+        facts: list[Event] = []
+        while self._facts:
+            facts.append(self._facts.popleft())
+        return facts
+
+    def numbered(self, fact: Event) -> Event:
+        """The fact with its place in the stream; one that was not published gets its stamps too."""
+        with self._lock:
+            self._sequence += 1
+            number = self._sequence
+        if fact.time == 0.0:
+            fact = msgspec.structs.replace(fact, time=self._clock(), seconds=self.seconds)
+        return msgspec.structs.replace(fact, seq=number)

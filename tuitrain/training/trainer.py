@@ -1,0 +1,166 @@
+"""The training loop: reads top to bottom, one thought a block.
+
+It alone touches model, optimizer, data and random state. It never waits for a screen or a disk: it is told what to
+do at the safe point, and leaves facts and measurements for the pump.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from tuitrain.errors import RunFolderError
+from tuitrain.protocol.commands import Request
+from tuitrain.protocol.events import AlarmRaised, CadenceChanged, EvalFinished, RunEnded
+from tuitrain.tasks.build.task import Task
+from tuitrain.training.batches import Batches
+from tuitrain.training.checkpoint import save_checkpoint
+from tuitrain.training.commands import apply_command
+from tuitrain.training.control import Control
+from tuitrain.training.evaluation import Evaluator
+from tuitrain.training.nonfinite import Kind, NonfiniteGuard, alarm
+from tuitrain.training.probes import GradientNormProbe
+from tuitrain.training.run import GRADIENT_NORM, LEARNING_RATE, LOSS, Run
+from tuitrain.training.staging import Staging
+from tuitrain.training.updating import Updater
+
+
+@dataclass
+class Trainer:
+    """Everything the loop needs, built by `setup.build_trainer`."""
+
+    run: Run
+    task: Task
+    batches: Batches
+    updater: Updater
+    evaluator: Evaluator
+    probe: GradientNormProbe
+    guard: NonfiniteGuard
+    staging: Staging
+    control: Control
+    total_steps: int
+    checkpoint_folder: Path | None
+    on_nonfinite: Literal["pause", "stop", "continue"]
+    step: int = 0
+    last_batch: tuple[Tensor, Tensor] | None = None
+
+    def train(self) -> RunEnded:
+        """Train until the planned end or until asked to stop; returns the last word, not yet published."""
+        self.task.model.train()
+        self.run.progress.state = "running"
+        self.evaluate()
+        while self.step < self.total_steps:
+            self.control.at_safe_point(self.step, self._apply)
+            if self.control.stopping:
+                break
+            self._take_step()
+            if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
+                self.evaluate()
+        return self._end()
+
+    def evaluate(self, cause: str = "") -> EvalFinished:
+        """Evaluate the model as it is, and say the result."""
+        self.staging.flush()
+        found = self.evaluator.evaluate(self.step, cause)
+        self.run.publish(found)
+        return found
+
+    def _take_step(self) -> None:
+        began = time.perf_counter()
+        x, y = self.batches.next()
+        self.last_batch = (x, y)
+
+        loss = self.task.training_loss(self.task.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = self.updater.gradients()
+
+        # The norm before clipping; with clipping on it is needed at every step, otherwise the budget decides.
+        norm: Tensor | None = None
+        if self.updater.gradient_clip is not None or self.probe.is_due(self.step + 1):
+            norm = self.probe.measure(gradients)
+
+        problem = self.guard.problem(loss, gradients)
+        if problem is None:
+            self.updater.update(self.step, norm)
+            self.guard.is_in_trouble = False
+        self.updater.optimizer.zero_grad()
+
+        rate = next(iter(self.updater.rates(self.step).values()))
+        self.step += 1
+        self.run.progress.step = self.step
+        self._record(loss, norm, rate)
+        self.control.step_taken(self.step)
+        problem = problem or self.staging.take_nonfinite()
+        if problem is not None:
+            self._hold_back(*problem)
+        self._note_cost(time.perf_counter() - began)
+
+    def _record(self, loss: Tensor, norm: Tensor | None, rate: float) -> None:
+        self.staging.record(LOSS, self.step, loss)
+        self.staging.record(LEARNING_RATE, self.step, rate)
+        if norm is not None:
+            self.staging.record(GRADIENT_NORM, self.step, norm)
+        self.staging.poll()
+
+    def _note_cost(self, step_seconds: float) -> None:
+        stride = self.probe.note_step(step_seconds)
+        self.run.progress.watching_share = self.probe.share
+        if stride is not None:
+            reason = f"the gradient norm costs {self.probe.share * stride:.1%} of a step when taken at every one"
+            self.run.publish(CadenceChanged(step=self.step, metric=GRADIENT_NORM, stride=stride, reason=reason))
+
+    def _hold_back(self, kind: Kind, value: float) -> None:
+        """The update was not applied; once for a stretch, say so and do what the preset says."""
+        if self.guard.is_in_trouble or self.last_batch is None:
+            return
+        self.guard.is_in_trouble = True
+        raised = alarm(kind, value, self.task, self.last_batch, self.step, self.on_nonfinite)
+        self.run.publish(raised)
+        if self.on_nonfinite == "pause":
+            self.control.pause(self.step, raised.message)
+        elif self.on_nonfinite == "stop":
+            self.control.stop()
+
+    def _apply(self, request: Request) -> str:
+        return apply_command(self, request)
+
+    def _end(self) -> RunEnded:
+        """The last evaluation, the last checkpoint, the last word."""
+        self.staging.flush()
+        is_aborted = self.control.stopping == "abort"
+        trouble = "the loss was not finite" if self.guard.is_in_trouble and self.on_nonfinite == "stop" else ""
+        if not is_aborted:
+            if not self.evaluator.is_fresh(self.step):
+                self.evaluate()
+            trouble = trouble or self._save()
+        if self.control.stopping and not trouble:
+            reason: Literal["finished", "stopped", "aborted", "failed"] = "aborted" if is_aborted else "stopped"
+        else:
+            reason = "failed" if trouble and self.guard.is_in_trouble else "finished"
+        self.control.refuse_the_rest(self.step, "the run has ended")
+        progress = self.run.progress
+        progress.state = "finished" if reason == "finished" else "failed" if reason == "failed" else "stopped"
+        return RunEnded(
+            step=self.step, reason=reason, message=trouble, best=progress.best, last=progress.last
+        )
+
+    def _save(self) -> str:
+        """Save weights, optimizer and plan; returns what the disk said if it could not."""
+        if self.checkpoint_folder is None:
+            return ""
+        try:
+            saved = save_checkpoint(
+                self.checkpoint_folder, self.step, self.task.model.state_dict(), self.updater.optimizer,
+                self.updater.plan,
+            )  # fmt: skip
+        except RunFolderError as error:
+            message = str(error)
+            self.run.publish(AlarmRaised(step=self.step, kind="disk", message=message, value=math.nan))
+            return message
+        self.run.publish(saved)
+        return ""

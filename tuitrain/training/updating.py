@@ -1,0 +1,185 @@
+"""The one writer of learning rates and weights: the plan, the clip, the step, and a switch under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tuitrain.protocol.events import (
+    Event,
+    HandoverCancelled,
+    LearningRatePlanned,
+    OptimizerSwitched,
+    UpdateMeasured,
+)
+from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.techniques import plan as plans
+from tuitrain.techniques.build.optimizers import OptimizerSet
+from tuitrain.training.handover import Handover
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A switch under way, with what its end must say."""
+
+    handover: Handover
+    to_name: str
+    asked_step: int
+    cause: str
+    ramp_steps: int
+    explicit_rate: float | None
+    notes: tuple[str, ...]
+
+
+class Updater:
+    """Turns gradients into a step.
+
+    Args:
+        optimizer: at work on all parameters.
+        plan: the learning-rate plan.
+        gradient_clip: largest global gradient norm; None means no clipping.
+        publish: takes the facts of a switch.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerSet,
+        plan: LearningRatePlan,
+        gradient_clip: float | None,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self.optimizer = optimizer
+        self.plan = plan
+        self.gradient_clip = gradient_clip
+        self.switch: Switch | None = None
+        self._publish = publish
+        self._to_measure: tuple[Handover, float, str] | None = None
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients that the next update will use."""
+        return [
+            tensor.grad
+            for group in self.optimizer.groups
+            for _, tensor in group.parameters
+            if tensor.grad is not None
+        ]
+
+    def rates(self, step: int) -> dict[str, float]:
+        """The learning rate of each logical group for step `step` + 1."""
+        return plans.learning_rates(self.plan, step)
+
+    def update(self, step: int, norm: Tensor | None) -> None:
+        """Take step `step` + 1 from the gradients as they are.
+
+        Args:
+            step: finished steps.
+            norm: global gradient norm; needed where `gradient_clip` is set.
+        """
+        rates = self.rates(step)
+        self.optimizer.write_rates(rates)
+        if self.gradient_clip is not None and norm is not None:
+            tensors = [tensor for group in self.optimizer.groups for _, tensor in group.parameters]
+            torch.nn.utils.clip_grads_with_norm_(tensors, self.gradient_clip, norm)
+        if self.switch is None:
+            self._plain_step(step)
+            return
+        handover = self.switch.handover
+        handover.observe_gradients()
+        self.optimizer.step()
+        handover.observe_update(rates)
+        if handover.is_complete:
+            self._complete(self.switch, step + 1)
+
+    def begin(self, switch: Switch) -> None:
+        """Start a hand-over; one under way is dropped first."""
+        self.cancel(switch.asked_step, f"a switch to {switch.to_name} was asked", switch.cause)
+        self.switch = switch
+
+    def cancel(self, step: int, reason: str, cause: str = "") -> None:
+        """Drop a hand-over under way, if there is one."""
+        if self.switch is not None:
+            self._publish(HandoverCancelled(step=step, to_name=self.switch.to_name, reason=reason, cause=cause))
+            self.switch = None
+
+    def take_over(
+        self,
+        new: OptimizerSet,
+        plan: LearningRatePlan,
+        switch: Switch,
+        step: int,
+        handover: Literal["match", "cold", "explicit"],
+        expected_ratio: float,
+    ) -> None:
+        """Put another optimizer to work from step `step` + 1, and say so."""
+        from_name = self.optimizer.name
+        self.optimizer, self.plan, self.switch = new, plan, None
+        first = next(iter(self.rates(step).values()))
+        self._publish(
+            OptimizerSwitched(
+                step=step, asked_step=switch.asked_step, from_name=from_name, to_name=new.name, handover=handover,
+                expected_ratio=expected_ratio, optimizer=new.state(self.gradient_clip), notes=switch.notes,
+                cause=switch.cause,
+            )
+        )  # fmt: skip
+        self._publish(
+            LearningRatePlanned(
+                step=step, plan=plan, summary=f"{new.name} takes over at {first:.2g}", cause=switch.cause
+            )
+        )
+
+    def _plain_step(self, step: int) -> None:
+        if self._to_measure is None:
+            self.optimizer.step()
+            return
+        handover, before, cause = self._to_measure
+        self._to_measure = None
+        handover.remember_weights()
+        self.optimizer.step()
+        ratio = handover.moved_since() / before if before > 0.0 else float("nan")
+        self._publish(UpdateMeasured(step=step + 1, ratio=ratio, cause=cause))
+
+    def _complete(self, switch: Switch, step: int) -> None:
+        """The shadow has seen enough: give it the live weights at the matched rate, or say why not."""
+        handover = switch.handover
+        factors = handover.factors()
+        if factors is None:
+            self.switch = None
+            self._publish(
+                HandoverCancelled(
+                    step=step, to_name=switch.to_name, cause=switch.cause,
+                    reason="the updates could not be matched: the present ones are 0 or not finite",
+                )
+            )  # fmt: skip
+            return
+        new = handover.successor(self.optimizer)
+        base = dict(plans.segment_at(self.plan, step).base)
+        if switch.explicit_rate is None:
+            first_factors: dict[str, float] = {}
+            for part, factor in zip(new.parts, factors, strict=True):
+                part.ratio = factor / first_factors.setdefault(part.group, factor)
+            base = {group: rate * first_factors[group] for group, rate in base.items()}
+            plan = plans.rebased(self.plan, step, base, ramp_steps=switch.ramp_steps)
+            kind, expected = handover.mode, handover.expected_ratio(factors)
+        else:
+            plan = plan_with_rate(self.plan, step, switch.explicit_rate, switch.ramp_steps)
+            kind, expected = "explicit", float("nan")
+        self._to_measure = (handover, handover.last_update_norm(), switch.cause)
+        self.take_over(new, plan, switch, step, kind, expected)
+
+
+def plan_with_rate(plan: LearningRatePlan, step: int, rate: float, ramp_steps: int) -> LearningRatePlan:
+    """The plan with bases such that the first group has `rate` at step `step` + 1; the others keep their ratio.
+
+    Raises:
+        PlanEditError: the schedule is at 0 here.
+    """
+    base = plans.segment_at(plan, step).base
+    first = next(iter(base))
+    scale = plans.base_for(plan, step, first, rate) / base[first]
+    return plans.rebased(
+        plan, step, {group: value * scale for group, value in base.items()}, ramp_steps=ramp_steps
+    )

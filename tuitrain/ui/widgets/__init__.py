@@ -1,0 +1,1 @@
+"""Pieces of a screen. `plotting` is the one module that imports plotext."""
