@@ -64,7 +64,6 @@ def test_everything_said_arrives_once_and_in_order(folder: RunFolder) -> None:
     ask(folder, request(Stop()))
     for reader in (early, late):
         until(lambda reader=reader: reader.look() == "ended")  # type: ignore[misc]
-    assert early.events == late.events == read_events(folder) or len(early.events) > 40
     assert [event.seq for event in early.events] == list(range(1, len(early.events) + 1))
     assert early.stream.num_gaps == 0
     assert repr(early.events) == repr(late.events) == repr(read_events(folder))

@@ -54,6 +54,7 @@ class _Layers:
             us, vs = self._visible(us, vs)
         if len(us) == 0:
             return
+        us, vs = _without_repeats(us, vs, self.plane)
         # The layer's number travels through plotext as a colour and is turned into the role's colour afterwards.
         self.roles.append(role)
         number = len(self.roles)
@@ -143,6 +144,13 @@ def _cells_of(us: Floats, vs: Floats, plane: Plane) -> tuple[list[int], list[int
     rows = np.floor((1 - vs) * (plane.rows - 1) + 0.5).astype(int)
     columns = np.floor(us * (plane.columns - 1) + 0.5).astype(int)
     return rows.tolist(), columns.tolist()
+
+
+def _without_repeats(us: Floats, vs: Floats, plane: Plane) -> Line:
+    """Leaves out points on the same dot as the one before: plotext's cost is by the point."""
+    across, up = np.floor((us * (plane.columns - 1) + 0.5) * 2), np.floor(((1 - vs) * (plane.rows - 1) + 0.5) * 4)
+    kept = np.concatenate(([True], (np.diff(across) != 0) | (np.diff(up) != 0)))
+    return us[kept], vs[kept]
 
 
 def _dots_along(us: Floats, vs: Floats, plane: Plane) -> Line:

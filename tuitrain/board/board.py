@@ -1,0 +1,236 @@
+"""The board of one run: everything a screen shows, folded from what was read, word by word."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from tuitrain.board.axis import Axis
+from tuitrain.board.journal import Entry, Mark, entry_for, mark_for
+from tuitrain.board.series import Series
+from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
+from tuitrain.protocol.commands import Command, Request
+from tuitrain.protocol.description import OptimizerState
+from tuitrain.protocol.events import (
+    CommandApplied,
+    CommandQueued,
+    CommandRefused,
+    EvalFinished,
+    Event,
+    HandoverCancelled,
+    HandoverStarted,
+    Heartbeat,
+    HyperparameterChanged,
+    LearningRatePlanned,
+    OptimizerSwitched,
+    PaceChanged,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    RunState,
+    StageEntered,
+    StepsFinished,
+    SwitchPreviewed,
+    UnknownEvent,
+)
+from tuitrain.protocol.plan import LearningRatePlan
+
+LOSS = "batch/loss"
+GRADIENT_NORM = "batch/gradient_norm"
+LEARNING_RATE = "batch/learning_rate"
+_MOST_ENTRIES = 2000
+_SMOOTHED = 0.95
+
+Word = Event | CarrierStatus | CommandSeen | DamageSeen
+
+
+@dataclass
+class Board:
+    """What is known of a run. `apply` is the only way in."""
+
+    started: RunStarted | None = None
+    ended: RunEnded | None = None
+    carrier: CarrierStatus | None = None
+    stage: str = ""
+    """What happens before the first step, e.g. "importing torch"."""
+    step: int = 0
+    seconds: float = 0.0
+    """Seconds since the session began, of the newest event."""
+    is_paused: bool = False
+    pause_reason: str = ""
+    heartbeat: Heartbeat | None = None
+    optimizer: OptimizerState | None = None
+    optimizer_since: int = 0
+    """Step at which the present optimizer took over."""
+    plan: LearningRatePlan | None = None
+    handover: HandoverStarted | None = None
+    """The hand-over under way."""
+    preview: SwitchPreviewed | None = None
+    pace: float | None = None
+    axis: Axis = field(default_factory=Axis)
+    series: dict[str, Series] = field(default_factory=dict)
+    evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    eval_seconds: float = 0.0
+    """Time spent on evaluations so far."""
+    log: list[Entry] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    asked: dict[str, Command] = field(default_factory=dict)
+    """Commands by id that have no final reply yet."""
+    replies: dict[str, CommandApplied | CommandRefused] = field(default_factory=dict)
+    """The newest final replies by id."""
+    num_unknown: int = 0
+    num_damaged: int = 0
+    num_words: int = 0
+
+    @property
+    def state(self) -> RunState:
+        """The state as a reader knows it: a dead run cannot say that it is."""
+        if self.ended is not None:
+            states: dict[str, RunState] = {"finished": "finished", "failed": "failed"}
+            return states.get(self.ended.reason, "stopped")
+        if self.carrier is not None and self.carrier.status in {"lost", "moved"}:
+            return "lost"
+        if self.started is None:
+            return "starting"
+        return "paused" if self.is_paused else "running"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it can still be asked anything."""
+        return self.state in {"starting", "running", "paused"}
+
+    @property
+    def total_steps(self) -> int:
+        """Planned steps; 0 where they are not known yet."""
+        return self.started.total_steps if self.started is not None else 0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to the planned end at the present speed; None where that cannot be told."""
+        rate = self.heartbeat.steps_per_second if self.heartbeat is not None else 0.0
+        if self.state != "running" or rate <= 0.0 or not self.total_steps:
+            return None
+        return max(0.0, (self.total_steps - self.step) / rate)
+
+    def apply(self, word: Word) -> None:
+        """Take in one word."""
+        self.num_words += 1
+        self._fold(word)
+        entry = entry_for(word, self.step)
+        if entry is not None:
+            self._log(entry)
+        mark = mark_for(word, self.step)
+        if mark is not None and (not self.marks or mark != self.marks[-1]):
+            self.marks.append(mark)
+
+    def last_eval(self, metric: str) -> float | None:
+        """The newest value of an evaluated metric."""
+        values = self.evals.get(metric)
+        return values[-1][1] if values else None
+
+    def _fold(self, word: Word) -> None:
+        if isinstance(word, CarrierStatus):
+            self.carrier = word
+            return
+        if isinstance(word, CommandSeen):
+            self._ask(word.request)
+            return
+        if isinstance(word, DamageSeen):
+            self.num_damaged += 1
+            return
+        self.seconds = max(self.seconds, word.seconds)
+        self._fold_event(word)
+
+    def _fold_event(self, event: Event) -> None:
+        match event:
+            case StageEntered():
+                self.stage = event.stage
+            case RunStarted():
+                self._start(event)
+            case StepsFinished():
+                self._add_steps(event)
+            case EvalFinished():
+                self._add_evaluation(event)
+            case LearningRatePlanned():
+                self.plan = event.plan
+            case HandoverStarted():
+                self.handover = event
+            case HandoverCancelled():
+                self.handover = None
+            case OptimizerSwitched():
+                self.handover, self.optimizer, self.optimizer_since = None, event.optimizer, event.step
+            case HyperparameterChanged():
+                self.optimizer = event.optimizer
+            case SwitchPreviewed():
+                self.preview = event
+            case PaceChanged():
+                self.pace = event.max_steps_per_second
+            case Paused():
+                self.is_paused, self.pause_reason = True, event.reason
+            case Resumed():
+                self.is_paused, self.pause_reason = False, ""
+            case CommandQueued():
+                self.asked[event.command] = event.request
+            case CommandApplied() | CommandRefused():
+                self._reply(event)
+            case Heartbeat():
+                self.heartbeat = event
+                self.axis.note(event.step, event.seconds)
+            case RunEnded():
+                self.ended, self.step = event, event.step
+                self.asked.clear()
+            case UnknownEvent():
+                self.num_unknown += 1
+            case _:
+                pass  # told in the log alone
+
+    def _start(self, event: RunStarted) -> None:
+        self.started, self.ended, self.stage = event, None, ""
+        self.step, self.optimizer, self.pace = event.step, event.optimizer, event.max_steps_per_second
+        self.axis.steps_per_epoch = event.steps_per_epoch
+
+    def _add_steps(self, event: StepsFinished) -> None:
+        self.step = max(self.step, event.step)
+        self.axis.note(event.step, event.seconds)
+        for column in event.columns:
+            series = self.series.get(column.metric)
+            if series is None:
+                series = self.series[column.metric] = Series(_SMOOTHED)
+            series.append(column.first_step, column.stride, column.values)
+
+    def _add_evaluation(self, event: EvalFinished) -> None:
+        self.eval_seconds += event.eval_seconds
+        found = dict(event.metrics)
+        for name in ("loss", "accuracy"):
+            if f"train/{name}" in found and f"eval/{name}" in found:
+                found[f"gap/{name}"] = _difference(found[f"eval/{name}"], found[f"train/{name}"])
+        for metric, value in found.items():
+            values = self.evals.setdefault(metric, [])
+            if values and values[-1][0] == event.step:
+                values.pop()
+            values.append((event.step, value))
+
+    def _ask(self, request: Request) -> None:
+        if request.id not in self.replies and self.ended is None:
+            self.asked.setdefault(request.id, request.command)
+
+    def _reply(self, event: CommandApplied | CommandRefused) -> None:
+        self.asked.pop(event.command, None)
+        self.replies[event.command] = event
+        while len(self.replies) > _MOST_ENTRIES:
+            del self.replies[next(iter(self.replies))]
+
+    def _log(self, entry: Entry) -> None:
+        if self.log and self.log[-1].text == entry.text and entry.kind != "quiet":
+            entry = replace(entry, count=self.log[-1].count + 1)
+            self.log.pop()
+        self.log.append(entry)
+        if len(self.log) > _MOST_ENTRIES:
+            del self.log[: _MOST_ENTRIES // 10]
+
+
+def _difference(value: float, from_value: float) -> float:
+    """Infinity minus infinity is no gap."""
+    return value - from_value if math.isfinite(value) and math.isfinite(from_value) else math.nan

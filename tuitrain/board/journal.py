@@ -1,0 +1,145 @@
+"""What happened, for people: one entry an event worth telling, and the marks that decisions leave on every chart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
+from tuitrain.protocol.describe import sentence
+from tuitrain.protocol.events import (
+    AlarmRaised,
+    CadenceChanged,
+    CheckpointSaved,
+    CommandQueued,
+    CommandRefused,
+    EvalFinished,
+    Event,
+    HandoverCancelled,
+    HandoverStarted,
+    HyperparameterChanged,
+    LearningRatePlanned,
+    OptimizerSwitched,
+    PaceChanged,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    StageEntered,
+    StepsThinned,
+    UpdateMeasured,
+)
+
+Kind = Literal["decision", "asked", "fact", "alarm", "quiet"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log, with an optional second one."""
+
+    step: int
+    text: str
+    detail: str = ""
+    kind: Kind = "fact"
+    count: int = 1
+    """How often the same thing happened in a row."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A decision or an alarm at a step, shown on every chart."""
+
+    step: int
+    label: str
+    kind: Literal["decision", "alarm"] = "decision"
+
+
+def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) -> Entry | None:
+    """What the log says of a word; None where it says nothing.
+
+    Args:
+        word: what was read.
+        step: the newest step known, for words that have none.
+    """
+    match word:
+        case StageEntered():
+            return Entry(step, word.stage, kind="quiet")
+        case RunStarted():
+            return Entry(word.step, f"started, seed {word.seed}", f"{word.num_parameters:,} parameters".replace(",", " "))
+        case EvalFinished():
+            return Entry(word.step, _evaluation(word), kind="quiet")
+        case CommandQueued() if word.actor != "preset":
+            return Entry(word.step, f"asked: {sentence(word.request)}", kind="asked")
+        case CommandRefused():
+            return Entry(word.step, f"refused: {word.reason}", word.hint, kind="alarm")
+        case LearningRatePlanned() if word.cause:
+            what, _, rates = word.summary.partition(": ")
+            return Entry(word.step, what, rates, kind="decision")
+        case HandoverStarted():
+            return Entry(word.step, f"hand-over to {word.to_name} begun", f"switching in {word.num_steps} steps")
+        case HandoverCancelled():
+            return Entry(word.step, f"hand-over to {word.to_name} dropped", word.reason, kind="alarm")
+        case OptimizerSwitched():
+            how = {"match": "handed over", "cold": "taken cold", "explicit": "at a given rate"}[word.handover]
+            return Entry(word.step, f"{word.from_name} → {word.to_name} {how}", "; ".join(word.notes), kind="decision")
+        case UpdateMeasured():
+            return Entry(word.step, f"first update ×{word.ratio:.2f}")
+        case HyperparameterChanged():
+            change = f"{word.name} {word.before} → {word.after}"
+            return Entry(word.step, change, "; ".join(word.notes), kind="decision")
+        case PaceChanged():
+            pace = word.max_steps_per_second
+            return Entry(word.step, "pace let go" if pace is None else f"pace {pace:g} steps/s", kind="quiet")
+        case Paused():
+            return Entry(word.step, "paused", "" if word.reason == "asked" else word.reason)
+        case Resumed():
+            return Entry(word.step, "resumed" if word.num_steps is None else f"{word.num_steps} steps more")
+        case CheckpointSaved():
+            return Entry(word.step, f"saved {word.path}", f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s")
+        case AlarmRaised():
+            return Entry(word.step, word.message, word.advice, kind="alarm")
+        case CadenceChanged():
+            return Entry(word.step, f"{word.metric} every {word.stride} steps", word.reason, kind="quiet")
+        case StepsThinned():
+            return Entry(word.step, f"{word.num_left_out} values of {word.metric} left out", "the disk was too slow")
+        case RunEnded():
+            return Entry(word.step, word.reason, word.message, kind="alarm" if word.reason == "failed" else "decision")
+        case DamageSeen():
+            return Entry(step, f"line {word.line_number} cannot be read", word.detail, kind="alarm")
+        case CarrierStatus() if word.status in {"lost", "silent", "moved"}:
+            return Entry(step, f"{word.status} at step {step}", word.detail, kind="alarm")
+        case _:
+            return None
+
+
+def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) -> Mark | None:
+    """The mark that a word leaves on every chart, if any."""
+    match word:
+        case LearningRatePlanned() if word.cause:
+            return Mark(word.step, word.summary.partition(": ")[0])
+        case OptimizerSwitched():
+            return Mark(word.step, f"{word.from_name} → {word.to_name}")
+        case HandoverStarted():
+            return Mark(word.step, f"hand-over to {word.to_name}")
+        case HyperparameterChanged():
+            return Mark(word.step, f"{word.name} {word.after}")
+        case Paused():
+            return Mark(word.step, "paused")
+        case AlarmRaised():
+            return Mark(word.step, word.kind.replace("_", " "), "alarm")
+        case CarrierStatus() if word.status == "lost":
+            return Mark(step, "lost", "alarm")
+        case RunEnded() if word.reason in {"failed", "aborted"}:
+            return Mark(word.step, word.reason, "alarm")
+        case RunEnded() if word.reason == "stopped":
+            return Mark(word.step, "stopped")
+        case _:
+            return None
+
+
+def _evaluation(word: EvalFinished) -> str:
+    loss = word.metrics.get("eval/loss", math.nan)
+    accuracy = word.metrics.get("eval/accuracy")
+    numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
+    return f"evaluated {numbers}  {word.eval_seconds * 1000:.0f} ms"

@@ -1,0 +1,140 @@
+"""Everything a person can do, once: bindings, footer, palette, help screen and the README's table come from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding
+
+Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One action."""
+
+    id: str
+    key: str
+    """As Textual names it; several separated by commas."""
+    shown_key: str = ""
+    """As people read it, where that differs from `key`."""
+    title: str
+    help: str
+    group: Group
+    command: str = ""
+    """The command it asks, by name; greyed where the run does not accept it."""
+    in_footer: bool = False
+
+    @property
+    def key_text(self) -> str:
+        """The key as people read it."""
+        return self.shown_key or self.key.split(",")[0]
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="toggle_pause", key="space", title="pause", group="run", command="pause", in_footer=True,
+        help="Pause after the current step, or go on. Commands work while paused.",
+    ),
+    Action(
+        id="step_once", key="s", title="step", group="run", command="step_once", in_footer=True,
+        help="Run one optimizer step, then pause.",
+    ),
+    Action(
+        id="evaluate", key="e", title="evaluate", group="run", command="evaluate", in_footer=True,
+        help="Evaluate now on both sides; the run is not changed by it.",
+    ),
+    Action(
+        id="stop", key="x", title="stop", group="run", command="stop",
+        help="Finish the step, evaluate, save and end. A second press aborts.",
+    ),
+    Action(
+        id="slower", key="less_than_sign", shown_key="<", title="slower", group="run", command="set_pace",
+        help="Halve the pace. It holds only while a screen is attached; the numbers never change.",
+    ),
+    Action(
+        id="faster", key="greater_than_sign", shown_key=">", title="faster", group="run", command="set_pace",
+        help="Double the pace; beyond the run's own speed, let it go.",
+    ),
+    Action(
+        id="decay", key="d", title="decay", group="learning rate", command="scale_learning_rate", in_footer=True,
+        help="Multiply the learning rate, by 0.1 unless you say otherwise. The new plan is drawn before you confirm.",
+    ),
+    Action(
+        id="set_rate", key="r", title="rate", group="learning rate", command="set_learning_rate",
+        help="Set the learning rate: the schedule's shape is kept, or `hold=true` ends it.",
+    ),
+    Action(
+        id="schedule", key="l", title="schedule", group="learning rate", command="set_schedule", in_footer=True,
+        help="Replace the schedule from here; its future is drawn before you confirm.",
+    ),
+    Action(
+        id="optimizer", key="o", title="optimizer", group="optimizer", command="switch_optimizer", in_footer=True,
+        help="Switch the optimizer with a hand-over that keeps the size of the updates; shows first what it would do.",
+    ),
+    Action(
+        id="hyperparameter", key="h", title="hyper-parameter", group="optimizer", command="set_hyperparameter",
+        help="Change momentum, betas, weight decay, gradient clip.",
+    ),
+    Action(
+        id="maximise", key="enter", title="maximise", group="charts", in_footer=True,
+        help="Show the focused chart alone, or all again.",
+    ),
+    Action(id="next_chart", key="tab,down", shown_key="tab ↓", title="next chart", group="charts",
+           help="Focus the next chart; in a small terminal, show it."),
+    Action(id="previous_chart", key="shift+tab,up", shown_key="shift+tab ↑", title="previous chart", group="charts",
+           help="Focus the previous chart."),
+    Action(id="toggle_log", key="g", title="log or linear", group="charts",
+           help="Logarithmic or linear axis of the focused chart."),
+    Action(id="smoother", key="plus,equals_sign", shown_key="+", title="smoother", group="charts",
+           help="Smooth the focused chart more."),
+    Action(id="rougher", key="minus", shown_key="-", title="rougher", group="charts",
+           help="Smooth the focused chart less; at the end the raw values."),
+    Action(id="window", key="f", title="follow", group="charts",
+           help="Follow the last 200, 1 000, 5 000 … steps, or show the whole run."),
+    Action(id="cursor_left", key="left", shown_key="←", title="cursor left", group="charts",
+           help="Move the cursor that reads all values at one step; shift moves it far."),
+    Action(id="cursor_right", key="right", shown_key="→", title="cursor right", group="charts",
+           help="Move the cursor to the right; at the end it vanishes."),
+    Action(id="cursor_far_left", key="shift+left", shown_key="shift+←", title="cursor far left", group="charts",
+           help="Move the cursor by a tenth of the chart."),
+    Action(id="cursor_far_right", key="shift+right", shown_key="shift+→", title="cursor far right", group="charts",
+           help="Move the cursor by a tenth of the chart."),
+    Action(id="x_axis", key="t", title="x axis", group="charts", help="x by step, epoch or seconds."),
+    Action(id="metric", key="a", title="loss or accuracy", group="charts",
+           help="Loss or accuracy on the train / validation chart."),
+    Action(id="output", key="w", title="output", group="screen",
+           help="Show what the training code printed (output.log)."),
+    Action(id="side", key="i", title="side panel", group="screen", help="Show or hide the panels at the right."),
+    Action(id="help", key="question_mark", shown_key="?", title="keys", group="screen", in_footer=True,
+           help="Show all keys."),
+    Action(id="back", key="escape", shown_key="esc", title="back", group="screen",
+           help="Close what is open: dialog, cursor, maximised chart; then back to home."),
+    Action(id="leave", key="q", title="leave", group="screen", in_footer=True,
+           help="Leave the dashboard. The run goes on; it says how to come back."),
+    Action(id="seek_back", key="comma", shown_key=",", title="back", group="replay",
+           help="In a replay: back by a twentieth."),
+    Action(id="seek_forward", key="full_stop", shown_key=".", title="forward", group="replay",
+           help="In a replay: forward by a twentieth."),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def bindings() -> list[Binding]:
+    """The bindings of the live screen."""
+    return [
+        Binding(
+            action.key, action.id, action.title, id=action.id, tooltip=action.help, show=action.in_footer,
+            key_display=action.key_text,
+        )
+        for action in ACTIONS
+    ]  # fmt: skip
+
+
+def key_table() -> str:
+    """The keys as a Markdown table, for the README."""
+    rows = ["| key | action | |", "|---|---|---|"]
+    rows += [f"| `{action.key_text}` | {action.title} | {action.help} |" for action in ACTIONS]
+    return "\n".join(rows)

@@ -1,0 +1,215 @@
+"""Where a screen's words come from: a thread that reads a run folder, live or replayed. The screen never touches a disk."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from tuitrain.board.board import Board, Word
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
+from tuitrain.protocol.commands import Command
+from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.presence import ScreenPresence
+from tuitrain.session.asking import send
+from tuitrain.session.reading import RunReader
+
+_POLL_SECONDS = 0.1
+_BEAT_SECONDS = 1.0
+
+
+class Source(Protocol):
+    """What the live screen needs of whatever it shows."""
+
+    run: str
+    """Id of the run."""
+    board: Board
+    refuses_because: str
+    """Why nothing can be asked; empty where it can."""
+
+    def start(self) -> None:
+        """Begin to read."""
+
+    def close(self) -> None:
+        """Stop reading."""
+
+    def drain(self, max_seconds: float) -> bool:
+        """Fold waiting words into the board for at most so long; whether there were any."""
+
+    def ask(self, command: Command) -> None:
+        """Ask the run, without waiting; raises TuitrainError where that is not possible."""
+
+    def output(self) -> str:
+        """The end of what the training code printed."""
+
+
+class LiveSource:
+    """Follows a run, and tells it that a screen is attached."""
+
+    refuses_because = ""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.run = folder.id
+        self.board = Board()
+        self.folder = folder
+        self.is_caught_up = False
+        """Whether the whole history was read once."""
+        self._words: deque[Word] = deque()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading; does not wait for a disk that hangs."""
+        self._closing.set()
+
+    def drain(self, max_seconds: float) -> bool:
+        """Fold waiting words into the board for at most so long; whether there were any."""
+        return _fold(self._words, self.board, max_seconds)
+
+    def ask(self, command: Command) -> None:
+        """Write the command from another thread, so that a slow disk cannot freeze the screen."""
+        threading.Thread(target=self._send, args=(command,), name="ask", daemon=True).start()
+
+    def output(self) -> str:
+        """The end of output.log."""
+        return _tail(self.folder)
+
+    def _send(self, command: Command) -> None:
+        try:
+            send(self.folder, command)
+        except TuitrainError as error:
+            self._words.append(DamageSeen(line_number=0, detail=str(error)))
+
+    def _read(self) -> None:
+        reader = RunReader(self.folder)
+        presence = ScreenPresence(self.folder)
+        next_beat = 0.0
+        while not self._closing.is_set():
+            words = reader.poll()
+            self._words.extend(words)
+            now = time.monotonic()
+            if now >= next_beat:
+                next_beat = now + _BEAT_SECONDS
+                if not reader.has_ended:
+                    presence.beat()
+            if not words:
+                self.is_caught_up = True
+                self._closing.wait(_POLL_SECONDS)
+        presence.leave()
+
+
+class ReplaySource:
+    """Plays a recording by its own clock, through the same board.
+
+    Args:
+        folder: a run, at best one that has ended.
+        speed: 1 is as it was.
+        timer: seconds by a clock that never jumps.
+    """
+
+    refuses_because = "this is a replay"
+
+    def __init__(self, folder: RunFolder, speed: float, timer: Callable[[], float] = time.monotonic) -> None:
+        self.run = folder.id
+        self.board = Board()
+        self.folder = folder
+        self.speed = speed
+        self.is_playing = True
+        self.position = 0.0
+        """Seconds into the recording."""
+        self.length = 0.0
+        """Seconds of the recording, as far as it is read."""
+        self._timer = timer
+        self._recorded: list[Word] = []
+        self._at: list[float] = []
+        self._next = 0
+        self._then = timer()
+        self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
+        self._arrived: deque[Word] = deque()
+
+    def start(self) -> None:
+        """Read the recording."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Nothing to stop: the reader ends by itself."""
+
+    def drain(self, max_seconds: float) -> bool:
+        """Move the clock on and fold what is due."""
+        self._take_arrived()
+        now = self._timer()
+        if self.is_playing:
+            self.position = min(self.length, self.position + (now - self._then) * self.speed)
+        self._then = now
+        deadline = time.monotonic() + max_seconds
+        before = self._next
+        while self._next < len(self._recorded) and self._at[self._next] <= self.position:
+            self.board.apply(self._recorded[self._next])
+            self._next += 1
+            if time.monotonic() > deadline:
+                break
+        return self._next != before
+
+    def seek(self, position: float) -> None:
+        """Go to a second of the recording; the board is folded again from its beginning where that lies behind."""
+        position = min(max(0.0, position), self.length)
+        if position < self.position:
+            self.board = Board()
+            self._next = 0
+        self.position = position
+        self._then = self._timer()
+
+    def ask(self, command: Command) -> None:
+        """Refused: what is recorded cannot be steered."""
+        raise TuitrainError("A replay takes no commands.", hint=f"tuitrain attach {self.run}, if it is alive.")
+
+    def output(self) -> str:
+        """The end of output.log."""
+        return _tail(self.folder)
+
+    def _read(self) -> None:
+        reader = RunReader(self.folder)
+        while True:
+            words = reader.poll()
+            if not words:
+                break
+            # How the folder looks now is no part of the recording, except that a lost run ended there.
+            self._arrived.extend(word for word in words if not isinstance(word, CommandSeen))
+
+    def _take_arrived(self) -> None:
+        while self._arrived:
+            word = self._arrived.popleft()
+            if isinstance(word, CarrierStatus) and word.status == "live":
+                continue
+            seconds = getattr(word, "seconds", self.length)
+            self.length = max(self.length, float(seconds))
+            self._recorded.append(word)
+            self._at.append(self.length)
+
+
+def _fold(words: deque[Word], board: Board, max_seconds: float) -> bool:
+    if not words:
+        return False
+    deadline = time.monotonic() + max_seconds
+    while words:
+        board.apply(words.popleft())
+        if time.monotonic() > deadline:
+            break
+    return True
+
+
+def _tail(folder: RunFolder, max_bytes: int = 65_536) -> str:
+    try:
+        with folder.output_path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - max_bytes))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError as error:
+        return f"output.log cannot be read: {error.strerror}"
