@@ -126,7 +126,7 @@ def bindings() -> list[Binding]:
     """The bindings of the live screen."""
     return [
         Binding(
-            action.key, action.id, action.title, id=action.id, tooltip=action.help, show=action.in_footer,
+            action.key, f"press('{action.id}')", action.title, id=action.id, tooltip=action.help, show=action.in_footer,
             key_display=action.key_text,
         )
         for action in ACTIONS

@@ -67,7 +67,7 @@ def _measured(board: Board, view: ChartView, sight: Sight, columns: int, chart: 
     curves: tuple[Curve, ...] = ()
     legend: tuple[Word, ...] = ()
     if series is not None:
-        series.smoothreplace(view.decay)
+        series.smooth_with(view.decay)
         raw, smooth = series.points(first, last, columns), series.smooth_points(first, last, 2 * columns)
         bad = [(float(step), float("nan")) for step in series.nonfinite_steps if first <= step <= last]
         raw = sorted([*raw, *bad[:columns]], key=lambda point: point[0])

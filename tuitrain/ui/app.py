@@ -1,0 +1,103 @@
+"""The app: opens home or a run, and knows what leaving means. Everything shown is in the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from textual import on, work
+from textual.app import App
+
+from tuitrain.board.board import Board
+from tuitrain.errors import TuitrainError
+from tuitrain.preset import Preset
+from tuitrain.rundir.places import RunFolder
+from tuitrain.session.start import start_detached
+from tuitrain.ui.screens.home import HomeScreen
+from tuitrain.ui.screens.live import LiveScreen
+from tuitrain.ui.screens.small import LeaveSheet
+from tuitrain.ui.source import LiveSource, Source
+from tuitrain.ui.theme import DARK, LIGHT
+
+StopAndWait = Callable[[float], bool]
+_STOP_SECONDS = 30.0
+
+
+class TuitrainApp(App[int]):
+    """Shows home, or one run.
+
+    Args:
+        source: the run to show; None opens home.
+        presets: for home.
+        stop_and_wait: for a run that lives in this process: asks it to stop and waits so many seconds.
+    """
+
+    TITLE = "tuitrain"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        presets: list[Preset] | None = None,
+        stop_and_wait: StopAndWait | None = None,
+    ) -> None:
+        super().__init__()
+        self._source = source
+        self._presets = presets or []
+        self._stop_and_wait = stop_and_wait
+        self.board: Board | None = None
+        """Of the run that was shown last, for the word on leaving."""
+        self.run_id = ""
+
+    def on_mount(self) -> None:
+        """Open the first screen."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        if self._source is None:
+            self.push_screen(HomeScreen(self._presets))
+        else:
+            self.show_run(self._source, has_home=False)
+
+    def show_run(self, source: Source, *, has_home: bool) -> None:
+        """Show a run above whatever is shown."""
+        self.run_id, self.board = source.run, source.board
+        self._source = source
+        self.push_screen(LiveScreen(source, self._leave, has_home=has_home))
+
+    @on(HomeScreen.RunChosen)
+    def _attach(self, event: HomeScreen.RunChosen) -> None:
+        self.show_run(LiveSource(RunFolder(Path(event.path))), has_home=True)
+
+    @on(HomeScreen.PresetChosen)
+    def _start(self, event: HomeScreen.PresetChosen) -> None:
+        try:
+            started = start_detached(event.preset, has_screen=True)
+        except TuitrainError as error:
+            self.notify(str(error), severity="error", timeout=10)
+            return
+        self._reap(started.process.wait)
+        self.show_run(LiveSource(started.folder), has_home=True)
+
+    @work(thread=True)
+    def _reap(self, wait: Callable[[], int]) -> None:
+        """Take the trainer's exit code, or its process would stay as a zombie."""
+        wait()
+
+    def _leave(self) -> None:
+        board = self._source.board if self._source is not None else None
+        self.board = board
+        if self._stop_and_wait is None or board is None or not board.is_live:
+            self.exit(0)
+            return
+        self.push_screen(LeaveSheet(), self._on_leave_answered)
+
+    def _on_leave_answered(self, wants_to_stop: bool | None) -> None:
+        if wants_to_stop and self._stop_and_wait is not None:
+            self.notify("stopping: evaluate, save, end", timeout=_STOP_SECONDS)
+            self._stop_then_exit(self._stop_and_wait)
+
+    @work(thread=True)
+    def _stop_then_exit(self, stop_and_wait: StopAndWait) -> None:
+        stop_and_wait(_STOP_SECONDS)
+        self.call_from_thread(self.exit, 0)

@@ -1,0 +1,208 @@
+"""How a command is composed on the screen: which choices there are, what the line means, what it would do.
+
+Pure: from a board and what was typed to a checked command and a preview in words. The widget is `widgets/composer`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuitrain.board.board import Board
+from tuitrain.errors import CommandError, TuitrainError
+from tuitrain.protocol.commands import (
+    Command,
+    PreviewSwitch,
+    ScaleLearningRate,
+    SetHyperparameter,
+    SetLearningRate,
+    SetSchedule,
+    SwitchOptimizer,
+)
+from tuitrain.protocol.describe import parse_command
+from tuitrain.protocol.events import SwitchPreviewed
+from tuitrain.protocol.plan import LearningRatePlan, Schedule
+from tuitrain.techniques import plan as plans
+from tuitrain.techniques.checking import CLIP_NAME, check_command
+from tuitrain.techniques.optimizers import OPTIMIZERS
+from tuitrain.techniques.schedules import SCHEDULES
+from tuitrain.ui import text
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of the list: a value for the command's `name`."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What is asked of a person to make one command."""
+
+    command: str
+    """Its name."""
+    title: str
+    choices: tuple[Choice, ...] = ()
+    """Values of its argument `name`; empty where it has none."""
+    bare: str = ""
+    """The argument that a word without "=" stands for."""
+    initial: str = ""
+    hint: str
+
+
+FORMS: Mapping[str, Form] = {
+    "decay": Form(
+        command="scale_learning_rate", title="decay the learning rate", bare="factor", initial="0.1",
+        hint="a factor: 0.1 decays, 10 raises",
+    ),
+    "set_rate": Form(
+        command="set_learning_rate", title="set the learning rate", bare="lr",
+        hint="a rate such as 3e-4; add hold=true to end the schedule",
+    ),
+    "schedule": Form(
+        command="set_schedule", title="replace the schedule",
+        choices=tuple(Choice(spec.name, spec.summary) for spec in SCHEDULES.values()),
+        hint="options: warmup_steps=100 restart=true num_steps=2000, and the schedule's own",
+    ),
+    "optimizer": Form(
+        command="switch_optimizer", title="switch the optimizer",
+        choices=tuple(Choice(spec.name, spec.summary) for spec in OPTIMIZERS.values()),
+        hint="options: momentum=0.9 lr=1e-3 handover=cold ramp_steps=50",
+    ),
+    "hyperparameter": Form(
+        command="set_hyperparameter", title="change a hyper-parameter", bare="value", hint="the new value",
+    ),
+}  # fmt: skip
+
+
+def form_for(action: str, board: Board) -> Form:
+    """The form of an action, with choices that depend on the run."""
+    form = FORMS[action]
+    if action == "optimizer" and board.started is not None:
+        known = set(board.started.optimizers)
+        choices = tuple(choice for choice in form.choices if choice.name in known)
+        return Form(command=form.command, title=form.title, choices=choices, hint=form.hint)
+    if action == "hyperparameter":
+        choices = tuple(Choice(name, f"now {value}") for name, value in current_values(board).items())
+        return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
+    return form
+
+
+def current_values(board: Board) -> dict[str, str]:
+    """The hyper-parameters that can be changed, with their values now."""
+    if board.optimizer is None:
+        return {}
+    spec = OPTIMIZERS[board.optimizer.name]
+    values = {
+        name: text.plain(value)
+        for name, value in board.optimizer.groups[0].hyperparameters.items()
+        if name in spec.by_name and spec.by_name[name].is_live
+    }
+    clip = board.optimizer.gradient_clip
+    return {**values, CLIP_NAME: "none" if clip is None else text.plain(clip)}
+
+
+def composed(form: Form, choice: str | None, line: str) -> Command:
+    """The command that a choice and a line of words make.
+
+    Raises:
+        TuitrainError: it is not complete or not right; says what is wrong.
+    """
+    arguments: dict[str, object] = {} if choice is None else {"name": choice}
+    for word in line.split():
+        key, separator, value = word.partition("=")
+        if not separator:
+            if not form.bare or form.bare in arguments:
+                raise CommandError(f'"{word}" is not of the form name=value.')
+            key, value = form.bare, word
+        arguments[key.replace("-", "_")] = _parsed(value)
+    return check_command(parse_command(form.command, arguments))
+
+
+def proposed_plan(command: Command, board: Board) -> LearningRatePlan | None:
+    """The plan as it would be after a command; None where the command does not change it.
+
+    Raises:
+        TuitrainError: the command has no meaning at this step.
+    """
+    plan, step = board.plan, board.step
+    if plan is None:
+        return None
+    try:
+        match command:
+            case ScaleLearningRate():
+                return plans.scaled(plan, step, command.factor, command.groups)
+            case SetLearningRate():
+                return plans.set_to(plan, step, command.lr, hold=command.hold)
+            case SetSchedule():
+                schedule = Schedule(
+                    name=command.name,
+                    num_steps=command.num_steps or max(1, board.total_steps - step),
+                    warmup_steps=command.warmup_steps,
+                    hyperparameters=command.hyperparameters,
+                )
+                return plans.rescheduled(plan, step, schedule, restart=command.restart)
+            case _:
+                return None
+    except plans.PlanEditError as error:
+        raise TuitrainError(str(error)) from None
+
+
+def effect_of(command: Command, board: Board) -> str:
+    """What a command would do, in words, as far as the screen can know."""
+    match command:
+        case ScaleLearningRate() | SetLearningRate() | SetSchedule():
+            after = proposed_plan(command, board)
+            if after is None or board.plan is None:
+                return ""
+            group = next(iter(after.segments[-1].base))
+            old = plans.learning_rate(board.plan, group, board.step)
+            new = plans.learning_rate(after, group, board.step)
+            end = plans.learning_rate(after, group, max(board.step, board.total_steps - 1))
+            return f"learning rate {text.number(old)} → {text.number(new)} now, {text.number(end)} at the end"
+        case SetHyperparameter():
+            before = current_values(board).get(command.name, "–")
+            return f"{command.name} {before} → {text.plain(command.value)}"
+        case SwitchOptimizer():
+            return _switch_effect(command, board)
+        case _:
+            return ""
+
+
+def preview_for(command: Command) -> PreviewSwitch | None:
+    """The question whose answer shows what a switch would do."""
+    if isinstance(command, SwitchOptimizer):
+        return PreviewSwitch(name=command.name, hyperparameters=command.hyperparameters)
+    return None
+
+
+def _switch_effect(command: SwitchOptimizer, board: Board) -> str:
+    preview = board.preview
+    if preview is None or preview.to_name != command.name or board.step - preview.step > 1000:
+        return "asking the run what this would do…" if board.is_live else ""
+    memory = text.memory(preview.extra_memory_bytes)
+    return f"{_cold_words(preview)}; {_way_words(command, preview)}; {memory} more memory meanwhile"
+
+
+def _cold_words(preview: SwitchPreviewed) -> str:
+    ratio = preview.cold_ratio
+    size = f"{ratio:.3g}× larger" if ratio >= 1.0 else f"{1.0 / ratio:.3g}× smaller" if ratio > 0 else "unknown"
+    return f"at the rate as it is the first update would be {size}"
+
+
+def _way_words(command: SwitchOptimizer, preview: SwitchPreviewed) -> str:
+    if command.lr is not None:
+        return f"at lr {command.lr:g} its size is yours to judge"
+    if command.handover == "cold":
+        return "taken cold its rate is matched on one step"
+    return f"the hand-over keeps it at 1.0× and takes {preview.handover_steps} steps"
+
+
+def _parsed(value: str) -> object:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value

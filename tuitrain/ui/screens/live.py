@@ -1,0 +1,271 @@
+"""The live screen: four charts, the optimizer, what happened. Also the screen of a replay.
+
+It draws what the board knows, four times a second at most, and only what is in view. A key asks; the answer
+changes the board, and the board the picture.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.commands import Command
+from tuitrain.protocol.events import CommandRefused
+from tuitrain.ui import steering
+from tuitrain.ui.actions import ACTIONS, BY_ID, Action, bindings
+from tuitrain.ui.composing import effect_of, form_for, preview_for, proposed_plan
+from tuitrain.ui.figures import CHARTS, figure_of
+from tuitrain.ui.looking import Look
+from tuitrain.ui.screens.keys import press
+from tuitrain.ui.source import LiveSource, ReplaySource, Source
+from tuitrain.ui.text import duration
+from tuitrain.ui.widgets.chart import Chart
+from tuitrain.ui.widgets.composer import Composer
+from tuitrain.ui.widgets.footer import Footer
+from tuitrain.ui.widgets.header import Header
+from tuitrain.ui.widgets.panels import JournalPanel, OptimizerPanel, Strip
+
+_TICK_SECONDS = 0.05
+_FRAME_SECONDS = 0.25
+_FOLD_SECONDS = 0.03
+_DRAW_SHARE = 0.25
+"""Of the time between two frames that drawing may take; a slow terminal gets fewer frames."""
+
+
+class LiveScreen(Screen[None]):
+    """Shows one run.
+
+    Args:
+        source: where its words come from.
+        on_leave: called when a person presses the key for leaving.
+        has_home: whether there is a screen to go back to.
+    """
+
+    CSS_PATH = "live.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    AUTO_FOCUS = "#loss"
+
+    def __init__(self, source: Source, on_leave: Callable[[], None], *, has_home: bool = False) -> None:
+        super().__init__()
+        self.source = source
+        self.look = Look()
+        self._on_leave = on_leave
+        self.has_home = has_home
+        self._next_frame = 0.0
+        self._is_dirty = True
+        self._told: set[str] = set()
+
+    def compose(self) -> ComposeResult:
+        """Header, charts beside panels, strip, footer; the composer above them."""
+        yield Header(id="header")
+        yield Static(id="alarm")
+        with Horizontal(id="body"):
+            with Container(id="charts"):
+                for chart in CHARTS:
+                    yield Chart(id=chart)
+            with Vertical(id="side"):
+                yield OptimizerPanel(id="optimizer-panel")
+                yield JournalPanel(id="journal")
+        yield Strip(id="strip")
+        yield Static(id="transport")
+        yield Footer(id="footer")
+        yield Composer(id="composer")
+
+    def on_mount(self) -> None:
+        """Begin to read and to draw."""
+        self.set_class(isinstance(self.source, ReplaySource), "-replay")
+        self.source.start()
+        self.lay_out()
+        self.set_interval(_TICK_SECONDS, self._tick)
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        self.source.close()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Show what fits."""
+        self.lay_out()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys belong to the composer while it is open; what the run refuses is greyed."""
+        if action != "press" or not self.is_mounted:
+            return True
+        if self.query_one(Composer).is_open:
+            return False
+        pressed = BY_ID[str(parameters[0])]
+        return pressed.group != "replay" or isinstance(self.source, ReplaySource)
+
+    def action_press(self, action: str) -> None:
+        """Every key of the table comes through here."""
+        press(self, action)
+
+    def leave(self) -> None:
+        """The person leaves; what that means is for whoever opened the screen."""
+        self._on_leave()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        has_news = self.source.drain(_FOLD_SECONDS)
+        self._is_dirty = self._is_dirty or has_news
+        if has_news:
+            self._tell_refusals()
+        if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
+            return
+        self.draw()
+        spent = time.monotonic() - now
+        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+
+    def draw(self) -> None:
+        """Show the board as it is now."""
+        self._is_dirty = False
+        board, source = self.source.board, self.source
+        is_reading = isinstance(source, LiveSource) and not source.is_caught_up
+        note = "replay" if isinstance(source, ReplaySource) else ""
+        self.query_one(Header).show(source.run, board, is_reading=is_reading, note=note)
+        for chart in self.query(Chart):
+            if chart.has_class("-shown") and chart.id is not None:
+                columns = max(8, chart.size.width - 8)
+                chart.set_figure(figure_of(chart.id, board, self.look.views[chart.id], self.look.sight, columns))
+        if self.has_class("-wide"):
+            self.query_one(OptimizerPanel).show(board)
+            self.query_one(JournalPanel).show(board)
+        else:
+            self.query_one(Strip).show(board)
+        self._show_alarm()
+        self._show_transport()
+        titles = {"toggle_pause": "resume" if board.is_paused else "pause"}
+        if self.look.is_maximised:
+            titles["maximise"] = "all charts"
+        self.query_one(Footer).show([action for action in ACTIONS if action.in_footer], self.refusal, titles)
+        self._show_effect()
+
+    def refusal(self, action: Action) -> str:
+        """Why an action cannot be used now; empty where it can."""
+        if isinstance(self.source, ReplaySource) and action.id in {"toggle_pause", "slower", "faster"}:
+            return ""
+        return steering.refusal(action, self.source)
+
+    def _show_alarm(self) -> None:
+        board = self.source.board
+        alarms = [entry for entry in board.log[-50:] if entry.kind == "alarm"]
+        words = ""
+        if board.ended is not None and board.ended.reason == "failed":
+            words = f"failed at step {board.ended.step}: {board.ended.message}   (w shows the traceback)"
+        elif board.state == "lost":
+            detail = board.carrier.detail if board.carrier is not None else ""
+            words = f"lost at step {board.step}: {detail}"
+        elif board.is_paused and board.pause_reason not in {"asked", "stepped"}:
+            advice = alarms[-1].detail if alarms else ""
+            words = f"paused: {board.pause_reason}. {advice}"
+        widget = self.query_one("#alarm", Static)
+        widget.set_class(bool(words), "-raised")
+        if words:
+            widget.update(words, layout=True)
+
+    def _show_transport(self) -> None:
+        source = self.source
+        if isinstance(source, ReplaySource):
+            width = max(10, self.size.width - 44)
+            done = int(width * source.position / source.length) if source.length else 0
+            state = "▶" if source.is_playing else "‖"
+            clock = f"{duration(source.position)} / {duration(source.length)}"
+            bar = f"{'━' * done}{'─' * (width - done)}"
+            self.query_one("#transport", Static).update(f"{state} {bar} {clock}  ×{source.speed:g}  , . seek")
+
+    def lay_out(self) -> None:
+        """Show the charts that fit and are wanted."""
+        layout = self.look.layout(self.size.width, self.size.height)
+        shown = self.look.shown_charts(layout)
+        for name in ("wide", "narrow", "single"):
+            self.set_class(layout == name, f"-{name}")
+        self.set_class(len(shown) == 1, "-one")
+        for chart in self.query(Chart):
+            chart.set_class(chart.id in shown, "-shown")
+        if self.is_mounted and not self.query_one(Composer).is_open:
+            self.query_one(f"#{self.look.focused}", Chart).focus()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw at the next tick, whatever the frame rate."""
+        self._is_dirty = True
+        self._next_frame = 0.0
+
+    def _tell_refusals(self) -> None:
+        for identity, reply in list(self.source.board.replies.items())[-5:]:
+            if identity not in self._told:
+                self._told.add(identity)
+                is_recent = self.source.board.seconds - reply.seconds < 3.0
+                if isinstance(reply, CommandRefused) and is_recent:
+                    self.notify(f"{reply.reason} {reply.hint}".strip(), title="refused", severity="warning")
+
+    def ask(self, command: Command) -> None:
+        """Ask the run; the picture changes when it answers."""
+        try:
+            self.source.ask(command)
+        except TuitrainError as error:
+            self.notify(str(error), severity="warning")
+        self.redraw()
+
+    def ask_for(self, action: str) -> None:
+        """Ask what an action asks, or say why not."""
+        reason = self.refusal(BY_ID[action])
+        if reason:
+            self.notify(f"Not now: {reason}.", severity="warning")
+            return
+        try:
+            self.ask(steering.command_for(action, self.source.board))
+        except TuitrainError as error:
+            self.notify(str(error), severity="warning")
+
+    def compose_for(self, action: str) -> None:
+        """Open the composer for an action, or say why not."""
+        reason = self.refusal(BY_ID[action])
+        if reason:
+            self.notify(f"Not now: {reason}.", severity="warning")
+        else:
+            self.query_one(Composer).open(form_for(action, self.source.board))
+
+    @on(Composer.Changed)
+    def _on_composed(self, event: Composer.Changed) -> None:
+        preview = None if event.command is None else preview_for(event.command)
+        known = self.source.board.preview
+        if preview is not None and (known is None or known.to_name != preview.name):
+            self.ask(preview)
+        self._show_effect()
+
+    def _show_effect(self) -> None:
+        composer = self.query_one(Composer)
+        command = composer.command if composer.is_open else None
+        try:
+            self.look.propose(None if command is None else proposed_plan(command, self.source.board))
+            if command is not None:
+                composer.show_effect(effect_of(command, self.source.board))
+        except TuitrainError as error:
+            self.look.propose(None)
+            composer.show_effect(str(error), is_problem=True)
+
+    @on(Composer.Submitted)
+    def _on_submitted(self, event: Composer.Submitted) -> None:
+        self.ask(event.command)
+
+    @on(Composer.Closed)
+    def _on_closed(self) -> None:
+        self.look.propose(None)
+        self.lay_out()
+
+    @on(Chart.CursorMoved)
+    def _on_pointed(self, event: Chart.CursorMoved) -> None:
+        is_by_step = self.look.views[self.look.focused].x_axis == "step"
+        if is_by_step:
+            inside = event.x is not None and 0 <= event.x <= self.source.board.step
+            self.look.put_cursor(round(event.x) if inside and event.x is not None else None)
+            self.redraw()

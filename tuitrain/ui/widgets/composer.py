@@ -1,0 +1,157 @@
+"""The panel at the bottom in which a command is composed, while the charts stay in view and show what it would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.commands import Command
+from tuitrain.ui.composing import Form, composed
+
+
+class Composer(Vertical):
+    """Shows a form; says with every change what it would ask, and asks on Enter."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Composer {
+        dock: bottom; height: auto; max-height: 18; margin: 0 0 1 0; padding: 0 1; background: $surface;
+        border: round $warning 60%; border-title-color: $warning; border-subtitle-color: $foreground 60%;
+        layer: above; display: none;
+    }
+    Composer.-open { display: block; }
+    Composer OptionList { height: auto; max-height: 9; border: none; padding: 0; background: $surface; }
+    Composer Input { border: none; height: 1; padding: 0; background: $surface; }
+    Composer #effect { height: auto; min-height: 1; color: $foreground 85%; }
+    """
+
+    @dataclass
+    class Changed(Message):
+        """What is composed so far; None while it is not complete."""
+
+        command: Command | None
+
+    @dataclass
+    class Submitted(Message):
+        """A person confirmed."""
+
+        command: Command
+
+    @dataclass
+    class Closed(Message):
+        """A person closed the panel."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._form: Form | None = None
+        self._command: Command | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is being composed."""
+        return self.has_class("-open")
+
+    @property
+    def command(self) -> Command | None:
+        """What is composed so far; None while it is not complete."""
+        return self._command
+
+    def compose(self) -> ComposeResult:
+        """A list of choices, a line for the rest, and what it would do."""
+        yield OptionList(id="choices")
+        yield Input(id="line", select_on_focus=True)
+        yield Static(id="effect")
+
+    def open(self, form: Form) -> None:
+        """Begin to compose."""
+        self._form = form
+        choices = self.query_one("#choices", OptionList)
+        choices.clear_options()
+        width = max((len(choice.name) for choice in form.choices), default=0)
+        choices.add_options(
+            [
+                Option(Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$text-muted")), id=choice.name)
+                for choice in form.choices
+            ]
+        )
+        choices.display = bool(form.choices)
+        line = self.query_one("#line", Input)
+        line.value, line.placeholder = form.initial, form.hint
+        self.border_title = form.title
+        self.border_subtitle = "enter confirms   tab moves   esc closes" if form.choices else "enter confirms   esc closes"
+        self.add_class("-open")
+        if form.choices:
+            choices.highlighted = 0
+            choices.focus()
+        else:
+            line.focus()
+        self._recompose()
+
+    def close(self) -> None:
+        """End without asking."""
+        if self.is_open:
+            self.remove_class("-open")
+            self._form = self._command = None
+            self.post_message(self.Closed())
+
+    def show_effect(self, words: str, *, is_problem: bool = False) -> None:
+        """Say what the command would do, or what is wrong with it."""
+        self.query_one("#effect", Static).update(Content.styled(words, "$error" if is_problem else "$foreground"))
+
+    @on(OptionList.OptionHighlighted)
+    @on(Input.Changed)
+    def _on_change(self, event: Message) -> None:
+        event.stop()
+        self._recompose()
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def _on_confirm(self, event: Message) -> None:
+        event.stop()
+        self._recompose()
+        needs_value = self._form is not None and self._form.bare and not self.query_one("#line", Input).value
+        if self._command is None and needs_value:
+            self.query_one("#line", Input).focus()
+        elif self._command is not None:
+            command = self._command
+            self.close()
+            self.post_message(self.Submitted(command))
+
+    def on_key(self, event: events.Key) -> None:
+        """Escape closes; tab goes between the list and the line; up and down reach the list from the line."""
+        choices, line = self.query_one("#choices", OptionList), self.query_one("#line", Input)
+        if event.key == "escape":
+            event.stop()
+            self.close()
+        elif event.key in {"tab", "shift+tab"}:
+            event.stop()
+            event.prevent_default()
+            if choices.display:
+                (choices if line.has_focus else line).focus()
+        elif event.key in {"up", "down"} and line.has_focus and choices.display:
+            event.stop()
+            (choices.action_cursor_up if event.key == "up" else choices.action_cursor_down)()
+
+    def _recompose(self) -> None:
+        form = self._form
+        if form is None:
+            return
+        choices = self.query_one("#choices", OptionList)
+        choice = form.choices[choices.highlighted].name if form.choices and choices.highlighted is not None else None
+        line = self.query_one("#line", Input).value
+        try:
+            if form.bare and not line.strip():
+                raise TuitrainError(form.hint)
+            self._command = composed(form, choice, line)
+        except TuitrainError as error:
+            self._command = None
+            self.show_effect(str(error), is_problem=bool(line.strip()))
+        self.post_message(self.Changed(self._command))
