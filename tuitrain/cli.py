@@ -104,7 +104,7 @@ def runs(as_json: _Json = False) -> None:
     if not found:
         typer.echo("No runs yet. Try: tuitrain run mnist-mlp", err=True)
         return
-    rows = [("RUN", "PRESET", "STATE", "STEP", "BEST VALIDATION", "AGE")]
+    rows: list[tuple[str, ...]] = [("RUN", "PRESET", "STATE", "STEP", "BEST VALIDATION", "AGE")]
 
     def row(item: RunSummary) -> tuple[str, ...]:
         step = f"{item.step}/{item.total_steps}" if item.total_steps else str(item.step)
@@ -176,7 +176,7 @@ def ask(
     given = dict(_pair(text, parse_value) for text in arguments or [])
     checked = check_command(parse_command(command, given))
     if wait not in {"reply", "swap"}:
-        raise CommandError(f'--wait {wait} is not known.', hint="reply or swap.")
+        raise CommandError(f"--wait {wait} is not known.", hint="reply or swap.")
     wait_for: Literal["reply", "swap"] = "swap" if wait == "swap" else "reply"
     reply = ask_and_wait(find_run(run), checked, timeout, wait_for=wait_for)
     if as_json:

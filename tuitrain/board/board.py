@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from tuitrain.board.axis import Axis
-from tuitrain.board.journal import Entry, Mark, entry_for, mark_for
+from tuitrain.board.journal import EVALUATED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.series import Series
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command, Request
@@ -122,7 +122,10 @@ class Board:
         if entry is not None:
             self._log(entry)
         mark = mark_for(word, self.step)
-        if mark is not None and (not self.marks or mark != self.marks[-1]):
+        # A switch and the plan that follows from it are one decision.
+        if mark is not None and (
+            not self.marks or (mark.step, mark.kind) != (self.marks[-1].step, self.marks[-1].kind)
+        ):
             self.marks.append(mark)
 
     def last_eval(self, metric: str) -> float | None:
@@ -223,12 +226,18 @@ class Board:
             del self.replies[next(iter(self.replies))]
 
     def _log(self, entry: Entry) -> None:
-        if self.log and self.log[-1].text == entry.text and entry.kind != "quiet":
+        if self.log and _is_same(self.log[-1], entry):
             entry = replace(entry, count=self.log[-1].count + 1)
             self.log.pop()
         self.log.append(entry)
         if len(self.log) > _MOST_ENTRIES:
             del self.log[: _MOST_ENTRIES // 10]
+
+
+def _is_same(before: Entry, now: Entry) -> bool:
+    """Whether two neighbours of the log tell the same thing, so that the newer one stands for both."""
+    is_evaluation = now.text.startswith(f"{EVALUATED} ")
+    return before.text == now.text or (is_evaluation and before.text.startswith(f"{EVALUATED} "))
 
 
 def _difference(value: float, from_value: float) -> float:

@@ -31,6 +31,9 @@ from tuitrain.protocol.events import (
     UpdateMeasured,
 )
 
+EVALUATED = "eval"
+"""How the entry of an evaluation begins; the newest of several in a row stands for all."""
+
 Kind = Literal["decision", "asked", "fact", "alarm", "quiet"]
 
 
@@ -66,7 +69,9 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case StageEntered():
             return Entry(step, word.stage, kind="quiet")
         case RunStarted():
-            return Entry(word.step, f"started, seed {word.seed}", f"{word.num_parameters:,} parameters".replace(",", " "))
+            return Entry(
+                word.step, f"started, seed {word.seed}", f"{word.num_parameters:,} parameters".replace(",", " ")
+            )
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
         case CommandQueued() if word.actor != "preset":
@@ -142,4 +147,4 @@ def _evaluation(word: EvalFinished) -> str:
     loss = word.metrics.get("eval/loss", math.nan)
     accuracy = word.metrics.get("eval/accuracy")
     numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
-    return f"evaluated {numbers}  {word.eval_seconds * 1000:.0f} ms"
+    return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"

@@ -68,8 +68,7 @@ def _train(preset: Preset) -> Iterator[Problem]:
         if size > available:
             yield (
                 "train.batch_size",
-                f"train.batch_size = {size} is more than the {available} training samples. "
-                'Try batch_size = "full".',
+                f'train.batch_size = {size} is more than the {available} training samples. Try batch_size = "full".',
             )
 
 

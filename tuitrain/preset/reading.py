@@ -98,7 +98,7 @@ def _read_extended(path: Path) -> tuple[dict[str, Any], list[str]]:
     beside = path.parent / f"{parent_name}.toml"
     parent = _read(beside if beside.is_file() else _find(parent_name))
     if "extends" in parent:
-        return data, [f"{_shown(path)}: extends = \"{parent_name}\" extends another one. Try: extend that directly."]
+        return data, [f'{_shown(path)}: extends = "{parent_name}" extends another one. Try: extend that directly.']
     return _merged(parent, data), []
 
 

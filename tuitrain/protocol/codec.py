@@ -43,9 +43,10 @@ def decode_event(line: bytes) -> Event:
         DecodeError: the line is torn, damaged or not an event.
     """
     try:
-        return _event_decoder.decode(line)
+        event: Event = _event_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _decode_unknown(line, error)
+    return event
 
 
 def decode_request(line: bytes) -> Request:

@@ -16,29 +16,29 @@ class CommandBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """What all commands share."""
 
 
-class Pause(CommandBase, kw_only=True, tag="pause"):
+class Pause(CommandBase, frozen=True, kw_only=True, tag="pause"):
     """Finish the current step, then wait. Memory is kept, commands still work."""
 
 
-class Resume(CommandBase, kw_only=True, tag="resume"):
+class Resume(CommandBase, frozen=True, kw_only=True, tag="resume"):
     """Go on after a pause."""
 
 
-class StepOnce(CommandBase, kw_only=True, tag="step_once"):
+class StepOnce(CommandBase, frozen=True, kw_only=True, tag="step_once"):
     """Run some optimizer steps, then pause."""
 
     num_steps: int = 1
     """At least 1."""
 
 
-class Stop(CommandBase, kw_only=True, tag="stop"):
+class Stop(CommandBase, frozen=True, kw_only=True, tag="stop"):
     """Finish the step, evaluate, save, end. A second one aborts: no evaluation, no save."""
 
     abort: bool = False
     """End after the current step without evaluating or saving."""
 
 
-class ScaleLearningRate(CommandBase, kw_only=True, tag="scale_learning_rate"):
+class ScaleLearningRate(CommandBase, frozen=True, kw_only=True, tag="scale_learning_rate"):
     """Multiply the learning rate by a factor; the schedule's shape and clock stay."""
 
     factor: float
@@ -47,7 +47,7 @@ class ScaleLearningRate(CommandBase, kw_only=True, tag="scale_learning_rate"):
     """Parameter groups by name; None means all."""
 
 
-class SetLearningRate(CommandBase, kw_only=True, tag="set_learning_rate"):
+class SetLearningRate(CommandBase, frozen=True, kw_only=True, tag="set_learning_rate"):
     """Make the learning rate of the first group `lr` from the next step; other groups keep their ratio to it."""
 
     lr: float
@@ -56,7 +56,7 @@ class SetLearningRate(CommandBase, kw_only=True, tag="set_learning_rate"):
     """False keeps the schedule's shape and scales it; True holds the rate constant from now on."""
 
 
-class SetSchedule(CommandBase, kw_only=True, tag="set_schedule"):
+class SetSchedule(CommandBase, frozen=True, kw_only=True, tag="set_schedule"):
     """Replace the schedule from the next step on."""
 
     name: str
@@ -69,7 +69,7 @@ class SetSchedule(CommandBase, kw_only=True, tag="set_schedule"):
     """What the schedule takes besides, durations in steps."""
 
 
-class SetHyperparameter(CommandBase, kw_only=True, tag="set_hyperparameter"):
+class SetHyperparameter(CommandBase, frozen=True, kw_only=True, tag="set_hyperparameter"):
     """Change one hyper-parameter of the optimizer, or `gradient_clip`."""
 
     name: str
@@ -79,7 +79,7 @@ class SetHyperparameter(CommandBase, kw_only=True, tag="set_hyperparameter"):
     """Parameter groups by name; None means all that have it."""
 
 
-class SwitchOptimizer(CommandBase, kw_only=True, tag="switch_optimizer"):
+class SwitchOptimizer(CommandBase, frozen=True, kw_only=True, tag="switch_optimizer"):
     """Go on with another optimizer over the same parameter groups."""
 
     name: str
@@ -94,18 +94,18 @@ class SwitchOptimizer(CommandBase, kw_only=True, tag="switch_optimizer"):
     """What the new optimizer takes besides, e.g. momentum."""
 
 
-class PreviewSwitch(CommandBase, kw_only=True, tag="preview_switch"):
+class PreviewSwitch(CommandBase, frozen=True, kw_only=True, tag="preview_switch"):
     """Say what a switch would do, without doing it."""
 
     name: str
     hyperparameters: dict[str, Value] = {}
 
 
-class Evaluate(CommandBase, kw_only=True, tag="evaluate"):
+class Evaluate(CommandBase, frozen=True, kw_only=True, tag="evaluate"):
     """Evaluate now, on the train subset and the validation set; the run is not changed by it."""
 
 
-class SetPace(CommandBase, kw_only=True, tag="set_pace"):
+class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Slow the run down while a screen is attached; the numbers never change."""
 
     max_steps_per_second: float | None = None

@@ -13,12 +13,10 @@ from collections.abc import Mapping
 import msgspec
 
 from tuitrain.errors import CommandError, nearest
-from tuitrain.protocol import commands
 from tuitrain.protocol.commands import Command
+from tuitrain.protocol.plan import Value
 
-COMMANDS: dict[str, type[Command]] = {
-    str(member.__struct_config__.tag): member for member in Command.__args__
-}
+COMMANDS: dict[str, type[Command]] = {str(member.__struct_config__.tag): member for member in Command.__args__}
 """Name on the command line → class."""
 
 _POSITIVE = ("factor", "lr", "num_steps", "max_steps_per_second")
@@ -55,21 +53,18 @@ def command_help(name: str) -> str:
 
 def command_arguments(name: str) -> list[tuple[str, str]]:
     """Pairs of (argument, type in words) of a command."""
-    return [
-        (field.name, _in_words(field.type))
-        for field in msgspec.structs.fields(COMMANDS[name])
-    ]
+    return [(field.name, _in_words(field.type)) for field in msgspec.structs.fields(COMMANDS[name])]
 
 
 def sentence(command: Command) -> str:
     """What was asked, in words for a log: "scale_learning_rate factor=0.1"."""
     parts = [command_name(command)]
-    for field, value in msgspec.structs.asdict(command).items():
-        default = getattr(type(command)(**_required(command)), field)
-        if field == "hyperparameters":
+    for field in msgspec.structs.fields(command):
+        value = getattr(command, field.name)
+        if field.name == "hyperparameters":
             parts += [f"{key}={_plain(item)}" for key, item in value.items()]
-        elif value != default or field in _required(command):
-            parts.append(f"{field}={_plain(value)}")
+        elif field.required or value != field.default:
+            parts.append(f"{field.name}={_plain(value)}")
     return " ".join(parts)
 
 
@@ -106,7 +101,7 @@ def _check_range(name: str, known: Mapping[str, object]) -> None:
 
 
 def _readable(text: str, fields: Mapping[str, msgspec.structs.FieldInfo], known: Mapping[str, object]) -> str:
-    """msgspec says "Expected `float`, got `str` - at `$.factor`"; we say "factor = "fast" is not a number."."""
+    """As msgspec says "Expected `float`, got `str` - at `$.factor`"; we say "factor = "fast" is not a number."."""
     for key, field in fields.items():
         if f"$.{key}" in text:
             value = known.get(key)
@@ -118,7 +113,7 @@ def _readable(text: str, fields: Mapping[str, msgspec.structs.FieldInfo], known:
 def _in_words(annotation: object) -> str:
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         options = [arg for arg in typing.get_args(annotation) if arg is not types.NoneType]
-        if set(options) == set(typing.get_args(commands.Value)):
+        if set(options) == set(typing.get_args(Value)):
             return "a value"
         return " or ".join(_in_words(option) for option in options)
     if typing.get_origin(annotation) is typing.Literal:
@@ -129,14 +124,6 @@ def _in_words(annotation: object) -> str:
         return "further name=value pairs"
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "a name"}
     return words.get(typing.cast("type", annotation), str(annotation))
-
-
-def _required(command: Command) -> dict[str, object]:
-    return {
-        field.name: getattr(command, field.name)
-        for field in msgspec.structs.fields(command)
-        if field.required
-    }
 
 
 def _plain(value: object) -> str:

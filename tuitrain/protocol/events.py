@@ -30,13 +30,13 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     """Seconds since the session began, by a clock that never jumps."""
 
 
-class StageEntered(EventBase, kw_only=True):
+class StageEntered(EventBase, frozen=True, kw_only=True):
     """A stage of starting has begun, e.g. "importing torch"."""
 
     stage: str
 
 
-class RunStarted(EventBase, kw_only=True):
+class RunStarted(EventBase, frozen=True, kw_only=True):
     """The run describes itself; everything before the first step is ready."""
 
     run: str
@@ -75,7 +75,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stride: int = 1
 
 
-class StepsFinished(EventBase, kw_only=True):
+class StepsFinished(EventBase, frozen=True, kw_only=True):
     """Optimizer steps were finished; what was measured at them."""
 
     step: int
@@ -83,7 +83,7 @@ class StepsFinished(EventBase, kw_only=True):
     columns: tuple[Column, ...]
 
 
-class StepsThinned(EventBase, kw_only=True):
+class StepsThinned(EventBase, frozen=True, kw_only=True):
     """The writer could not keep up (a hanging disk): some measured values were left out."""
 
     step: int
@@ -91,7 +91,7 @@ class StepsThinned(EventBase, kw_only=True):
     num_left_out: int
 
 
-class CadenceChanged(EventBase, kw_only=True):
+class CadenceChanged(EventBase, frozen=True, kw_only=True):
     """A sampled metric is measured at another stride from now on."""
 
     step: int
@@ -100,8 +100,8 @@ class CadenceChanged(EventBase, kw_only=True):
     reason: str
 
 
-class EvalFinished(EventBase, kw_only=True):
-    """An evaluation: `train/*` on a fixed subset of the training data, `eval/*` on the validation data, both in eval mode."""
+class EvalFinished(EventBase, frozen=True, kw_only=True):
+    """An evaluation in eval mode: `train/*` on a fixed subset of the training data, `eval/*` on the validation data."""
 
     step: int
     metrics: dict[str, float]
@@ -111,7 +111,7 @@ class EvalFinished(EventBase, kw_only=True):
     cause: str = ""
 
 
-class LearningRatePlanned(EventBase, kw_only=True):
+class LearningRatePlanned(EventBase, frozen=True, kw_only=True):
     """The learning-rate plan as it stands now, past and future."""
 
     step: int
@@ -121,7 +121,7 @@ class LearningRatePlanned(EventBase, kw_only=True):
     cause: str = ""
 
 
-class HandoverStarted(EventBase, kw_only=True):
+class HandoverStarted(EventBase, frozen=True, kw_only=True):
     """A new optimizer shadows the current one for `num_steps` steps before it takes over."""
 
     step: int
@@ -133,7 +133,7 @@ class HandoverStarted(EventBase, kw_only=True):
     cause: str = ""
 
 
-class HandoverCancelled(EventBase, kw_only=True):
+class HandoverCancelled(EventBase, frozen=True, kw_only=True):
     """The shadowing optimizer was dropped; the old one goes on."""
 
     step: int
@@ -142,7 +142,7 @@ class HandoverCancelled(EventBase, kw_only=True):
     cause: str = ""
 
 
-class OptimizerSwitched(EventBase, kw_only=True):
+class OptimizerSwitched(EventBase, frozen=True, kw_only=True):
     """Another optimizer took over: it takes step `step` + 1."""
 
     step: int
@@ -151,14 +151,14 @@ class OptimizerSwitched(EventBase, kw_only=True):
     to_name: str
     handover: Literal["match", "cold", "explicit"]
     expected_ratio: float
-    """Size of the first update relative to the one before, as expected from the shadow; NaN where it was not measured."""
+    """Size of the first update relative to the one before, as the shadow expects it; NaN where that is not known."""
     optimizer: OptimizerState
     notes: tuple[str, ...] = ()
     """What carried over and what did not, one sentence each."""
     cause: str = ""
 
 
-class UpdateMeasured(EventBase, kw_only=True):
+class UpdateMeasured(EventBase, frozen=True, kw_only=True):
     """The first update after a switch, relative to the last one before it."""
 
     step: int
@@ -166,7 +166,7 @@ class UpdateMeasured(EventBase, kw_only=True):
     cause: str = ""
 
 
-class SwitchPreviewed(EventBase, kw_only=True):
+class SwitchPreviewed(EventBase, frozen=True, kw_only=True):
     """What a switch would do if it were made now."""
 
     step: int
@@ -182,7 +182,7 @@ class SwitchPreviewed(EventBase, kw_only=True):
     cause: str = ""
 
 
-class HyperparameterChanged(EventBase, kw_only=True):
+class HyperparameterChanged(EventBase, frozen=True, kw_only=True):
     """Hyper-parameters of the optimizer changed."""
 
     step: int
@@ -194,7 +194,7 @@ class HyperparameterChanged(EventBase, kw_only=True):
     cause: str = ""
 
 
-class PaceChanged(EventBase, kw_only=True):
+class PaceChanged(EventBase, frozen=True, kw_only=True):
     """The pace that holds while a screen is attached."""
 
     step: int
@@ -202,7 +202,7 @@ class PaceChanged(EventBase, kw_only=True):
     cause: str = ""
 
 
-class Paused(EventBase, kw_only=True):
+class Paused(EventBase, frozen=True, kw_only=True):
     """The run waits after `step`."""
 
     step: int
@@ -210,7 +210,7 @@ class Paused(EventBase, kw_only=True):
     cause: str = ""
 
 
-class Resumed(EventBase, kw_only=True):
+class Resumed(EventBase, frozen=True, kw_only=True):
     """The run goes on."""
 
     step: int
@@ -219,7 +219,7 @@ class Resumed(EventBase, kw_only=True):
     cause: str = ""
 
 
-class CheckpointSaved(EventBase, kw_only=True):
+class CheckpointSaved(EventBase, frozen=True, kw_only=True):
     """The state of the run is safe on disk."""
 
     step: int
@@ -231,7 +231,7 @@ class CheckpointSaved(EventBase, kw_only=True):
     cause: str = ""
 
 
-class AlarmRaised(EventBase, kw_only=True):
+class AlarmRaised(EventBase, frozen=True, kw_only=True):
     """Something needs a decision."""
 
     step: int
@@ -246,7 +246,7 @@ class AlarmRaised(EventBase, kw_only=True):
     """What the run does about it."""
 
 
-class CommandQueued(EventBase, kw_only=True):
+class CommandQueued(EventBase, frozen=True, kw_only=True):
     """The run has read a command; it will be answered at the next safe point."""
 
     step: int
@@ -256,7 +256,7 @@ class CommandQueued(EventBase, kw_only=True):
     actor: str
 
 
-class CommandApplied(EventBase, kw_only=True):
+class CommandApplied(EventBase, frozen=True, kw_only=True):
     """The final reply to a command that was carried out."""
 
     step: int
@@ -264,7 +264,7 @@ class CommandApplied(EventBase, kw_only=True):
     summary: str
 
 
-class CommandRefused(EventBase, kw_only=True):
+class CommandRefused(EventBase, frozen=True, kw_only=True):
     """The final reply to a command that was not carried out."""
 
     step: int
@@ -273,7 +273,7 @@ class CommandRefused(EventBase, kw_only=True):
     hint: str = ""
 
 
-class Heartbeat(EventBase, kw_only=True):
+class Heartbeat(EventBase, frozen=True, kw_only=True):
     """Once a second: the run lives. Also what a list of runs needs to know without reading everything."""
 
     step: int
@@ -294,7 +294,7 @@ class Heartbeat(EventBase, kw_only=True):
     """Whether the pace slows the run down at the moment."""
 
 
-class RunEnded(EventBase, kw_only=True):
+class RunEnded(EventBase, frozen=True, kw_only=True):
     """The last word of a run."""
 
     step: int
@@ -306,7 +306,7 @@ class RunEnded(EventBase, kw_only=True):
     last: dict[str, float] = {}
 
 
-class UnknownEvent(EventBase, kw_only=True):
+class UnknownEvent(EventBase, frozen=True, kw_only=True):
     """An event of a newer version: counted and shown, never fatal."""
 
     name: str

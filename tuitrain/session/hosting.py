@@ -65,7 +65,7 @@ class Hosting:
             ended = self._train()
         except TuitrainError as error:
             ended = self._failed(str(error), "")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             # Whatever training code may raise, SystemExit too, must end as a recorded failure.
             ended = self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
         self.control.refuse_the_rest(ended.step, "the run has ended")

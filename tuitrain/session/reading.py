@@ -58,7 +58,7 @@ class RunReader:
 
     def torn_end(self) -> int:
         """Bytes of an unfinished last line; torn where the run is dead, in progress where it lives."""
-        return len(self._events.unfinished)
+        return len(self._events.unfinished())
 
     def _asked(self) -> list[Word]:
         try:

@@ -21,7 +21,7 @@ class Arrays(NamedTuple):
 
 
 def line(seed: int, num_train: int, num_validation: int) -> Arrays:
-    """y = 2x + 1 with x in (0, 100) and noise scaled so that no line fits better than `LINE_FLOOR`."""
+    """The line y = 2x + 1 with x in (0, 100) and noise scaled so that no line fits better than `LINE_FLOOR`."""
     rng = np.random.default_rng(seed)
     train_x, train_y = _line_points(rng, num_train)
     validation_x, validation_y = _line_points(rng, num_validation)
@@ -36,7 +36,7 @@ def spiral(seed: int, num_train: int, num_validation: int) -> Arrays:
 
 
 def lab_wave(seed: int, num_train: int, num_validation: int) -> Arrays:
-    """y = exp(−x²) cos(10x) + 0.03 ε with x uniform in (−3, 3): the data of the optimizer lab."""
+    """The wave y = exp(−x²) cos(10x) + 0.03 ε with x uniform in (−3, 3): the data of the optimizer lab."""
     rng = np.random.default_rng(seed)
     halves = []
     for count in (num_train, num_validation):

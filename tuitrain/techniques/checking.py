@@ -57,7 +57,9 @@ def _check_hyperparameter(command: SetHyperparameter) -> None:
     if command.name == CLIP_NAME:
         is_number = isinstance(command.value, int | float) and not isinstance(command.value, bool)
         if command.value != "none" and not (is_number and float(command.value) > 0):  # type: ignore[arg-type]
-            raise CommandError(f"{CLIP_NAME} = {command.value} is not above 0.", hint='1.0, or "none" to switch it off.')
+            raise CommandError(
+                f"{CLIP_NAME} = {command.value} is not above 0.", hint='1.0, or "none" to switch it off.'
+            )
 
 
 def _raise_first(problems: list[tuple[str, str]]) -> None:

@@ -79,9 +79,14 @@ OPTIMIZERS: dict[str, OptimizerSpec] = {
             learning_rate=1e-3,
             hyperparameters=(
                 Hyperparameter(
-                    name="momentum", default=0.0, low=0.0, high=1.0, is_high_included=False, scale="complement",
+                    name="momentum",
+                    default=0.0,
+                    low=0.0,
+                    high=1.0,
+                    is_high_included=False,
+                    scale="complement",
                     help="share of the velocity kept; 0.9 is usual",
-                ),  # fmt: skip
+                ),
                 Hyperparameter(
                     name="nesterov", default=False, kind="bool", help="look ahead along the velocity; needs momentum"
                 ),
@@ -120,7 +125,11 @@ OPTIMIZERS: dict[str, OptimizerSpec] = {
             summary="AdaGrad that forgets: divides by a running mean of squared gradients",
             paper="Tieleman & Hinton 2012",
             learning_rate=1e-2,
-            hyperparameters=(_beta("alpha", 0.99, "mean of the squared gradient"), _eps(1e-8), _weight_decay(0.0, "l2")),
+            hyperparameters=(
+                _beta("alpha", 0.99, "mean of the squared gradient"),
+                _eps(1e-8),
+                _weight_decay(0.0, "l2"),
+            ),
             decay="l2",
             state_tensors=1,
             good_for="recurrent nets, reinforcement learning",

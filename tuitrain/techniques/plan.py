@@ -65,15 +65,11 @@ def shape(segment: PlanSegment, group: str, step: int) -> float:
     return factor(segment.schedule, step) * segment.scale * multiplier * _ramp(segment, step)
 
 
-def scaled(
-    plan: LearningRatePlan, step: int, by: float, groups: Iterable[str] | None = None
-) -> LearningRatePlan:
+def scaled(plan: LearningRatePlan, step: int, by: float, groups: Iterable[str] | None = None) -> LearningRatePlan:
     """Multiply the rate of some groups, or all, from step `step` + 1; shape and clock stay."""
     now = segment_at(plan, step)
     chosen = set(now.base if groups is None else groups)
-    multiplier = {
-        group: now.multiplier.get(group, 1.0) * (by if group in chosen else 1.0) for group in now.base
-    }
+    multiplier = {group: now.multiplier.get(group, 1.0) * (by if group in chosen else 1.0) for group in now.base}
     return _appended(plan, step, now, multiplier=multiplier)
 
 
@@ -127,9 +123,7 @@ def rescheduled(plan: LearningRatePlan, step: int, schedule: Schedule, *, restar
     return _appended(plan, step, now, schedule=fresh, scale=height, ramp_steps=0)
 
 
-def rebased(
-    plan: LearningRatePlan, step: int, base: Mapping[str, float], *, ramp_steps: int = 0
-) -> LearningRatePlan:
+def rebased(plan: LearningRatePlan, step: int, base: Mapping[str, float], *, ramp_steps: int = 0) -> LearningRatePlan:
     """Give the groups other base rates from step `step` + 1, as after a switch of the optimizer."""
     return _appended(plan, step, segment_at(plan, step), base=dict(base), ramp_steps=ramp_steps)
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
 
-class Refused(TuitrainError):
+class RefusedError(TuitrainError):
     """The command cannot be carried out now; the message says why."""
 
 
@@ -91,14 +91,14 @@ def apply_command(trainer: Trainer, request: Request) -> str:
 
 def _pause(trainer: Trainer, cause: str) -> str:
     if trainer.control.is_paused:
-        raise Refused("it is paused already.", hint="resume, or step_once.")
+        raise RefusedError("it is paused already.", hint="resume, or step_once.")
     trainer.control.pause(trainer.step, "asked", cause)
     return "paused"
 
 
 def _resume(trainer: Trainer, cause: str) -> str:
     if not trainer.control.is_paused:
-        raise Refused("it is not paused.")
+        raise RefusedError("it is not paused.")
     trainer.control.resume(trainer.step, cause=cause)
     return "running"
 
@@ -124,16 +124,16 @@ def _set_rate(trainer: Trainer, command: SetLearningRate, cause: str) -> str:
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
     num_steps = command.num_steps or max(1, trainer.total_steps - trainer.step)
     if command.warmup_steps >= num_steps:
-        raise Refused(f"a warmup of {command.warmup_steps} steps leaves nothing of {num_steps}.", hint="a shorter one.")
+        raise RefusedError(
+            f"a warmup of {command.warmup_steps} steps leaves nothing of {num_steps}.", hint="a shorter one."
+        )
     schedule = Schedule(
         name=command.name,
         num_steps=num_steps,
         warmup_steps=command.warmup_steps,
         hyperparameters=command.hyperparameters,
     )
-    after = _edited(
-        lambda: plans.rescheduled(trainer.updater.plan, trainer.step, schedule, restart=command.restart)
-    )
+    after = _edited(lambda: plans.rescheduled(trainer.updater.plan, trainer.step, schedule, restart=command.restart))
     return _replan(trainer, after, f"{command.name} over {num_steps} steps", cause)
 
 
@@ -178,7 +178,7 @@ def _switch(trainer: Trainer, command: SwitchOptimizer, cause: str) -> str:
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step
     if remaining < 2:
-        raise Refused("the run is at its end.")
+        raise RefusedError("the run is at its end.")
     if command.lr is not None and command.handover == "cold":
         return _switch_at_once(trainer, command, values, notes, cause)
     if command.lr is not None:
@@ -215,10 +215,10 @@ def _switch_at_once(
 
 def _preview(trainer: Trainer, command: PreviewSwitch, cause: str) -> str:
     if trainer.last_batch is None:
-        raise Refused("not available yet: no step has been taken.", hint="step_once, then ask again.")
+        raise RefusedError("not available yet: no step has been taken.", hint="step_once, then ask again.")
     rates = trainer.updater.rates(trainer.step)
     if not all(rate > 0.0 for rate in rates.values()):
-        raise Refused("the learning rate is 0 here: there is no update to compare with.")
+        raise RefusedError("the learning rate is 0 here: there is no update to compare with.")
     preview = preview_switch(
         command, trainer.task, trainer.updater.optimizer, trainer.last_batch, rates,
         step=trainer.step, remaining=trainer.total_steps - trainer.step, cause=cause,
@@ -236,7 +236,7 @@ def _edited(edit: Callable[[], LearningRatePlan]) -> LearningRatePlan:
     try:
         return edit()
     except plans.PlanEditError as error:
-        raise Refused(str(error)) from None
+        raise RefusedError(str(error)) from None
 
 
 def _check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:
@@ -248,7 +248,7 @@ def _check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:
 def _check_value(optimizer: str, name: str, value: Value) -> None:
     spec = optimizer_spec(optimizer).by_name
     if name in spec and (problem := spec[name].problem_with(value)):
-        raise Refused(f"{name} = {_text(value)} {problem}.")
+        raise RefusedError(f"{name} = {_text(value)} {problem}.")
     if name == "betas":
         for key, item in zip(("beta1", "beta2"), value if isinstance(value, list) else (), strict=False):
             _check_value(optimizer, key, item)

@@ -66,7 +66,7 @@ class Control:
             self._wake.clear()  # before draining: what is delivered from here on wakes the wait below
             while self._inbox:
                 self._answer(self._inbox.popleft(), step, apply)
-            if self.stopping:
+            if self._must_stop():
                 return
             if self._is_paused:
                 self._wake.wait()
@@ -78,6 +78,10 @@ class Control:
             if remaining <= 0.0 or not self.pace.is_holding:
                 return
             self._wake.wait(remaining)
+
+    def _must_stop(self) -> bool:
+        """Whether a command just answered, or another thread, asked for the end."""
+        return bool(self.stopping)
 
     def step_taken(self, step: int) -> None:
         """Count a step against a step-once; pauses after the last one."""
@@ -128,8 +132,6 @@ class Control:
         try:
             summary = apply(request)
         except TuitrainError as error:
-            self._run.publish(
-                CommandRefused(step=step, command=request.id, reason=error.message, hint=error.hint)
-            )
+            self._run.publish(CommandRefused(step=step, command=request.id, reason=error.message, hint=error.hint))
         else:
             self._run.publish(CommandApplied(step=step, command=request.id, summary=summary))

@@ -18,7 +18,7 @@ def choose_device(wanted: str) -> torch.device:
     available = torch.accelerator.current_accelerator(check_available=True)
     if wanted == "cpu" or (wanted == "auto" and available is None):
         return torch.device("cpu")
-    device = available if wanted == "auto" and available is not None else torch.device(wanted)
+    device = available if available is not None and wanted == "auto" else torch.device(wanted)
     count = torch.accelerator.device_count() if available is not None and available.type == device.type else 0
     if count == 0:
         present = "cpu" if available is None else f"cpu, {available.type}"

@@ -77,9 +77,7 @@ class Evaluator:
                 "train": self._metrics(task.train_subset.head(self._num_samples)),
                 "eval": self._metrics(task.validation.head(self._num_samples)),
             }
-        metrics = {
-            f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()
-        }
+        metrics = {f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()}
         self._last_time = time.monotonic()
         self._last_step = step
         return EvalFinished(

@@ -72,7 +72,7 @@ def _gradients(task: Task, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         loss = task.training_loss(task.model(x), y)
         values = torch.autograd.grad(loss, [parameter for _, parameter in named], allow_unused=True)
     return {
-        name: torch.zeros_like(parameter) if value is None else value
+        name: value if isinstance(value, Tensor) else torch.zeros_like(parameter)
         for (name, parameter), value in zip(named, values, strict=True)
     }
 

@@ -87,9 +87,7 @@ class Recorder:
             if older.stride != newer.stride or not is_joined or older.taken or newer.taken or older.count % 2:
                 continue
             both = np.concatenate([older.values[: older.count], newer.values[: newer.count]])[::2]
-            self._num_left_out[metric] = (
-                self._num_left_out.get(metric, 0) + older.count + newer.count - len(both)
-            )
+            self._num_left_out[metric] = self._num_left_out.get(metric, 0) + older.count + newer.count - len(both)
             older.values[: len(both)] = both
             older.count, older.stride = len(both), older.stride * 2
             blocks.remove(newer)

@@ -61,9 +61,7 @@ class Run:
         timer: seconds by a clock that never jumps.
     """
 
-    def __init__(
-        self, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic) -> None:
         self.recorder = Recorder()
         self.progress = Progress()
         self._facts: deque[Event] = deque()

@@ -68,7 +68,9 @@ def build_trainer(
 
     batch_size = len(task.train) if preset.train.batch_size == "full" else preset.train.batch_size
     batches = Batches(task, batch_size, preset.train.seed)
-    total_steps = preset.train.steps or max(1, round((preset.train.epochs or _DEFAULT_EPOCHS) * batches.steps_per_epoch))
+    total_steps = preset.train.steps or max(
+        1, round((preset.train.epochs or _DEFAULT_EPOCHS) * batches.steps_per_epoch)
+    )
     optimizer = _optimizer(preset, task)
     rate = preset.optimizer.lr or optimizer_spec(preset.optimizer.name).learning_rate
     plan = first_plan(

@@ -145,9 +145,7 @@ class Trainer:
         self.control.refuse_the_rest(self.step, "the run has ended")
         progress = self.run.progress
         progress.state = "finished" if reason == "finished" else "failed" if reason == "failed" else "stopped"
-        return RunEnded(
-            step=self.step, reason=reason, message=trouble, best=progress.best, last=progress.last
-        )
+        return RunEnded(step=self.step, reason=reason, message=trouble, best=progress.best, last=progress.last)
 
     def _save(self) -> str:
         """Save weights, optimizer and plan; returns what the disk said if it could not."""

@@ -62,10 +62,7 @@ class Updater:
     def gradients(self) -> list[Tensor]:
         """The gradients that the next update will use."""
         return [
-            tensor.grad
-            for group in self.optimizer.groups
-            for _, tensor in group.parameters
-            if tensor.grad is not None
+            tensor.grad for group in self.optimizer.groups for _, tensor in group.parameters if tensor.grad is not None
         ]
 
     def rates(self, step: int) -> dict[str, float]:
@@ -163,7 +160,8 @@ class Updater:
                 part.ratio = factor / first_factors.setdefault(part.group, factor)
             base = {group: rate * first_factors[group] for group, rate in base.items()}
             plan = plans.rebased(self.plan, step, base, ramp_steps=switch.ramp_steps)
-            kind, expected = handover.mode, handover.expected_ratio(factors)
+            kind: Literal["match", "cold", "explicit"] = handover.mode
+            expected = handover.expected_ratio(factors)
         else:
             plan = plan_with_rate(self.plan, step, switch.explicit_rate, switch.ramp_steps)
             kind, expected = "explicit", float("nan")
@@ -180,6 +178,4 @@ def plan_with_rate(plan: LearningRatePlan, step: int, rate: float, ramp_steps: i
     base = plans.segment_at(plan, step).base
     first = next(iter(base))
     scale = plans.base_for(plan, step, first, rate) / base[first]
-    return plans.rebased(
-        plan, step, {group: value * scale for group, value in base.items()}, ramp_steps=ramp_steps
-    )
+    return plans.rebased(plan, step, {group: value * scale for group, value in base.items()}, ramp_steps=ramp_steps)

@@ -63,14 +63,14 @@ class TuitrainApp(App[int]):
         """Show a run above whatever is shown."""
         self.run_id, self.board = source.run, source.board
         self._source = source
-        self.push_screen(LiveScreen(source, self._leave, has_home=has_home))
+        self.push_screen(LiveScreen(source, self._leave_run, has_home=has_home))
 
     @on(HomeScreen.RunChosen)
-    def _attach(self, event: HomeScreen.RunChosen) -> None:
+    def _open_run(self, event: HomeScreen.RunChosen) -> None:
         self.show_run(LiveSource(RunFolder(Path(event.path))), has_home=True)
 
     @on(HomeScreen.PresetChosen)
-    def _start(self, event: HomeScreen.PresetChosen) -> None:
+    def _start_preset(self, event: HomeScreen.PresetChosen) -> None:
         try:
             started = start_detached(event.preset, has_screen=True)
         except TuitrainError as error:
@@ -84,7 +84,7 @@ class TuitrainApp(App[int]):
         """Take the trainer's exit code, or its process would stay as a zombie."""
         wait()
 
-    def _leave(self) -> None:
+    def _leave_run(self) -> None:
         board = self._source.board if self._source is not None else None
         self.board = board
         if self._stop_and_wait is None or board is None or not board.is_live:

@@ -124,9 +124,12 @@ def _rate_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
             before = plans.without_last_edit(plan, group, start, end, columns)
             curves.append(_curve("without it", _as_points(before), "plan-old", board, view, kind="dotted"))
             curves.append(_planned("plan", plan, group, start, end, "plan", board, view, columns))
+    shown = tuple(curve for curve in curves if curve.xs)
+    highest = max((max(curve.ys) for curve in shown), default=0.0)
     return Figure(
         title=TITLES["rate"],
-        curves=tuple(curve for curve in curves if curve.xs),
+        curves=shown,
+        y_range=(0.0, highest * 1.05) if highest > 0.0 and not view.is_log else None,
         marks=_marks(board, view, first, last),
         x_range=_x_range(board, view, first, last),
         is_log=view.is_log,
@@ -173,7 +176,12 @@ def _reading(series: Series, role: str, sight: Sight, *, is_raw: bool) -> tuple[
         place = Word(f"step {count(step)}  ")
         if is_raw:
             return place, Word(format_value(value), role, is_strong=True)
-        return place, Word("ema "), Word(format_value(smooth), role, is_strong=True), Word(f"  raw {format_value(value)}")
+        return (
+            place,
+            Word("ema "),
+            Word(format_value(smooth), role, is_strong=True),
+            Word(f"  raw {format_value(value)}"),
+        )
     last, smooth_last = series.last, series.last_smooth
     if last is None or smooth_last is None:
         return ()
@@ -217,9 +225,9 @@ def _eval_legend(board: Board, sight: Sight, metric: str) -> tuple[Word, ...]:
         words += [Word("train "), Word(format_value(chosen["train"][1]), "train", is_strong=True), Word("  val ")]
     words.append(Word(format_value(chosen["eval"][1]), "validation", is_strong=True))
     if "gap" in chosen:
-        words += [Word("  gap "), Word(format_value(chosen["gap"][1]), "text", is_strong=True)]
+        words += [Word("  gap "), Word(format_value(chosen["gap"][1]), "gap", is_strong=True)]
         trend = _trend(values["gap"]) if sight.cursor is None and metric == "loss" else ""
-        words.append(Word(f" {trend}" if trend else ""))
+        words += [Word(f" {trend}")] if trend else []
     return tuple(words)
 
 

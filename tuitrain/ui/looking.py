@@ -24,7 +24,7 @@ class Look:
     focused: str = CHARTS[0]
     is_maximised: bool = False
     is_side_hidden: bool = False
-    sight: Sight = Sight()
+    sight: Sight = field(default_factory=Sight)
 
     def __post_init__(self) -> None:
         """The gradient norm spans decades."""

@@ -1,4 +1,4 @@
-"""Where a screen's words come from: a thread that reads a run folder, live or replayed. The screen never touches a disk."""
+"""Where a screen's words come from: a thread that reads a run folder. The screen itself never touches a disk."""
 
 from __future__ import annotations
 
@@ -168,6 +168,7 @@ class ReplaySource:
 
     def ask(self, command: Command) -> None:
         """Refused: what is recorded cannot be steered."""
+        del command
         raise TuitrainError("A replay takes no commands.", hint=f"tuitrain attach {self.run}, if it is alive.")
 
     def output(self) -> str:

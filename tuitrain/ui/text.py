@@ -59,4 +59,4 @@ def age(seconds: float) -> str:
 
 def number(value: float | None) -> str:
     """A measured value, or a dash where there is none."""
-    return "–" if value is None or (isinstance(value, float) and math.isnan(value)) else format_value(value)
+    return "–" if value is None or math.isnan(value) else format_value(value)

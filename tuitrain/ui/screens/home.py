@@ -72,7 +72,9 @@ class HomeScreen(Screen[None]):
         self.query_one("#presets").border_title = "presets"
         self.query_one("#runs").border_title = "runs"
         self.query_one("#keys", Static).update(
-            Content.assemble(("enter", "bold"), " start or attach  ", ("tab ←→", "bold"), " list  ", ("q", "bold"), " quit")
+            Content.assemble(
+                ("enter", "bold"), " start or attach  ", ("tab ←→", "bold"), " list  ", ("q", "bold"), " quit"
+            )
         )
         self.query_one("#presets").focus()
         self._refresh_runs()
@@ -102,7 +104,9 @@ class HomeScreen(Screen[None]):
         if kept in self._runs:
             runs.highlighted = runs.get_option_index(str(kept))
         if not rows:
-            runs.add_option(Option(Content.styled("No runs yet: enter on a preset starts one.", "$text-muted"), disabled=True))
+            runs.add_option(
+                Option(Content.styled("No runs yet: enter on a preset starts one.", "$text-muted"), disabled=True)
+            )
 
     @on(OptionList.OptionHighlighted)
     def _show_detail(self, event: OptionList.OptionHighlighted) -> None:
@@ -136,12 +140,12 @@ class HomeScreen(Screen[None]):
             detail.update(Content("\n").join(_run_lines(run)))
 
     @on(OptionList.OptionSelected, "#presets")
-    def _start(self, event: OptionList.OptionSelected) -> None:
+    def _choose_preset(self, event: OptionList.OptionSelected) -> None:
         if event.option_id in self._presets:
             self.post_message(self.PresetChosen(self._presets[event.option_id]))
 
     @on(OptionList.OptionSelected, "#runs")
-    def _attach(self, event: OptionList.OptionSelected) -> None:
+    def _choose_run(self, event: OptionList.OptionSelected) -> None:
         if event.option_id in self._runs:
             self.post_message(self.RunChosen(self._runs[event.option_id].path))
 

@@ -58,14 +58,14 @@ class LiveScreen(Screen[None]):
         super().__init__()
         self.source = source
         self.look = Look()
-        self._on_leave = on_leave
+        self._leave_run = on_leave
         self.has_home = has_home
         self._next_frame = 0.0
         self._is_dirty = True
         self._told: set[str] = set()
 
     def compose(self) -> ComposeResult:
-        """Header, charts beside panels, strip, footer; the composer above them."""
+        """Header, charts beside panels, strip, footer; the composer between them."""
         yield Header(id="header")
         yield Static(id="alarm")
         with Horizontal(id="body"):
@@ -75,10 +75,10 @@ class LiveScreen(Screen[None]):
             with Vertical(id="side"):
                 yield OptimizerPanel(id="optimizer-panel")
                 yield JournalPanel(id="journal")
+        yield Composer(id="composer")
         yield Strip(id="strip")
         yield Static(id="transport")
         yield Footer(id="footer")
-        yield Composer(id="composer")
 
     def on_mount(self) -> None:
         """Begin to read and to draw."""
@@ -110,7 +110,7 @@ class LiveScreen(Screen[None]):
 
     def leave(self) -> None:
         """The person leaves; what that means is for whoever opened the screen."""
-        self._on_leave()
+        self._leave_run()
 
     def _tick(self) -> None:
         now = time.monotonic()

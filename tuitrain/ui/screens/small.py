@@ -71,7 +71,8 @@ class LeaveSheet(ModalScreen[bool]):
     DEFAULT_CSS = """
     LeaveSheet { align: center middle; background: $background 60%; }
     LeaveSheet > Vertical {
-        width: 56; height: auto; background: $surface; border: round $warning; padding: 1 2; border-title-color: $warning;
+        width: 56; height: auto; background: $surface; border: round $warning; padding: 1 2;
+        border-title-color: $warning;
     }
     LeaveSheet OptionList { height: auto; border: none; background: $surface; margin: 1 0 0 0; }
     """
@@ -97,4 +98,6 @@ def _help_line(action: Action, refused: str) -> Content:
     key = f"{action.key_text:<13}"
     help_text = f"{action.help}" + (f"  (not now: {refused})" if refused else "")
     style = "$text-muted" if refused else "$foreground"
-    return Content.assemble((key, "bold" if not refused else "$text-muted"), (f"{action.title:<17}", style), (help_text, style))
+    return Content.assemble(
+        (key, "bold" if not refused else "$text-muted"), (f"{action.title:<17}", style), (help_text, style)
+    )

@@ -41,7 +41,7 @@ class ChartView:
     """What a person chose to see of a chart. Immutable: each choice gives a new view."""
 
     is_log: bool = False
-    smoothing: int = 4
+    smoothing: int = 3
     """Index into `SMOOTHINGS`."""
     window: int | None = None
     """How many of the last steps are followed; None means the whole run."""
@@ -182,6 +182,10 @@ class Chart(Widget, can_focus=True):
         self.app.theme_changed_signal.subscribe(self, self._on_theme_changed)
         self._outdate()
 
+    def on_resize(self) -> None:
+        """The legend has more room now, or less."""
+        self._outdate()
+
     def watch_view(self, old: ChartView, new: ChartView) -> None:
         """Tells the screen, which builds the figure for the new view."""
         if old != new:
@@ -210,16 +214,19 @@ class Chart(Widget, can_focus=True):
         if self.is_attached:
             palette = self._palette = self._palette or palette_of(self.app)
             self.border_title = Content(self._figure.title)
-            self.border_subtitle = legend_of(self._figure, palette)
+            self.border_subtitle = legend_of(self._figure, palette, max(8, self.outer_size.width - 6))
             self.refresh()
 
 
-def legend_of(figure: Figure, palette: Palette) -> Content:
-    """The legend of a figure in the colours of its roles, taken literally."""
+def legend_of(figure: Figure, palette: Palette, width: int) -> Content:
+    """The legend of a figure in the colours of its roles, taken literally; words that do not fit are left out."""
     if isinstance(figure.legend, str):
         return Content(figure.legend)
+    words = list(figure.legend)
+    while len(words) > 1 and sum(len(word.text) for word in words) > width:
+        words.pop()
     pieces = []
-    for word in figure.legend:
+    for word in words:
         colour = palette.colour(word.role)
         style = " ".join([*(["bold"] if word.is_strong else []), *([f"rgb{colour}"] if colour else [])])
         pieces.append((word.text, style.replace(", ", ",")))

@@ -23,13 +23,13 @@ class Composer(Vertical):
 
     DEFAULT_CSS: ClassVar[str] = """
     Composer {
-        dock: bottom; height: auto; max-height: 18; margin: 0 0 1 0; padding: 0 1; background: $surface;
+        height: auto; padding: 0 1; background: $surface; display: none;
         border: round $warning 60%; border-title-color: $warning; border-subtitle-color: $foreground 60%;
-        layer: above; display: none;
     }
     Composer.-open { display: block; }
-    Composer OptionList { height: auto; max-height: 9; border: none; padding: 0; background: $surface; }
-    Composer Input { border: none; height: 1; padding: 0; background: $surface; }
+    Composer OptionList { height: auto; max-height: 9; background: $surface; scrollbar-size-vertical: 1; }
+    Composer.-low OptionList { max-height: 4; }
+    Composer Input { background: $surface; }
     Composer #effect { height: auto; min-height: 1; color: $foreground 85%; }
     """
 
@@ -66,8 +66,8 @@ class Composer(Vertical):
 
     def compose(self) -> ComposeResult:
         """A list of choices, a line for the rest, and what it would do."""
-        yield OptionList(id="choices")
-        yield Input(id="line", select_on_focus=True)
+        yield OptionList(id="choices", compact=True)
+        yield Input(id="line", select_on_focus=True, compact=True)
         yield Static(id="effect")
 
     def open(self, form: Form) -> None:
@@ -78,7 +78,10 @@ class Composer(Vertical):
         width = max((len(choice.name) for choice in form.choices), default=0)
         choices.add_options(
             [
-                Option(Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$text-muted")), id=choice.name)
+                Option(
+                    Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$text-muted")),
+                    id=choice.name,
+                )
                 for choice in form.choices
             ]
         )
@@ -86,7 +89,10 @@ class Composer(Vertical):
         line = self.query_one("#line", Input)
         line.value, line.placeholder = form.initial, form.hint
         self.border_title = form.title
-        self.border_subtitle = "enter confirms   tab moves   esc closes" if form.choices else "enter confirms   esc closes"
+        self.border_subtitle = (
+            "enter confirms   tab moves   esc closes" if form.choices else "enter confirms   esc closes"
+        )
+        self.set_class(self.app.size.height < 32, "-low")
         self.add_class("-open")
         if form.choices:
             choices.highlighted = 0

@@ -116,7 +116,9 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
             size = f"  {text.count(group.num_parameters)}"
             lines.append(Content.assemble((name, "$secondary"), (size, "$text-muted")))
         lines.append(_rate_line(board, group))
-        lines += [_value_line(name.replace("_", " "), text.plain(value)) for name, value in group.hyperparameters.items()]
+        lines += [
+            _value_line(name.replace("_", " "), text.plain(value)) for name, value in group.hyperparameters.items()
+        ]
     if len(optimizer.groups) > len(shown_groups):
         lines.append(Content.styled(f"… {len(optimizer.groups) - len(shown_groups)} groups more", "$text-muted"))
     clip = optimizer.gradient_clip
@@ -166,7 +168,8 @@ def _wrapped(entry: Entry, width: int) -> list[Content]:
     label = f"{text.count(entry.step):>6} "
     style = _ENTRY_STYLES[entry.kind]
     label_style = {"decision": "$warning", "alarm": "$error"}.get(entry.kind, "$text-muted")
-    body = entry.text if entry.count == 1 else f"{entry.text} ({entry.count}×)"
+    is_repeated = entry.count > 1 and entry.kind != "quiet"
+    body = f"{entry.text} ({entry.count}×)" if is_repeated else entry.text
     room = max(8, width - len(label))
     indent = " " * len(label)
     told = [
