@@ -15,15 +15,16 @@ def choose_device(wanted: str) -> torch.device:
     Raises:
         UsageError: it is not there.
     """
-    available = torch.accelerator.current_accelerator(check_available=True)
+    available: torch.device | None = torch.accelerator.current_accelerator(check_available=True)
     if wanted == "cpu" or (wanted == "auto" and available is None):
         return torch.device("cpu")
-    device = available if available is not None and wanted == "auto" else torch.device(wanted)
+    device = torch.device(wanted) if wanted != "auto" or available is None else available
     count = torch.accelerator.device_count() if available is not None and available.type == device.type else 0
     if count == 0:
         present = "cpu" if available is None else f"cpu, {available.type}"
         raise UsageError(f'train.device = "{wanted}" is not on this machine.', hint=f"one of: auto, {present}.")
-    if device.index is not None and device.index >= count:
+    index: int | None = device.index  # torch's stubs leave None out
+    if index is not None and index >= count:
         raise UsageError(
             f'train.device = "{wanted}": there are only {count}.', hint=f'train.device="{device.type}:{count - 1}".'
         )

@@ -70,11 +70,10 @@ def _gradients(task: Task, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     x, y = batch
     with random_state_kept(x.device), buffers_kept(task.model):
         loss = task.training_loss(task.model(x), y)
-        values = torch.autograd.grad(loss, [parameter for _, parameter in named], allow_unused=True)
-    return {
-        name: value if isinstance(value, Tensor) else torch.zeros_like(parameter)
-        for (name, parameter), value in zip(named, values, strict=True)
-    }
+        values = torch.autograd.grad(
+            loss, [parameter for _, parameter in named], allow_unused=True, materialize_grads=True
+        )
+    return {name: value for (name, _), value in zip(named, values, strict=True)}
 
 
 def _scratch_groups(old: OptimizerSet, gradients: Mapping[str, Tensor]) -> list[ParameterGroup]:
