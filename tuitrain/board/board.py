@@ -40,7 +40,7 @@ LOSS = "batch/loss"
 GRADIENT_NORM = "batch/gradient_norm"
 LEARNING_RATE = "batch/learning_rate"
 _MOST_ENTRIES = 2000
-_SMOOTHED = 0.95
+_SMOOTHED = 0.9
 
 Word = Event | CarrierStatus | CommandSeen | DamageSeen
 

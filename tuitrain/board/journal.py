@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
+from tuitrain.protocol.commands import PreviewSwitch, SetPace
 from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.events import (
     AlarmRaised,
@@ -74,7 +75,7 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             )
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
-        case CommandQueued() if word.actor != "preset":
+        case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
             return Entry(word.step, f"asked: {sentence(word.request)}", kind="asked")
         case CommandRefused():
             return Entry(word.step, f"refused: {word.reason}", word.hint, kind="alarm")
@@ -105,7 +106,12 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case AlarmRaised():
             return Entry(word.step, word.message, word.advice, kind="alarm")
         case CadenceChanged():
-            return Entry(word.step, f"{word.metric} every {word.stride} steps", word.reason, kind="quiet")
+            return Entry(
+                word.step,
+                f"{word.metric.rpartition('/')[2].replace('_', ' ')} every {word.stride} steps",
+                word.reason,
+                kind="quiet",
+            )
         case StepsThinned():
             return Entry(word.step, f"{word.num_left_out} values of {word.metric} left out", "the disk was too slow")
         case RunEnded():

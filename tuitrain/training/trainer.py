@@ -115,8 +115,9 @@ class Trainer:
             self.run.publish(CadenceChanged(step=self.step, metric=GRADIENT_NORM, stride=stride, reason=reason))
 
     def _hold_back(self, kind: Kind, value: float) -> None:
-        """The update was not applied; once for a stretch, say so and do what the preset says."""
-        if self.guard.is_in_trouble or self.last_batch is None:
+        """The update was not applied: say so and do what the preset says; where that is to go on, once a stretch."""
+        is_told = self.guard.is_in_trouble and self.on_nonfinite == "continue"
+        if is_told or self.last_batch is None:
             return
         self.guard.is_in_trouble = True
         raised = alarm(kind, value, self.task, self.last_batch, self.step, self.on_nonfinite)

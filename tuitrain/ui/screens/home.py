@@ -82,7 +82,7 @@ class HomeScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """One list above the other where there is no room beside it."""
-        self.set_class(event.size.width < 80, "-small")
+        self.set_class(event.size.width < 112, "-small")
         self.set_class(event.size.height < 24, "-low")
 
     @work(thread=True, exclusive=True)
@@ -156,13 +156,16 @@ def _preset_option(preset: Preset) -> Option:
 
 def _run_line(run: RunSummary) -> Content:
     style = STATE_STYLES[run.state]
-    step = f"{text.count(run.step)}/{text.count(run.total_steps)}" if run.total_steps else text.count(run.step)
+    done = f"{100 * run.step // run.total_steps} %" if run.total_steps else ""
     best = next((f"{run.best[name]:.3g}" for name in ("eval/accuracy", "eval/loss") if name in run.best), "")
     age = text.age(time.time() - run.created)
     return Content.assemble(
-        ("● ", style), (f"{short_name(run.id):<22} ", "bold" if run.is_live else ""), (f"{run.state:<9}", style),
-        f"{step:>13}  {best:>6}  ", (f"{age:>6}", "$text-muted"),
-    )  # fmt: skip
+        ("● ", style),
+        (f"{short_name(run.id):<20} ", "bold" if run.is_live else ""),
+        (f"{run.state:<9}", style),
+        f"{done:>5} {best:>8}",
+        (f"{age:>7}", "$text-muted"),
+    )
 
 
 def _run_lines(run: RunSummary) -> list[Content]:

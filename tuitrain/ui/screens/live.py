@@ -116,7 +116,7 @@ class LiveScreen(Screen[None]):
         now = time.monotonic()
         has_news = self.source.drain(_FOLD_SECONDS)
         self._is_dirty = self._is_dirty or has_news
-        if has_news:
+        if has_news and isinstance(self.source, LiveSource):
             self._tell_refusals()
         if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return

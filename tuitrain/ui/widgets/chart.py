@@ -41,7 +41,7 @@ class ChartView:
     """What a person chose to see of a chart. Immutable: each choice gives a new view."""
 
     is_log: bool = False
-    smoothing: int = 3
+    smoothing: int = 2
     """Index into `SMOOTHINGS`."""
     window: int | None = None
     """How many of the last steps are followed; None means the whole run."""
