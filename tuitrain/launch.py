@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tuitrain.board.board import Board
 from tuitrain.preset import Preset, list_presets
 from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.summary import summarize
 from tuitrain.session.start import start_detached
+
+_STOP_SECONDS = 30.0
 
 
 def open_home() -> int:
@@ -17,7 +19,8 @@ def open_home() -> int:
 
     app = TuitrainApp(presets=list_presets())
     app.run()
-    _say_goodbye(app.run_id, app.board)
+    if app.last_folder is not None:
+        _say_goodbye(app.last_folder)
     return app.return_code or 0
 
 
@@ -36,8 +39,7 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     app.run()
     if process is not None:
         process.poll()
-    _say_goodbye(folder.id, app.board)
-    return app.return_code or _exit_code(app.board)
+    return app.return_code or _say_goodbye(folder)
 
 
 def watch_in_process(preset: Preset) -> int:
@@ -49,9 +51,8 @@ def watch_in_process(preset: Preset) -> int:
     run = InProcessRun(preset)
     app = TuitrainApp(LiveSource(run.folder), stop_and_wait=run.stop_and_wait)
     app.run()
-    run.stop_and_wait(30.0)
-    _say_goodbye(run.folder.id, app.board)
-    return app.return_code or _exit_code(app.board)
+    run.stop_and_wait(_STOP_SECONDS)
+    return app.return_code or _say_goodbye(run.folder)
 
 
 def replay_run(folder: RunFolder, speed: float) -> int:
@@ -64,21 +65,15 @@ def replay_run(folder: RunFolder, speed: float) -> int:
     return app.return_code or 0
 
 
-def _exit_code(board: Board | None) -> int:
-    return 1 if board is not None and board.state in {"failed", "lost"} else 0
-
-
-def _say_goodbye(run: str, board: Board | None) -> None:
-    """What became of the run, and how to come back."""
-    if not run or board is None:
-        return
-    if board.is_live:
-        sys.stdout.write(f"{run} goes on at step {board.step}. Come back with: tuitrain attach {run}\n")
-        return
-    ended = board.ended
-    told = f": {ended.message}" if ended is not None and ended.message else ""
-    sys.stdout.write(f"{run}: {board.state} at step {board.step}{told}\n")
+def _say_goodbye(folder: RunFolder) -> int:
+    """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
+    summary = summarize(folder)
+    if summary.is_live:
+        sys.stdout.write(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}\n")
+        return 0
+    sys.stdout.write(f"{folder.id}: {summary.state} at step {summary.step}\n")
     for metric in ("eval/loss", "eval/accuracy"):
-        value = board.last_eval(metric)
-        if value is not None:
-            sys.stdout.write(f"  {metric:<14} {value:.4g}\n")
+        if metric in summary.last:
+            best = summary.best.get(metric, float("nan"))
+            sys.stdout.write(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}\n")
+    return 1 if summary.state in {"failed", "lost"} else 0

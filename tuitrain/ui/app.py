@@ -8,7 +8,6 @@ from pathlib import Path
 from textual import on, work
 from textual.app import App
 
-from tuitrain.board.board import Board
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.rundir.places import RunFolder
@@ -45,9 +44,8 @@ class TuitrainApp(App[int]):
         self._source = source
         self._presets = presets or []
         self._stop_and_wait = stop_and_wait
-        self.board: Board | None = None
+        self.last_folder: RunFolder | None = source.folder if source is not None else None
         """Of the run that was shown last, for the word on leaving."""
-        self.run_id = ""
 
     def on_mount(self) -> None:
         """Open the first screen."""
@@ -61,8 +59,7 @@ class TuitrainApp(App[int]):
 
     def show_run(self, source: Source, *, has_home: bool) -> None:
         """Show a run above whatever is shown."""
-        self.run_id, self.board = source.run, source.board
-        self._source = source
+        self.last_folder, self._source = source.folder, source
         self.push_screen(LiveScreen(source, self._leave_run, has_home=has_home))
 
     @on(HomeScreen.RunChosen)
@@ -86,7 +83,6 @@ class TuitrainApp(App[int]):
 
     def _leave_run(self) -> None:
         board = self._source.board if self._source is not None else None
-        self.board = board
         if self._stop_and_wait is None or board is None or not board.is_live:
             self.exit(0)
             return

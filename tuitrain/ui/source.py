@@ -26,6 +26,7 @@ class Source(Protocol):
 
     run: str
     """Id of the run."""
+    folder: RunFolder
     board: Board
     refuses_because: str
     """Why nothing can be asked; empty where it can."""

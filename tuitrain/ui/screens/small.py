@@ -74,7 +74,7 @@ class LeaveSheet(ModalScreen[bool]):
         width: 56; height: auto; background: $surface; border: round $warning; padding: 1 2;
         border-title-color: $warning;
     }
-    LeaveSheet OptionList { height: auto; border: none; background: $surface; margin: 1 0 0 0; }
+    LeaveSheet OptionList { height: auto; background: $surface; margin: 1 0 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "stay", "stay")]
 
@@ -83,7 +83,9 @@ class LeaveSheet(ModalScreen[bool]):
         with Vertical() as sheet:
             sheet.border_title = "leave?"
             yield Static("This run trains inside the dashboard and ends with it.")
-            yield OptionList(Option("Stay", id="stay"), Option("Stop: evaluate, save, end, leave", id="stop"))
+            yield OptionList(
+                Option("Stay", id="stay"), Option("Stop: evaluate, save, end, leave", id="stop"), compact=True
+            )
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
