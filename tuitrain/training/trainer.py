@@ -6,7 +6,6 @@ do at the safe point, and leaves facts and measurements for the pump.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Literal
 
 from torch import Tensor
 
-from tuitrain.errors import RunFolderError
 from tuitrain.protocol.commands import Request
-from tuitrain.protocol.events import AlarmRaised, CadenceChanged, EvalFinished, RunEnded
+from tuitrain.protocol.events import CadenceChanged, EvalFinished, RunEnded
 from tuitrain.tasks.build.task import Task
 from tuitrain.training.batches import Batches
-from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.commands import apply_command
 from tuitrain.training.control import Control
+from tuitrain.training.ending import end_run
 from tuitrain.training.evaluation import Evaluator
 from tuitrain.training.nonfinite import Kind, NonfiniteGuard, alarm
 from tuitrain.training.probes import GradientNormProbe
@@ -61,7 +59,7 @@ class Trainer:
             self._take_step()
             if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
                 self.evaluate()
-        return self._end()
+        return end_run(self)
 
     def evaluate(self, cause: str = "") -> EvalFinished:
         """Evaluate the model as it is, and say the result."""
@@ -129,37 +127,3 @@ class Trainer:
 
     def _apply(self, request: Request) -> str:
         return apply_command(self, request)
-
-    def _end(self) -> RunEnded:
-        """The last evaluation, the last checkpoint, the last word."""
-        self.staging.flush()
-        is_aborted = self.control.stopping == "abort"
-        trouble = "the loss was not finite" if self.guard.is_in_trouble and self.on_nonfinite == "stop" else ""
-        if not is_aborted:
-            if not self.evaluator.is_fresh(self.step):
-                self.evaluate()
-            trouble = trouble or self._save()
-        if self.control.stopping and not trouble:
-            reason: Literal["finished", "stopped", "aborted", "failed"] = "aborted" if is_aborted else "stopped"
-        else:
-            reason = "failed" if trouble and self.guard.is_in_trouble else "finished"
-        self.control.refuse_the_rest(self.step, "the run has ended")
-        progress = self.run.progress
-        progress.state = "finished" if reason == "finished" else "failed" if reason == "failed" else "stopped"
-        return RunEnded(step=self.step, reason=reason, message=trouble, best=progress.best, last=progress.last)
-
-    def _save(self) -> str:
-        """Save weights, optimizer and plan; returns what the disk said if it could not."""
-        if self.checkpoint_folder is None:
-            return ""
-        try:
-            saved = save_checkpoint(
-                self.checkpoint_folder, self.step, self.task.model.state_dict(), self.updater.optimizer,
-                self.updater.plan,
-            )  # fmt: skip
-        except RunFolderError as error:
-            message = str(error)
-            self.run.publish(AlarmRaised(step=self.step, kind="disk", message=message, value=math.nan))
-            return message
-        self.run.publish(saved)
-        return ""

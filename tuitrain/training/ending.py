@@ -1,0 +1,60 @@
+"""How a run ends: the last evaluation, the last checkpoint, the last word."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from tuitrain.errors import RunFolderError
+from tuitrain.protocol.events import AlarmRaised, RunEnded, RunState
+from tuitrain.training.checkpoint import save_checkpoint
+
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
+
+Reason = Literal["finished", "stopped", "aborted", "failed"]
+_STATES: dict[Reason, RunState] = {
+    "finished": "finished",
+    "stopped": "stopped",
+    "aborted": "stopped",
+    "failed": "failed",
+}
+
+
+def end_run(trainer: Trainer) -> RunEnded:
+    """Evaluate, save and refuse what still waits; an aborted run does only the last. The word is not yet published."""
+    trainer.staging.flush()
+    trainer.updater.cancel(trainer.step, "the run ends")
+    reason: Reason = "finished"
+    if trainer.control.stopping:
+        reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
+    message = ""
+    if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
+        reason, message = "failed", "the loss or its gradient was not finite"
+    if reason != "aborted":
+        if not trainer.evaluator.is_fresh(trainer.step):
+            trainer.evaluate()
+        message = message or _save(trainer)
+    trainer.control.refuse_the_rest(trainer.step, "the run has ended")
+    progress = trainer.run.progress
+    progress.state = _STATES[reason]
+    return RunEnded(step=trainer.step, reason=reason, message=message, best=progress.best, last=progress.last)
+
+
+def _save(trainer: Trainer) -> str:
+    """Save weights, optimizer and plan; returns what the disk said if it could not."""
+    if trainer.checkpoint_folder is None:
+        return ""
+    try:
+        saved = save_checkpoint(
+            trainer.checkpoint_folder,
+            trainer.step,
+            trainer.task.model.state_dict(),
+            trainer.updater.optimizer,
+            trainer.updater.plan,
+        )
+    except RunFolderError as error:
+        trainer.run.publish(AlarmRaised(step=trainer.step, kind="disk", message=str(error), value=math.nan))
+        return str(error)
+    trainer.run.publish(saved)
+    return ""
