@@ -48,12 +48,12 @@ class Hosting:
         self._session = read_info(folder).session
         self.run = Run()
         self._telemetry = Telemetry()
-        presence = PresenceWatch(folder)
-        pace = Pace(preset.train.max_steps_per_second, presence.is_attached)
+        inbox = _Inbox(CommandReader(folder), PresenceWatch(folder))
+        pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
         self.control = Control(self.run, self._session, moments_of(preset, self._session), pace)
         self._writer = EventWriter(folder.events_path)
         self._pump = Pump(
-            self.run, self._writer, _Inbox(CommandReader(folder)), self.control.deliver, self._telemetry,
+            self.run, self._writer, inbox, self.control.deliver, self._telemetry,
             self._disk_refuses,
         )  # fmt: skip
 
@@ -133,12 +133,19 @@ class Hosting:
 
 
 class _Inbox:
-    """The run folder's commands for the pump; a damaged one is told on stderr, which is output.log."""
+    """What comes in through the run folder, polled by the pump: the training thread itself never touches a disk.
 
-    def __init__(self, reader: CommandReader) -> None:
+    A damaged command is told on stderr, which is output.log.
+    """
+
+    def __init__(self, reader: CommandReader, presence: PresenceWatch) -> None:
+        self.is_watched = False
+        """Whether a screen is attached."""
         self._reader = reader
+        self._presence = presence
 
     def poll(self) -> Iterable[Request]:
+        self.is_watched = self._presence.is_attached()
         try:
             found = self._reader.poll()
         except TuitrainError:

@@ -9,16 +9,20 @@ import argparse
 import os
 import signal
 import threading
+import time
+import traceback
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
 from tuitrain.preset import preset_from_data
+from tuitrain.protocol.codec import encode
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
 from tuitrain.rundir.status import current_boot_id, process_created
+from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "aborted": 1, "failed": 1}
@@ -33,7 +37,11 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = RunFolder(arguments.folder)
     lock = RunLock.from_descriptor(arguments.lock_descriptor)
-    hosting = open_hosting(folder, arguments.on_nonfinite)
+    try:
+        hosting = open_hosting(folder, arguments.on_nonfinite)
+    except Exception as error:
+        _record_failure(folder, error)
+        raise
     _handle_signals(hosting)
 
     ended: list[RunEnded] = []
@@ -57,6 +65,20 @@ def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite) -> Hosting:
     )
     preset = preset_from_data(info.preset, str(folder.info_path))
     return Hosting(folder, preset, on_nonfinite)
+
+
+def _record_failure(folder: RunFolder, error: Exception) -> None:
+    """Before there is a pump: write the last word by hand, so that nobody has to guess."""
+    ended = RunEnded(
+        seq=1,
+        time=time.time(),
+        step=0,
+        reason="failed",
+        message=f"the trainer could not start: {error}",
+        traceback="".join(traceback.format_exception(error)),
+    )
+    with EventWriter(folder.events_path) as writer:
+        writer.append([encode(ended)])
 
 
 def _handle_signals(hosting: Hosting) -> None:

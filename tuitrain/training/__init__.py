@@ -2,5 +2,6 @@
 
 `trainer` the loop · `setup` builds what it needs · `control` the safe point · `commands` what each command does ·
 `updating` rates, clipping, the step · `handover` and `preview` switching optimizers · `evaluation` · `probes` ·
-`nonfinite` · `checkpoint` · `ending` · `pace` · `devices`, `telemetry` · `run`, `recorder`, `pump` from measurements to events.
+`nonfinite` · `checkpoint` · `ending` · `pace` · `devices`, `telemetry` · `run`, `recorder`, `staging`, `pump` from
+measurements to events.
 """

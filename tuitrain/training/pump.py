@@ -81,9 +81,10 @@ class Pump:
         self._trouble = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="pump", daemon=True)
-        self._last_heartbeat = 0.0
+        self._last_heartbeat = time.monotonic() - _HEARTBEAT_SECONDS
         self._last_sync = 0.0
         self._rate = _Rate()
+        self._busy_seconds = 0.0
 
     @property
     def trouble(self) -> str:
@@ -146,7 +147,9 @@ class Pump:
         now = time.monotonic()
         if now - self._last_heartbeat < _HEARTBEAT_SECONDS:
             return []
-        self._last_heartbeat = now
+        busy = time.thread_time()
+        own_share = (busy - self._busy_seconds) / max(now - self._last_heartbeat, 1e-9)
+        self._busy_seconds, self._last_heartbeat = busy, now
         progress = self._run.progress
         reading = self._telemetry.read()
         return [
@@ -154,7 +157,7 @@ class Pump:
                 step=progress.step,
                 state=progress.state,
                 steps_per_second=self._rate.at(progress.step, now, is_running=progress.state == "running"),
-                watching_share=progress.watching_share,
+                watching_share=progress.watching_share + own_share,
                 best=progress.best,
                 last=progress.last,
                 process_memory_bytes=reading.process_memory_bytes,

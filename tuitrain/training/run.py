@@ -39,6 +39,7 @@ class Progress:
     last: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     watching_share: float = 0.0
+    """What the probes cost of a step; the pump adds its own share."""
     is_paced: bool = False
 
     def note_metrics(self, metrics: dict[str, float]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 
 from tuitrain.errors import TuitrainError
@@ -52,10 +53,18 @@ class TuitrainApp(App[int]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+        if self._stop_and_wait is not None:
+            self.begin_capture_print(self)
         if self._source is None:
             self.push_screen(HomeScreen(self._presets))
         else:
             self.show_run(self._source, has_home=False)
+
+    def on_print(self, event: events.Print) -> None:
+        """What training code prints in this process goes where it goes in a process of its own: output.log."""
+        if self.last_folder is not None:
+            with suppress(OSError), self.last_folder.output_path.open("a", encoding="utf-8") as output:
+                output.write(event.text)
 
     def show_run(self, source: Source, *, has_home: bool) -> None:
         """Show a run above whatever is shown."""
