@@ -81,7 +81,7 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             return Entry(word.step, f"refused: {word.reason}", word.hint, kind="alarm")
         case LearningRatePlanned() if word.cause:
             what, _, rates = word.summary.partition(": ")
-            return Entry(word.step, what, rates, kind="decision")
+            return Entry(word.step, what, rates, kind="decision" if rates else "fact")
         case HandoverStarted():
             return Entry(word.step, f"hand-over to {word.to_name} begun", f"switching in {word.num_steps} steps")
         case HandoverCancelled():

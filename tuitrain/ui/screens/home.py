@@ -105,7 +105,7 @@ class HomeScreen(Screen[None]):
             runs.highlighted = runs.get_option_index(str(kept))
         if not rows:
             runs.add_option(
-                Option(Content.styled("No runs yet: enter on a preset starts one.", "$text-muted"), disabled=True)
+                Option(Content.styled("No runs yet: enter on a preset starts one.", "$foreground 55%"), disabled=True)
             )
 
     @on(OptionList.OptionHighlighted)
@@ -164,7 +164,7 @@ def _run_line(run: RunSummary) -> Content:
         (f"{short_name(run.id):<20} ", "bold" if run.is_live else ""),
         (f"{run.state:<9}", style),
         f"{done:>5} {best:>8}",
-        (f"{age:>7}", "$text-muted"),
+        (f"{age:>7}", "$foreground 55%"),
     )
 
 
@@ -173,6 +173,6 @@ def _run_lines(run: RunSummary) -> list[Content]:
     lines = [
         Content.assemble((run.title, "bold"), f"   {run.state} at step {text.count(run.step)}"),
         Content(f"best   {best}" if best else "not evaluated yet"),
-        Content.styled(f"{run.path}   {run.host}   pid {run.pid}", "$text-muted"),
+        Content.styled(f"{run.path}   {run.host}   pid {run.pid}", "$foreground 55%"),
     ]
     return [*lines, Content.styled(run.problem, "$error")] if run.problem else lines

@@ -99,7 +99,7 @@ class LeaveSheet(ModalScreen[bool]):
 def _help_line(action: Action, refused: str) -> Content:
     key = f"{action.key_text:<13}"
     help_text = f"{action.help}" + (f"  (not now: {refused})" if refused else "")
-    style = "$text-muted" if refused else "$foreground"
+    style = "$foreground 55%" if refused else "$foreground"
     return Content.assemble(
-        (key, "bold" if not refused else "$text-muted"), (f"{action.title:<17}", style), (help_text, style)
+        (key, "bold" if not refused else "$foreground 55%"), (f"{action.title:<17}", style), (help_text, style)
     )

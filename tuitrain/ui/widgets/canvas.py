@@ -33,8 +33,12 @@ _EMPTY = " \u2800·"
 """What may be written over: nothing, braille without a dot, and the dots that stand for a shade."""
 
 
+_LEAST_SHADED = 0.35
+"""Share of a cell between the curves: low enough that a gap of one row never falls between two cells."""
+
+
 def shade_bands(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> None:
-    """Tints the cells that lie at least half between the two curves of a band; dots where there are no tints."""
+    """Tints the cells that lie well between the two curves of a band; dots where there are no tints."""
     for band in figure.bands:
         lows = _at_columns(*cleaned(band.xs, band.lows, is_log=figure.is_log), plane)
         highs = _at_columns(*cleaned(band.xs, band.highs, is_log=figure.is_log), plane)
@@ -42,7 +46,7 @@ def shade_bands(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> N
         bottoms = (1 - np.fmin(lows, highs)) * (plane.rows - 1)
         numbers = np.arange(plane.rows)[:, np.newaxis]
         with np.errstate(invalid="ignore"):
-            covered = np.minimum(bottoms + 0.5, numbers + 1) - np.maximum(tops + 0.5, numbers) >= 0.5
+            covered = np.minimum(bottoms + 0.5, numbers + 1) - np.maximum(tops + 0.5, numbers) >= _LEAST_SHADED
         tint, dots = palette.shade(band.role), palette.colour(f"{band.role}-faint")
         for row, column in zip(*np.nonzero(_without_specks(covered & ~np.isnan(lows + highs))), strict=True):
             cell = rows[row][column]

@@ -79,7 +79,7 @@ class Composer(Vertical):
         choices.add_options(
             [
                 Option(
-                    Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$text-muted")),
+                    Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$foreground 55%")),
                     id=choice.name,
                 )
                 for choice in form.choices

@@ -9,7 +9,7 @@ from tuitrain.board.board import Board
 from tuitrain.ui import text
 
 STATE_STYLES = {
-    "starting": "$text-muted",
+    "starting": "$foreground 55%",
     "running": "$success",
     "paused": "$warning",
     "finished": "$primary",

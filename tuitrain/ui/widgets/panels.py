@@ -18,10 +18,10 @@ from tuitrain.ui import text
 
 _ENTRY_STYLES = {
     "decision": "bold $foreground",
-    "asked": "$text-muted",
+    "asked": "$foreground 55%",
     "fact": "$foreground 85%",
     "alarm": "$error",
-    "quiet": "$text-muted",
+    "quiet": "$foreground 55%",
 }
 _MOST_SHOWN = 200
 
@@ -92,7 +92,7 @@ class Strip(Static):
         newest = told[-1] if told else None
         second = Content("")
         if board.asked:
-            second = Content.styled(f"asked: {sentence(next(iter(board.asked.values())))} …", "$text-muted")
+            second = Content.styled(f"asked: {sentence(next(iter(board.asked.values())))} …", "$foreground 55%")
         elif newest is not None:
             line = f"{text.count(newest.step)}  {newest.text}" + (f"  {newest.detail}" if newest.detail else "")
             second = Content.styled(line, _ENTRY_STYLES[newest.kind])
@@ -104,9 +104,9 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
     """One line a hyper-parameter."""
     optimizer = board.optimizer
     if optimizer is None:
-        return [Content.styled("not yet", "$text-muted")]
+        return [Content.styled("not yet", "$foreground 55%")]
     since = f"  since step {text.count(board.optimizer_since)}" if board.optimizer_since else ""
-    lines = [Content.assemble((optimizer.name, "bold $warning"), (since, "$text-muted"))]
+    lines = [Content.assemble((optimizer.name, "bold $warning"), (since, "$foreground 55%"))]
     shown_groups = optimizer.groups[:6]
     for group in shown_groups:
         if len(optimizer.groups) > 1:
@@ -114,13 +114,13 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
             if not group.inner and any(other.inner for other in optimizer.groups):
                 name = f"{group.name} · {optimizer.name}"
             size = f"  {text.count(group.num_parameters)}"
-            lines.append(Content.assemble((name, "$secondary"), (size, "$text-muted")))
+            lines.append(Content.assemble((name, "$secondary"), (size, "$foreground 55%")))
         lines.append(_rate_line(board, group))
         lines += [
             _value_line(name.replace("_", " "), text.plain(value)) for name, value in group.hyperparameters.items()
         ]
     if len(optimizer.groups) > len(shown_groups):
-        lines.append(Content.styled(f"… {len(optimizer.groups) - len(shown_groups)} groups more", "$text-muted"))
+        lines.append(Content.styled(f"… {len(optimizer.groups) - len(shown_groups)} groups more", "$foreground 55%"))
     clip = optimizer.gradient_clip
     lines.append(_value_line("gradient clip", "none" if clip is None else text.plain(clip)))
     if board.pace is not None:
@@ -151,23 +151,23 @@ def optimizer_strip(board: Board) -> Content:
 def _rate_line(board: Board, group: GroupState, gap: str = "") -> Content:
     name = "lr" + (gap or " " * 12)
     if board.plan is None or group.name not in board.plan.segments[-1].base:
-        return Content.assemble((name, "$text-muted"), "–")
+        return Content.assemble((name, "$foreground 55%"), "–")
     segment = plans.segment_at(board.plan, board.step)
     rate = plans.learning_rate(board.plan, group.name, board.step)
     multiplier = segment.multiplier.get(group.name, 1.0)
     factor = f"  ×{multiplier:.3g}" if multiplier != 1.0 else ""
-    return Content.assemble((name, "$text-muted"), (text.number(rate), "bold"), (factor, "$text-muted"))
+    return Content.assemble((name, "$foreground 55%"), (text.number(rate), "bold"), (factor, "$foreground 55%"))
 
 
 def _value_line(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<14}", "$text-muted"), value)
+    return Content.assemble((f"{name:<14}", "$foreground 55%"), value)
 
 
 def _wrapped(entry: Entry, width: int) -> list[Content]:
     """The step, the text, and an indented second line."""
     label = f"{text.count(entry.step):>6} "
     style = _ENTRY_STYLES[entry.kind]
-    label_style = {"decision": "$warning", "alarm": "$error"}.get(entry.kind, "$text-muted")
+    label_style = {"decision": "$warning", "alarm": "$error"}.get(entry.kind, "$foreground 55%")
     is_repeated = entry.count > 1 and entry.kind != "quiet"
     body = f"{entry.text} ({entry.count}×)" if is_repeated else entry.text
     room = max(8, width - len(label))
@@ -176,7 +176,7 @@ def _wrapped(entry: Entry, width: int) -> list[Content]:
         Content.assemble((indent if index else label, label_style), (piece, style))
         for index, piece in enumerate(_pieces(body, room))
     ]
-    return told + [Content.assemble(indent, (piece, "$text-muted")) for piece in _pieces(entry.detail, room)]
+    return told + [Content.assemble(indent, (piece, "$foreground 55%")) for piece in _pieces(entry.detail, room)]
 
 
 def _pieces(words: str, width: int) -> list[str]:

@@ -1,0 +1,1 @@
+"""Tensors and modules for the names in `tasks.tables`. Imports torch."""

@@ -1,0 +1,142 @@
+"""Datasets as tensors that live on the training device: a batch is an index, never a Python loop over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuitrain.errors import DataError
+from tuitrain.tasks import synthetic
+from tuitrain.tasks.synthetic import Arrays
+from tuitrain.tasks.tables import DatasetSpec
+
+_EMBEDDED = {"mnist-5k": "mnist5k.npz", "digits": "digits.npz"}
+_SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
+    "line": synthetic.line,
+    "spiral": synthetic.spiral,
+    "lab-wave": synthetic.lab_wave,
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples of one side."""
+
+    x: Tensor  # (n, *input_shape) float32
+    y: Tensor  # (n,) int64 classes, or (n, num_outputs) float32 targets
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+    def head(self, count: int) -> Split:
+        """The first `count` samples."""
+        return Split(self.x[:count], self.y[:count])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and validation data, preprocessed, on one device."""
+
+    train: Split
+    validation: Split
+
+
+def load_dataset(
+    spec: DatasetSpec,
+    *,
+    preprocess: str,
+    num_train: int | None,
+    data_seed: int,
+    data_folder: Path,
+    device: torch.device,
+) -> Dataset:
+    """Load, preprocess and move a dataset.
+
+    Args:
+        spec: which one.
+        preprocess: "standardize", "scale" or "raw".
+        num_train: use only the first so many training samples; None means all.
+        data_seed: seed of synthetic data.
+        data_folder: where torchvision keeps its files.
+        device: where the tensors shall live.
+
+    Raises:
+        DataError: the files are missing, damaged or cannot be downloaded.
+    """
+    arrays = _arrays(spec, data_seed, data_folder)
+    if num_train is not None:
+        arrays = arrays._replace(train_x=arrays.train_x[:num_train], train_y=arrays.train_y[:num_train])
+    train_x, validation_x = _preprocessed(arrays, preprocess, is_image=spec.is_image)
+    return Dataset(
+        Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
+        Split(_inputs(validation_x, spec, device), _targets(arrays.validation_y, spec, device)),
+    )
+
+
+def stratified_split(
+    labels: NDArray[np.generic], num_train: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of training and validation samples, drawn at random with the same share of every class on both sides.
+
+    Drawn, because neighbours in the embedded files were written by the same people: taking the first so many
+    costs 2 to 4 points of validation accuracy.
+    """
+    ranks = np.empty(len(labels))
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[np.argsort(ranks, kind="stable")[:num_train]] = True
+    return np.flatnonzero(chosen), np.flatnonzero(~chosen)
+
+
+def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
+    if spec.source == "synthetic":
+        return _SYNTHETIC[spec.name](data_seed, spec.num_train, spec.num_validation)
+    if spec.source == "torchvision":
+        from tuitrain.tasks.build.downloads import torchvision_arrays
+
+        return torchvision_arrays(spec, data_folder)
+    path = Path(__file__).resolve().parent.parent / "data" / _EMBEDDED[spec.name]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            x, y = archive["x"], archive["y"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read: {error}", hint="install tuitrain again.") from error
+    train, validation = stratified_split(y, spec.num_train, data_seed)
+    return Arrays(x[train], y[train], x[validation], y[validation])
+
+
+def _preprocessed(
+    arrays: Arrays, preprocess: str, *, is_image: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both sides with the statistics of the training side; images share one mean and deviation per channel."""
+    train_x, validation_x = arrays.train_x.astype(np.float32), arrays.validation_x.astype(np.float32)
+    if preprocess == "raw":
+        return train_x, validation_x
+    if preprocess == "scale":
+        low, high = float(train_x.min()), float(train_x.max())
+        return (train_x - low) / (high - low), (validation_x - low) / (high - low)
+    axes: tuple[int, ...] = (0,)
+    if is_image:
+        axes = (0, 2, 3) if train_x.ndim == 4 else (0, 1, 2)
+    mean = train_x.mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
+    deviation = train_x.std(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
+    deviation[deviation == 0.0] = 1.0
+    return (train_x - mean) / deviation, (validation_x - mean) / deviation
+
+
+def _inputs(values: NDArray[np.float32], spec: DatasetSpec, device: torch.device) -> Tensor:
+    return torch.from_numpy(values.reshape(len(values), *spec.input_shape)).to(device)
+
+
+def _targets(values: NDArray[np.generic], spec: DatasetSpec, device: torch.device) -> Tensor:
+    dtype = np.int64 if spec.kind == "classification" else np.float32
+    return torch.from_numpy(values.astype(dtype)).to(device)

@@ -1,0 +1,1 @@
+"""Torch objects for the specs of the tables. The only part of `techniques` that imports torch."""

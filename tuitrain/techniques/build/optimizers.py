@@ -1,0 +1,237 @@
+"""An optimizer of the table as torch optimizers over named parameter groups.
+
+One name may need two torch optimizers (Muon takes hidden 2-D weights, AdamW the rest), so an `OptimizerSet` holds
+*parts*: each a torch optimizer with one parameter group. The plan knows only the logical groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tuitrain.errors import UsageError
+from tuitrain.protocol.description import GroupState, OptimizerState
+from tuitrain.protocol.plan import Value
+from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
+
+Named = tuple[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """A logical parameter group: what the plan, the person and the recording know by one name."""
+
+    name: str
+    parameters: tuple[Named, ...]
+    has_decay: bool = True
+    """False keeps weight decay off, as for biases and norms."""
+
+
+@dataclass
+class Part:
+    """One torch optimizer with one parameter group."""
+
+    group: str
+    """The logical group it belongs to."""
+    inner: str
+    """The table's name of what works here; differs from the set's name where that stands for two."""
+    parameters: tuple[Named, ...]
+    optimizer: Optimizer
+    has_decay: bool
+    ratio: float = 1.0
+    """Its learning rate relative to that of the logical group."""
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The parameters without their names."""
+        return [tensor for _, tensor in self.parameters]
+
+
+class OptimizerSet:
+    """An optimizer of the table at work on all parameters.
+
+    Args:
+        name: a name of `techniques.optimizers.OPTIMIZERS`.
+        groups: logical groups, in the order of the plan.
+        hyperparameters: those that differ from the defaults, already checked.
+        matrix_names: names of hidden 2-D weights, for optimizers that take only those.
+
+    Raises:
+        UsageError: it works on hidden 2-D weights and there are none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        groups: Sequence[ParameterGroup],
+        hyperparameters: Mapping[str, Value],
+        matrix_names: frozenset[str] = frozenset(),
+    ) -> None:
+        self.name = name
+        self.groups = tuple(groups)
+        self.matrix_names = matrix_names
+        self.hyperparameters = optimizer_spec(name).resolved(split_betas(hyperparameters))
+        self.parts = [part for group in groups for part in self._parts_of(group)]
+        if name == "muon" and not any(part.inner == "muon" for part in self.parts):
+            raise UsageError("muon works on hidden 2-D weights, and this model has none.", hint='"adamw".')
+
+    def write_rates(self, rates: Mapping[str, float]) -> None:
+        """Give every part the learning rate of its logical group for the next step."""
+        for part in self.parts:
+            part.optimizer.param_groups[0]["lr"] = rates[part.group] * part.ratio
+
+    def step(self) -> None:
+        """One update of all parameters from their gradients."""
+        for part in self.parts:
+            part.optimizer.step()
+
+    def zero_grad(self) -> None:
+        """Drop the gradients, so that a frozen parameter cannot move."""
+        for part in self.parts:
+            part.optimizer.zero_grad(set_to_none=True)
+
+    def set_hyperparameter(self, name: str, value: Value, groups: Iterable[str] | None = None) -> list[str]:
+        """Change one hyper-parameter, keeping the state. The value must be in its range.
+
+        Returns:
+            What a person should know, one sentence each.
+
+        Raises:
+            UsageError: this optimizer has no such hyper-parameter, or it cannot change while state exists.
+        """
+        changes = split_betas({name: value})
+        spec = OPTIMIZERS[self.name].by_name
+        for key in changes:
+            if key not in spec:
+                raise UsageError(f"{self.name} has no {key}.", hint=f"one of {', '.join(spec)}.")
+            if not spec[key].is_live:
+                raise UsageError(f"{key} of {self.name} cannot change while it has state.", hint="switch_optimizer.")
+        merged = {**self.hyperparameters, **{key: spec[key].converted(item) for key, item in changes.items()}}
+        if self.name == "sgd" and merged["nesterov"] and not merged["momentum"]:
+            raise UsageError("nesterov needs momentum.", hint="nesterov=false first.")
+        chosen = None if groups is None else set(groups)
+        notes: list[str] = []
+        for part in self.parts:
+            if chosen is None or part.group in chosen:
+                part.optimizer.param_groups[0].update(_torch_options(part, merged))
+                notes += _drop_stale_buffers(part, changes)
+        self.hyperparameters = merged
+        return sorted(set(notes))
+
+    def state(self, gradient_clip: float | None) -> OptimizerState:
+        """The optimizer described for a screen."""
+        return OptimizerState(
+            name=self.name,
+            gradient_clip=gradient_clip,
+            groups=tuple(
+                GroupState(
+                    name=part.group,
+                    inner="" if part.inner == self.name else part.inner,
+                    num_tensors=len(part.parameters),
+                    num_parameters=sum(tensor.numel() for tensor in part.tensors),
+                    hyperparameters=_described(part),
+                )
+                for part in self.parts
+            ),
+        )
+
+    def state_dict(self) -> dict[str, object]:
+        """Everything needed to go on: loadable with `torch.load(weights_only=True)`."""
+        return {
+            "name": self.name,
+            "hyperparameters": dict(self.hyperparameters),
+            "parts": [
+                {
+                    "group": part.group,
+                    "inner": part.inner,
+                    "parameters": [name for name, _ in part.parameters],
+                    "ratio": part.ratio,
+                    "state": part.optimizer.state_dict(),
+                }
+                for part in self.parts
+            ],
+        }
+
+    def _parts_of(self, group: ParameterGroup) -> list[Part]:
+        if self.name != "muon":
+            return [self._part(group, self.name, group.parameters)]
+        hidden = tuple(named for named in group.parameters if named[0] in self.matrix_names)
+        rest = tuple(named for named in group.parameters if named[0] not in self.matrix_names)
+        return [
+            self._part(group, inner, members) for inner, members in (("muon", hidden), ("adamw", rest)) if members
+        ]
+
+    def _part(self, group: ParameterGroup, inner: str, parameters: tuple[Named, ...]) -> Part:
+        values = self.hyperparameters
+        optimizer = _BUILDERS[inner]([tensor for _, tensor in parameters])
+        part = Part(group.name, inner, parameters, optimizer, group.has_decay)
+        optimizer.param_groups[0].update(_torch_options(part, values))
+        return part
+
+
+def parameter_groups(model: nn.Module, *, decay_only_weights: bool) -> list[ParameterGroup]:
+    """The logical groups of a model: all in one, or biases and norms apart from the weights."""
+    named = tuple((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+    if not decay_only_weights:
+        return [ParameterGroup("all", named)]
+    weights = tuple(item for item in named if item[1].ndim >= 2)
+    others = tuple(item for item in named if item[1].ndim < 2)
+    groups = [ParameterGroup("weights", weights), ParameterGroup("biases and norms", others, has_decay=False)]
+    return [group for group in groups if group.parameters]
+
+
+def hidden_matrices(model: nn.Module) -> frozenset[str]:
+    """Names of the 2-D weights that Muon takes: linear maps, without embeddings and without the last one."""
+    linear = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    return frozenset(linear[:-1])
+
+
+_BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    # This scaling gives an update the size of AdamW's, so that both parts share a rate (Liu et al. 2025).
+    "muon": lambda tensors: torch.optim.Muon(tensors, adjust_lr_fn="match_rms_adamw"),
+}
+
+
+def _torch_options(part: Part, values: Mapping[str, Value]) -> dict[str, object]:
+    """Our hyper-parameters as torch's parameter-group options."""
+    options: dict[str, object] = {name: value for name, value in values.items() if not name.startswith("adamw_")}
+    if part.inner == "adamw" and "adamw_weight_decay" in values:
+        options = {"weight_decay": values["adamw_weight_decay"]}
+    if "beta1" in options:
+        options["betas"] = (options.pop("beta1"), options.pop("beta2"))
+    if not part.has_decay:
+        options["weight_decay"] = 0.0
+    return options
+
+
+def _described(part: Part) -> dict[str, Value]:
+    """The hyper-parameters in force, by the names of our table."""
+    options = part.optimizer.param_groups[0]
+    values: dict[str, Value] = {}
+    for spec in OPTIMIZERS[part.inner].hyperparameters:
+        if spec.name in {"beta1", "beta2"}:
+            values[spec.name] = float(options["betas"][0 if spec.name == "beta1" else 1])
+        elif spec.name in options:
+            values[spec.name] = options[spec.name]
+    return values
+
+
+def _drop_stale_buffers(part: Part, changes: Mapping[str, Value]) -> list[str]:
+    """Momentum set to 0 leaves a velocity that would come back, stale, when momentum returns."""
+    if changes.get("momentum") != 0 or part.inner != "sgd":
+        return []
+    for state in part.optimizer.state.values():
+        state.pop("momentum_buffer", None)
+    return ["The velocity was dropped: it would be stale when momentum returns."]
