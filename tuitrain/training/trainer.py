@@ -109,7 +109,7 @@ class Trainer:
         stride = self.probe.note_step(step_seconds)
         self.run.progress.watching_share = self.probe.share
         if stride is not None:
-            reason = f"the gradient norm costs {self.probe.share * stride:.1%} of a step when taken at every one"
+            reason = f"it costs {self.probe.share * stride * 100.0:.1f} % of a step"
             self.run.publish(CadenceChanged(step=self.step, metric=GRADIENT_NORM, stride=stride, reason=reason))
 
     def _hold_back(self, kind: Kind, value: float) -> None:

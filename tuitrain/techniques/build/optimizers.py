@@ -161,9 +161,7 @@ class OptimizerSet:
             return [self._part(group, self.name, group.parameters)]
         hidden = tuple(named for named in group.parameters if named[0] in self.matrix_names)
         rest = tuple(named for named in group.parameters if named[0] not in self.matrix_names)
-        return [
-            self._part(group, inner, members) for inner, members in (("muon", hidden), ("adamw", rest)) if members
-        ]
+        return [self._part(group, inner, members) for inner, members in (("muon", hidden), ("adamw", rest)) if members]
 
     def _part(self, group: ParameterGroup, inner: str, parameters: tuple[Named, ...]) -> Part:
         values = self.hyperparameters

@@ -51,7 +51,7 @@ class JournalPanel(VerticalScroll, can_focus=False):
     DEFAULT_CSS = """
     JournalPanel {
         height: 1fr; border: round $foreground 14%; padding: 0 1; border-title-color: $foreground 85%;
-        scrollbar-size-vertical: 1;
+        scrollbar-size-vertical: 1; scrollbar-color: $foreground 20%; scrollbar-background: $background;
     }
     """
 
@@ -70,11 +70,10 @@ class JournalPanel(VerticalScroll, can_focus=False):
     def show(self, board: Board) -> None:
         """Show a board's log."""
         width = max(12, self._text.size.width or 28)
-        lines: list[Content] = []
-        for command in board.asked.values():
-            lines += _wrapped(Entry(board.step, f"asked: {sentence(command)} …", kind="asked"), width)
-        for entry in reversed(board.log[-_MOST_SHOWN:]):
-            lines += _wrapped(entry, width)
+        entries = [Entry(board.step, f"asked: {sentence(command)} …", kind="asked") for command in board.asked.values()]
+        entries += reversed(board.log[-_MOST_SHOWN:])
+        label_width = max((len(text.count(entry.step)) for entry in entries), default=1)
+        lines = [line for entry in entries for line in _wrapped(entry, width, label_width)]
         self._text.update(Content("\n").join(lines))
 
 
@@ -163,9 +162,9 @@ def _value_line(name: str, value: str) -> Content:
     return Content.assemble((f"{name:<14}", "$foreground 55%"), value)
 
 
-def _wrapped(entry: Entry, width: int) -> list[Content]:
+def _wrapped(entry: Entry, width: int, label_width: int) -> list[Content]:
     """The step, the text, and an indented second line."""
-    label = f"{text.count(entry.step):>6} "
+    label = f"{text.count(entry.step):>{label_width}} "
     style = _ENTRY_STYLES[entry.kind]
     label_style = {"decision": "$warning", "alarm": "$error"}.get(entry.kind, "$foreground 55%")
     is_repeated = entry.count > 1 and entry.kind != "quiet"
