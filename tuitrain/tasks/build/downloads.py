@@ -45,7 +45,7 @@ def _load(
     except (RuntimeError, URLError, OSError) as error:
         raise DataError(
             f"{spec.name}: the files are not in {folder} and cannot be downloaded ({error}).",
-            hint=f'put torchvision\'s files there, set task.data_folder, or use task.dataset="mnist-5k", '
+            hint='put torchvision\'s files there, set task.data_folder, or use task.dataset="mnist-5k", '
             "which needs no download.",
         ) from error
     x = np.asarray(data.data)

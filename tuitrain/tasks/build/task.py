@@ -55,7 +55,7 @@ class Task:
         return functional.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Metrics of a batch summed over its samples, as they are evaluated: plain loss, and accuracy where it exists."""
+        """Metrics summed over the samples of a batch, as they are evaluated: plain loss, and accuracy of classes."""
         if self.kind == "regression":
             mean = functional.mse_loss(outputs, targets)
             return {"loss": mean * targets.shape[0]}
@@ -110,7 +110,7 @@ def build_task(options: TaskOptions, device: torch.device) -> Task:
 
 
 def shifted(x: Tensor, limit: int, generator: torch.Generator) -> Tensor:
-    """Move each image by up to `limit` pixels in each direction; what comes in from outside is the image's corner value.
+    """Move each image by up to `limit` pixels in each direction; what comes in from outside repeats its edge.
 
     Args:
         x: (n, channels, height, width).
