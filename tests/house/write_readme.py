@@ -14,7 +14,9 @@ def main() -> None:
     """Put the key table between its two marks."""
     text = README.read_text(encoding="utf-8")
     table = f"<!-- keys -->\n{key_table()}\n<!-- /keys -->"
-    README.write_text(re.sub(r"<!-- keys -->.*<!-- /keys -->", lambda _: table, text, flags=re.DOTALL), encoding="utf-8")
+    README.write_text(
+        re.sub(r"<!-- keys -->.*<!-- /keys -->", lambda _: table, text, flags=re.DOTALL), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
