@@ -65,12 +65,12 @@ assert not loaded, loaded
     ("code", "forbidden"),
     [
         ("import tuitrain", ["torch", "textual", "plotext", "pydantic", "numpy"]),
-        ("from typer.testing import CliRunner; import tuitrain.cli as c; "
-         "assert CliRunner().invoke(c.app, ['--help']).exit_code == 0", ["torch", "textual", "plotext"]),
-        ("from typer.testing import CliRunner; import tuitrain.cli as c; "
-         "assert CliRunner().invoke(c.app, ['presets']).exit_code == 0", ["torch", "textual", "plotext"]),
-        ("from typer.testing import CliRunner; import tuitrain.cli as c; "
-         "assert CliRunner().invoke(c.app, ['runs']).exit_code == 0", ["torch", "textual", "plotext"]),
+        (("from typer.testing import CliRunner; import tuitrain.cli as c; "
+         "assert CliRunner().invoke(c.app, ['--help']).exit_code == 0"), ["torch", "textual", "plotext"]),
+        (("from typer.testing import CliRunner; import tuitrain.cli as c; "
+         "assert CliRunner().invoke(c.app, ['presets']).exit_code == 0"), ["torch", "textual", "plotext"]),
+        (("from typer.testing import CliRunner; import tuitrain.cli as c; "
+         "assert CliRunner().invoke(c.app, ['runs']).exit_code == 0"), ["torch", "textual", "plotext"]),
         ("import tuitrain.launch, tuitrain.ui.app, tuitrain.ui.source", ["torch"]),
         ("import tuitrain.session.start, tuitrain.session.asking, tuitrain.session.printer, tuitrain.session.headless",
          ["torch", "textual", "rich", "plotext"]),

@@ -179,7 +179,7 @@ class Board:
             case CommandApplied() | CommandRefused():
                 self._reply(event)
             case Heartbeat():
-                self.heartbeat = event
+                self.heartbeat, self.step = event, max(self.step, event.step)
                 self.axis.note(event.step, event.seconds)
             case RunEnded():
                 self.ended, self.step = event, event.step

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tuitrain.errors import RunFolderError
-from tuitrain.rundir.private import advice, cannot, open_private, reason
+from tuitrain.rundir.private import advice, cannot, open_private, reason, write_all
 
 _SCAN_BYTES = 1 << 16
+_RESERVE_BYTES = 1 << 20
 
 
 class EventsNotWrittenError(RunFolderError):
@@ -45,6 +47,7 @@ class EventWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reserve = path.with_name(".reserve")
         try:
             # O_APPEND, so that after every truncation the next byte lands at the new end.
             self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -93,8 +96,32 @@ class EventWriter:
         except OSError as error:
             raise cannot("synced", self.path, error) from error
 
+    def hold_reserve(self) -> bool:
+        """Set a megabyte aside, so that on a full disk there is room for what must be said; False where there is none.
+
+        Also tells whether a full disk has space again.
+        """
+        try:
+            descriptor = open_private(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        except OSError:
+            return False
+        try:
+            write_all(descriptor, bytes(_RESERVE_BYTES))
+        except OSError:
+            self.release_reserve()
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+    def release_reserve(self) -> None:
+        """Give the megabyte back."""
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
+
     def close(self) -> None:
-        """Close the file; a second time does nothing."""
+        """Close the file and give the reserve back; a second time does nothing."""
+        self.release_reserve()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

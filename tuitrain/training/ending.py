@@ -34,7 +34,9 @@ def end_run(trainer: Trainer) -> RunEnded:
     if reason != "aborted":
         if not trainer.evaluator.is_fresh(trainer.step):
             trainer.evaluate()
-        message = message or _save(trainer)
+        unsaved = _save(trainer)
+        if unsaved and not message:
+            reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"
     trainer.control.refuse_the_rest(trainer.step, "the run has ended")
     progress = trainer.run.progress
     progress.state = _STATES[reason]

@@ -29,7 +29,10 @@ from tuitrain.training.telemetry import Telemetry
 _TICK_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 1.0
 _SYNC_SECONDS = 1.0
-_PENDING_LIMIT_BYTES = 64 * 1024 * 1024
+_FRUGAL_HEARTBEAT_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
+_HELD_LIMIT_BYTES = 64 * 1024 * 1024
+_BYTES_PER_VALUE = 32  # of a Python float in a list
 _DECISIONS = (CommandApplied, CommandRefused, RunEnded, AlarmRaised)
 
 
@@ -41,6 +44,12 @@ class Sink(Protocol):
 
     def sync(self) -> None:
         """Make them survive a power cut."""
+
+    def hold_reserve(self) -> bool:
+        """Set some space aside for what must be said on a full disk; False where there is none."""
+
+    def release_reserve(self) -> None:
+        """Give that space back."""
 
 
 class Inbox(Protocol):
@@ -78,6 +87,9 @@ class Pump:
         self._telemetry = telemetry
         self._on_disk_trouble = on_disk_trouble
         self._pending: list[bytes] = []
+        self._held: list[StepsFinished] = []
+        self._is_frugal = False
+        self._next_try = 0.0
         self._trouble = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="pump", daemon=True)
@@ -93,6 +105,7 @@ class Pump:
 
     def start(self) -> None:
         """Begin to carry."""
+        self._sink.hold_reserve()
         self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
@@ -110,9 +123,11 @@ class Pump:
         for request in self._inbox.poll():
             self._deliver(request)
         events = self._gather()
+        now = time.monotonic()
+        if self._is_frugal:
+            events = self._without_measurements(events, now)
         self._pending += [encode(self._run.numbered(event)) for event in events]
         self._write()
-        now = time.monotonic()
         if now - self._last_sync > _SYNC_SECONDS or any(isinstance(event, _DECISIONS) for event in events):
             self._last_sync = now
             self._sync()
@@ -145,7 +160,7 @@ class Pump:
 
     def _heartbeat(self) -> list[Event]:
         now = time.monotonic()
-        if now - self._last_heartbeat < _HEARTBEAT_SECONDS:
+        if now - self._last_heartbeat < (_FRUGAL_HEARTBEAT_SECONDS if self._is_frugal else _HEARTBEAT_SECONDS):
             return []
         busy = time.thread_time()
         own_share = (busy - self._busy_seconds) / max(now - self._last_heartbeat, 1e-9)
@@ -175,28 +190,34 @@ class Pump:
             self._sink.append(self._pending)
         except (OSError, TuitrainError) as error:
             written = int(getattr(error, "num_written", 0))
-            if not self._trouble:
-                self._trouble = str(error)
-                self._on_disk_trouble(self._trouble)
-        else:
-            self._trouble = ""
+            if not self._is_frugal:
+                self._begin_to_save(str(error))
         del self._pending[:written]
-        self._shed()
 
-    def _shed(self) -> None:
-        """A disk that refuses for long: keep decisions, give up the oldest measurements, and say how many."""
-        while len(self._pending) > 1 and sum(map(len, self._pending)) > _PENDING_LIMIT_BYTES:
-            measured = [index for index, line in enumerate(self._pending) if b'"StepsFinished"' in line[:40]]
-            dropped = measured[: max(1, len(measured) // 2)] or [0]
-            for index in reversed(dropped):
-                del self._pending[index]
-            self._pending.append(
-                encode(
-                    self._run.numbered(
-                        StepsThinned(step=self._run.progress.step, metric="all", num_left_out=len(dropped))
-                    )
-                )
-            )
+    def _begin_to_save(self, trouble: str) -> None:
+        """The disk refuses: the reserve is for decisions and alarms, measurements wait in memory."""
+        self._is_frugal = True
+        self._trouble = trouble
+        self._sink.release_reserve()
+        self._on_disk_trouble(trouble)
+
+    def _without_measurements(self, events: list[Event], now: float) -> list[Event]:
+        """What is to be written while the disk is full; everything held back once there is space again."""
+        self._held += [event for event in events if isinstance(event, StepsFinished)]
+        rest: list[Event] = [event for event in events if not isinstance(event, StepsFinished)]
+        is_last = any(isinstance(event, RunEnded) for event in rest)
+        if now >= self._next_try or is_last:
+            self._next_try = now + _RETRY_SECONDS
+            if self._sink.hold_reserve():
+                held, self._held = self._held, []
+                self._is_frugal, self._trouble = False, ""
+                return [*held, *rest]
+        num_values = sum(len(column.values) for event in self._held for column in event.columns)
+        if is_last or num_values * _BYTES_PER_VALUE > _HELD_LIMIT_BYTES:
+            step = self._run.progress.step
+            rest.insert(0, StepsThinned(step=step, metric="all metrics", num_left_out=num_values))
+            self._held.clear()
+        return rest
 
     def _sync(self) -> None:
         try:
