@@ -71,8 +71,7 @@ class Series:
 
     def __init__(self, smoothing: float = 0.9) -> None:
         self.smoothing = smoothing
-        self.nonfinite_steps: list[int] = []
-        """The first thousand steps whose value was not finite."""
+        self._nonfinite: list[int] = []
         self._waiting: list[tuple[int, int, list[float]]] = []
         self._history = _Buckets.empty()
         self._bucket = _FIRST_BUCKET
@@ -106,6 +105,12 @@ class Series:
         """Number of entries kept, full and thinned."""
         self._work_in()
         return len(self._steps) + len(self._history.first)
+
+    @property
+    def nonfinite_steps(self) -> list[int]:
+        """The first thousand steps whose value was not finite."""
+        self._work_in()
+        return self._nonfinite
 
     @property
     def last(self) -> float | None:
@@ -173,8 +178,8 @@ class Series:
         waiting, self._waiting = self._waiting, []
         steps = np.concatenate([first + stride * np.arange(len(values)) for first, stride, values in waiting])
         values = np.array(list(itertools.chain.from_iterable(values for _, _, values in waiting)))
-        for step in steps[~np.isfinite(values)][: _MOST_NONFINITE - len(self.nonfinite_steps)]:
-            self.nonfinite_steps.append(int(step))
+        for step in steps[~np.isfinite(values)][: _MOST_NONFINITE - len(self._nonfinite)]:
+            self._nonfinite.append(int(step))
         while len(steps):
             room = 2 * _RECENT - len(self._steps)
             self._steps = np.concatenate([self._steps, steps[:room]])

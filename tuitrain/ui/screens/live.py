@@ -18,7 +18,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Command
+from tuitrain.protocol.commands import Command, PreviewSwitch
 from tuitrain.protocol.events import CommandRefused
 from tuitrain.ui import steering
 from tuitrain.ui.actions import ACTIONS, BY_ID, Action, bindings
@@ -63,6 +63,7 @@ class LiveScreen(Screen[None]):
         self._next_frame = 0.0
         self._is_dirty = True
         self._told: set[str] = set()
+        self._previewed: PreviewSwitch | None = None
 
     def compose(self) -> ComposeResult:
         """Header, charts beside panels, strip, footer; the composer between them."""
@@ -127,6 +128,7 @@ class LiveScreen(Screen[None]):
     def draw(self) -> None:
         """Show the board as it is now."""
         self._is_dirty = False
+        self._show_effect()
         board, source = self.source.board, self.source
         is_reading = isinstance(source, LiveSource) and not source.is_caught_up
         note = "replay" if isinstance(source, ReplaySource) else ""
@@ -146,7 +148,6 @@ class LiveScreen(Screen[None]):
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
         self.query_one(Footer).show([action for action in ACTIONS if action.in_footer], self.refusal, titles)
-        self._show_effect()
 
     def refusal(self, action: Action) -> str:
         """Why an action cannot be used now; empty where it can."""
@@ -237,10 +238,10 @@ class LiveScreen(Screen[None]):
     @on(Composer.Changed)
     def _on_composed(self, event: Composer.Changed) -> None:
         preview = None if event.command is None else preview_for(event.command)
-        known = self.source.board.preview
-        if preview is not None and (known is None or known.to_name != preview.name):
+        if preview is not None and preview != self._previewed:
+            self._previewed = preview
             self.ask(preview)
-        self._show_effect()
+        self.redraw()
 
     def _show_effect(self) -> None:
         composer = self.query_one(Composer)
@@ -259,6 +260,7 @@ class LiveScreen(Screen[None]):
 
     @on(Composer.Closed)
     def _on_closed(self) -> None:
+        self._previewed = None
         self.look.propose(None)
         self.lay_out()
 

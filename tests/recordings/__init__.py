@@ -1,0 +1,20 @@
+"""Golden recordings: real runs, small, without a trace of the machine. `make_recordings` makes them again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tuitrain.rundir.places import RunFolder
+
+HERE = Path(__file__).resolve().parent
+STEERED = "20260101-0900-mnist-mlp-5eed"
+DIVERGED = "20260101-1000-linreg-0bad"
+
+
+def copied(name: str, runs: Path) -> RunFolder:
+    """A recording as a run folder of its own."""
+    folder = RunFolder.create(runs / name)
+    for part in ("run.json", "events.jsonl"):
+        shutil.copyfile(HERE / name / part, folder.path / part)
+    return folder
