@@ -143,8 +143,8 @@ def _apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fr
         changed.add(key.strip())
         if len(parts) == 1:
             by_section[parts[0]] = parse_value(value)
-        else:
-            by_section.setdefault(parts[0], {})[parts[1]] = parse_value(value)
+        elif isinstance(section := by_section.setdefault(parts[0], {}), dict):
+            section[parts[1]] = parse_value(value)
     merged = _merged(data, by_section)
     data.clear()
     data.update(merged)
@@ -179,20 +179,31 @@ def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems
 def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails]) -> list[Problem]:
     """What the tables say of everything that is not already wrong, so that all mistakes come at once."""
     rest = copy.deepcopy(data)
+    wrong: list[str] = []
     for detail in details:
-        holder: Any = rest
-        for part in detail["loc"][:-1]:
-            inner = holder.get(part) if isinstance(holder, dict) else None
-            if not isinstance(inner, dict):
-                break
-            holder = inner
-        for part in detail["loc"]:
-            if isinstance(holder, dict):
-                holder.pop(part, None)
+        wrong.append(_key_of(detail).removesuffix(".name"))  # without a name its section means nothing
+        _take_out(rest, detail["loc"])
+    if not isinstance(rest.get("task"), dict):
+        wrong.append("task")
+    # Stand-ins for what must be there; of them the tables say only that they know no such name.
+    rest = {"name": "", "title": "", **rest, "task": {"dataset": "", "model": "", **rest.get("task", {})}}
     try:
-        return table_problems(Preset.model_validate(rest))
+        found = table_problems(Preset.model_validate(rest))
     except ValidationError:
         return []
+    return [(key, text) for key, text in found if not any(key == bad or key.startswith(f"{bad}.") for bad in wrong)]
+
+
+def _take_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
+    """Remove what a detail points at; of a list of moments the others keep their numbers."""
+    section, *inner = location
+    moments = data.get("moment")
+    if section == "moment" and inner and isinstance(inner[0], int) and isinstance(moments, list):
+        moments[inner[0]] = {"at_step": 0, "do": "pause"}
+    elif inner and isinstance(data.get(str(section)), dict):
+        data[str(section)].pop(str(inner[0]), None)
+    else:
+        data.pop(str(section), None)
 
 
 def _distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
@@ -206,8 +217,8 @@ def _distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
 def _key_of(detail: ErrorDetails) -> str:
     """The key as a person writes it: pydantic appends the member of a union, which is no key."""
     parts = detail["loc"]
-    if parts and parts[0] == "moment" and len(parts) > 2 and isinstance(parts[1], int):
-        return f"moment {parts[1] + 1}.{parts[2]}"
+    if parts and parts[0] == "moment" and len(parts) > 1 and isinstance(parts[1], int):
+        return ".".join([f"moment {parts[1] + 1}", *map(str, parts[2:3])])
     return ".".join(str(part) for part in parts[:2])
 
 

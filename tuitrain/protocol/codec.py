@@ -27,6 +27,10 @@ _plan_decoder = msgspec.json.Decoder(LearningRatePlan, strict=False)
 _EVENT_NAMES = frozenset(member.__name__ for member in Event.__args__)
 
 
+# RecursionError: a hundred thousand brackets are damage too.
+_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 class DecodeError(ValueError):
     """A line that is not a word of ours: torn, damaged or foreign."""
 
@@ -44,7 +48,7 @@ def decode_event(line: bytes) -> Event:
     """
     try:
         event: Event = _event_decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         return _decode_unknown(line, error)
     return event
 
@@ -84,25 +88,28 @@ def to_jsonable(word: msgspec.Struct) -> object:
 def _decode(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
     try:
         return decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise DecodeError(str(error)) from error
 
 
 def _decode_unknown(line: bytes, error: Exception) -> UnknownEvent:
     try:
         raw = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as damage:
+    except _DAMAGE as damage:
         raise DecodeError(str(damage)) from damage
     name = raw.get("event") if isinstance(raw, dict) else None
     if not isinstance(name, str) or name in _EVENT_NAMES:
         raise DecodeError(str(error)) from error
     stamps = {key: raw[key] for key in ("seq", "time", "seconds") if isinstance(raw.get(key), int | float)}
-    return UnknownEvent(
-        name=name,
-        seq=int(stamps.get("seq", 0)),
-        time=float(stamps.get("time", 0.0)),
-        seconds=float(stamps.get("seconds", 0.0)),
-    )
+    try:
+        return UnknownEvent(
+            name=name,
+            seq=int(stamps.get("seq", 0)),
+            time=float(stamps.get("time", 0.0)),
+            seconds=float(stamps.get("seconds", 0.0)),
+        )
+    except OverflowError as damage:
+        raise DecodeError(str(damage)) from damage
 
 
 def _spell_out(value: object) -> object:

@@ -41,6 +41,15 @@ def parse_command(name: str, arguments: Mapping[str, object]) -> Command:
     return _build(folded, COMMANDS[folded], arguments)
 
 
+def check_ranges(command: Command) -> None:
+    """Refuse numbers that have no meaning, such as a rate of -1: a request may come from anywhere.
+
+    Raises:
+        CommandError: names the argument and its bound.
+    """
+    _check_range(command_name(command), {key: getattr(command, key) for key in command.__struct_fields__})
+
+
 def command_name(command: Command) -> str:
     """The name of a command as it is written, e.g. "scale_learning_rate"."""
     return str(command.__struct_config__.tag)

@@ -40,7 +40,9 @@ class PlanSegment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     multiplier: dict[str, float] = {}
     """Product of all manual and automatic decays, per group; a missing group has 1."""
     ramp_steps: int = 0
-    """Steps of re-warmup from `start_step`; 0 means none."""
+    """Steps of re-warmup from `ramp_start_step`; 0 means none."""
+    ramp_start_step: int = 0
+    """Finished steps when the re-warmup began; later edits leave it as it is."""
     minimum: float = 0.0
     maximum: float | None = None
     """Clip limits of the rate; None means no upper limit."""

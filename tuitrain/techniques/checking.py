@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuitrain.errors import CommandError, UnknownNameError
 from tuitrain.protocol.commands import Command, PreviewSwitch, SetHyperparameter, SetSchedule, SwitchOptimizer
+from tuitrain.protocol.describe import check_ranges
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.schedules import schedule_spec
@@ -18,6 +19,7 @@ def check_command(command: Command) -> Command:
         CommandError: an unknown hyper-parameter or a value out of range.
         UnknownNameError: an unknown optimizer or schedule.
     """
+    check_ranges(command)
     if isinstance(command, SwitchOptimizer):
         return SwitchOptimizer(
             name=command.name, handover=command.handover, lr=command.lr, ramp_steps=command.ramp_steps,

@@ -123,18 +123,31 @@ def rescheduled(plan: LearningRatePlan, step: int, schedule: Schedule, *, restar
     return _appended(plan, step, now, schedule=fresh, scale=height, ramp_steps=0)
 
 
-def rebased(plan: LearningRatePlan, step: int, base: Mapping[str, float], *, ramp_steps: int = 0) -> LearningRatePlan:
-    """Give the groups other base rates from step `step` + 1, as after a switch of the optimizer."""
-    return _appended(plan, step, segment_at(plan, step), base=dict(base), ramp_steps=ramp_steps)
+def rebased(
+    plan: LearningRatePlan, step: int, base: Mapping[str, float], *, ramp_steps: int | None = None
+) -> LearningRatePlan:
+    """Give the groups other base rates from step `step` + 1, as after a switch of the optimizer.
+
+    Args:
+        plan: the plan so far.
+        step: finished steps.
+        base: learning rate of each group where shape and multipliers are 1.
+        ramp_steps: length of a re-warmup that begins here, 0 for none; None lets one under way go on.
+    """
+    now = segment_at(plan, step)
+    if ramp_steps is None:
+        return _appended(plan, step, now, base=dict(base))
+    return _appended(plan, step, now, base=dict(base), ramp_steps=ramp_steps, ramp_start_step=step)
 
 
 def base_for(plan: LearningRatePlan, step: int, group: str, rate: float) -> float:
-    """The base that gives `group` the rate `rate` at step `step` + 1 under the schedule as it is.
+    """The base that gives `group` the rate `rate` at step `step` + 1 under the schedule as it is, after any ramp.
 
     Raises:
         PlanEditError: the schedule is at 0 here.
     """
-    height = shape(segment_at(plan, step), group, step)
+    now = segment_at(plan, step)
+    height = shape(now, group, step) / _ramp(now, step)
     if height <= 0.0:
         raise PlanEditError("The schedule is at 0 here, so no base rate gives that rate.")
     return rate / height
@@ -162,7 +175,7 @@ def without_last_edit(plan: LearningRatePlan, group: str, first: int, last: int,
 def _ramp(segment: PlanSegment, step: int) -> float:
     if segment.ramp_steps <= 0:
         return 1.0
-    return min(1.0, (step - segment.start_step + 1) / (segment.ramp_steps + 1))
+    return min(1.0, (step - segment.ramp_start_step + 1) / (segment.ramp_steps + 1))
 
 
 def _ratios(segment: PlanSegment, step: int, first: str) -> dict[str, float]:

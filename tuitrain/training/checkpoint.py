@@ -73,9 +73,11 @@ def load_checkpoint(path: Path) -> dict[str, object]:
         RunFolderError: it is damaged, or of a version that we do not know.
     """
     try:
-        content: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise RunFolderError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path}: is not a checkpoint.")
     if content.get("version") != CHECKPOINT_VERSION:
         raise RunFolderError(
             f"{path}: version {content.get('version')} is not {CHECKPOINT_VERSION}.", hint="a newer tuitrain."

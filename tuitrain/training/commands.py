@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, assert_never
 
-from tuitrain.errors import TuitrainError, UnknownNameError
+from tuitrain.errors import TuitrainError, UnknownNameError, UsageError
 from tuitrain.protocol.commands import (
     Evaluate,
     Pause,
@@ -35,7 +35,7 @@ from tuitrain.protocol.plan import LearningRatePlan, Schedule, Value
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.build.optimizers import OptimizerSet
 from tuitrain.techniques.checking import CLIP_NAME, check_command
-from tuitrain.techniques.optimizers import optimizer_spec
+from tuitrain.techniques.optimizers import optimizer_spec, split_betas
 from tuitrain.training.handover import Handover, carried_over, handover_steps, shadow_memory_bytes
 from tuitrain.training.preview import preview_switch
 from tuitrain.training.updating import Switch, plan_with_rate
@@ -160,8 +160,8 @@ def _set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str
         before = _shown(updater.optimizer, command.name)
         _check_value(updater.optimizer.name, command.name, command.value)
         notes = updater.optimizer.set_hyperparameter(command.name, command.value, command.groups)
-        if updater.switch is not None and command.name in updater.switch.handover.shadow.hyperparameters:
-            updater.switch.handover.set_hyperparameter(command.name, command.value, command.groups)
+        if updater.switch is not None:
+            notes += _to_shadow(updater.switch.handover, command)
     after = _text(command.value)
     trainer.run.publish(
         HyperparameterChanged(
@@ -170,6 +170,18 @@ def _set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str
         )
     )  # fmt: skip
     return f"{command.name} {before} → {after}"
+
+
+def _to_shadow(handover: Handover, command: SetHyperparameter) -> list[str]:
+    """A change within a hand-over goes to both, where the new optimizer has such a thing."""
+    shadow = handover.shadow
+    if not split_betas({command.name: command.value}).keys() <= shadow.hyperparameters.keys():
+        return []
+    try:
+        handover.set_hyperparameter(command.name, command.value, command.groups)
+    except UsageError as error:
+        return [f"{shadow.name} does not take it: {error.message}"]
+    return []
 
 
 def _switch(trainer: Trainer, command: SwitchOptimizer, cause: str) -> str:

@@ -119,8 +119,9 @@ class Handover:
     def successor(self, old: OptimizerSet) -> OptimizerSet:
         """The new optimizer over the live weights: with the shadow's state, or none when cold."""
         new = OptimizerSet(self._shadow.name, old.groups, self._hyperparameters, old.matrix_names)
-        if self.mode == "match":
-            for part, shadow in zip(new.parts, self._shadow.parts, strict=True):
+        for part, shadow in zip(new.parts, self._shadow.parts, strict=True):
+            part.take(shadow.values)
+            if self.mode == "match":
                 for (_, live), (_, scratch) in zip(part.parameters, shadow.parameters, strict=True):
                     if scratch in shadow.optimizer.state:
                         part.optimizer.state[live] = shadow.optimizer.state.pop(scratch)

@@ -92,6 +92,7 @@ def _copy_of(old: OptimizerSet, gradients: Mapping[str, Tensor]) -> OptimizerSet
     clone = OptimizerSet(old.name, _scratch_groups(old, gradients), old.hyperparameters, old.matrix_names)
     for part, original in zip(clone.parts, old.parts, strict=True):
         part.ratio = original.ratio
+        part.take(original.values)
     return clone
 
 

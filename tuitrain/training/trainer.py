@@ -90,8 +90,8 @@ class Trainer:
 
         rate = next(iter(self.updater.rates(self.step).values()))
         self.step += 1
-        self.run.progress.step = self.step
         self._record(loss, norm, rate)
+        self.run.progress.step = self.step  # last: whoever reads it finds what was measured up to it
         self.control.step_taken(self.step)
         problem = problem or self.staging.take_nonfinite()
         if problem is not None:

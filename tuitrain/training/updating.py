@@ -86,7 +86,7 @@ class Updater:
             return
         handover = self.switch.handover
         handover.observe_gradients()
-        self.optimizer.step()
+        self._plain_step(step)
         handover.observe_update(rates)
         if handover.is_complete:
             self._complete(self.switch, step + 1)
@@ -115,6 +115,7 @@ class Updater:
         from_name = self.optimizer.name
         self.optimizer, self.plan, self.switch = new, plan, None
         first = next(iter(self.rates(step).values()))
+        self._to_measure = None
         self._publish(
             OptimizerSwitched(
                 step=step, asked_step=switch.asked_step, from_name=from_name, to_name=new.name, handover=handover,
@@ -144,13 +145,7 @@ class Updater:
         handover = switch.handover
         factors = handover.factors()
         if factors is None:
-            self.switch = None
-            self._publish(
-                HandoverCancelled(
-                    step=step, to_name=switch.to_name, cause=switch.cause,
-                    reason="the updates could not be matched: the present ones are 0 or not finite",
-                )
-            )  # fmt: skip
+            self.cancel(step, "the updates could not be matched: the present ones are 0 or not finite", switch.cause)
             return
         new = handover.successor(self.optimizer)
         base = dict(plans.segment_at(self.plan, step).base)
@@ -159,14 +154,18 @@ class Updater:
             for part, factor in zip(new.parts, factors, strict=True):
                 part.ratio = factor / first_factors.setdefault(part.group, factor)
             base = {group: rate * first_factors[group] for group, rate in base.items()}
-            plan = plans.rebased(self.plan, step, base, ramp_steps=switch.ramp_steps)
+            plan = plans.rebased(self.plan, step, base, ramp_steps=switch.ramp_steps or None)
             kind: Literal["match", "cold", "explicit"] = handover.mode
             expected = handover.expected_ratio(factors)
         else:
-            plan = plan_with_rate(self.plan, step, switch.explicit_rate, switch.ramp_steps)
+            try:
+                plan = plan_with_rate(self.plan, step, switch.explicit_rate, switch.ramp_steps)
+            except plans.PlanEditError as error:
+                self.cancel(step, str(error), switch.cause)
+                return
             kind, expected = "explicit", float("nan")
-        self._to_measure = (handover, handover.last_update_norm(), switch.cause)
         self.take_over(new, plan, switch, step, kind, expected)
+        self._to_measure = (handover, handover.last_update_norm(), switch.cause)
 
 
 def plan_with_rate(plan: LearningRatePlan, step: int, rate: float, ramp_steps: int) -> LearningRatePlan:

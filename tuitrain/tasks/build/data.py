@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
             x, y = archive["x"], archive["y"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}", hint="install tuitrain again.") from error
     train, validation = stratified_split(y, spec.num_train, data_seed)
     return Arrays(x[train], y[train], x[validation], y[validation])

@@ -7,7 +7,7 @@ One name may need two torch optimizers (Muon takes hidden 2-D weights, AdamW the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,13 @@ class Part:
     has_decay: bool
     ratio: float = 1.0
     """Its learning rate relative to that of the logical group."""
+    values: dict[str, Value] = field(default_factory=dict)
+    """The hyper-parameters in force: those of the set, but for what was changed for its group alone."""
+
+    def take(self, changes: Mapping[str, Value]) -> None:
+        """Put hyper-parameters in force; the rest stays as it is."""
+        self.values.update(changes)
+        self.optimizer.param_groups[0].update(_torch_options(self, self.values))
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -110,16 +117,18 @@ class OptimizerSet:
                 raise UsageError(f"{self.name} has no {key}.", hint=f"one of {', '.join(spec)}.")
             if not spec[key].is_live:
                 raise UsageError(f"{key} of {self.name} cannot change while it has state.", hint="switch_optimizer.")
-        merged = {**self.hyperparameters, **{key: spec[key].converted(item) for key, item in changes.items()}}
-        if self.name == "sgd" and merged["nesterov"] and not merged["momentum"]:
-            raise UsageError("nesterov needs momentum.", hint="nesterov=false first.")
-        chosen = None if groups is None else set(groups)
+        converted = {key: spec[key].converted(item) for key, item in changes.items()}
+        chosen = {part.group for part in self.parts} if groups is None else set(groups)
+        parts = [part for part in self.parts if part.group in chosen]
+        for part in parts:
+            after = {**part.values, **converted}
+            if self.name == "sgd" and after["nesterov"] and not after["momentum"]:
+                raise UsageError("nesterov needs momentum.", hint="nesterov=false first.")
         notes: list[str] = []
-        for part in self.parts:
-            if chosen is None or part.group in chosen:
-                part.optimizer.param_groups[0].update(_torch_options(part, merged))
-                notes += _drop_stale_buffers(part, changes)
-        self.hyperparameters = merged
+        for part in parts:
+            part.take(converted)
+            notes += _drop_stale_buffers(part, changes)
+        self.hyperparameters = {**self.hyperparameters, **converted}
         return sorted(set(notes))
 
     def state(self, gradient_clip: float | None) -> OptimizerState:
@@ -164,10 +173,9 @@ class OptimizerSet:
         return [self._part(group, inner, members) for inner, members in (("muon", hidden), ("adamw", rest)) if members]
 
     def _part(self, group: ParameterGroup, inner: str, parameters: tuple[Named, ...]) -> Part:
-        values = self.hyperparameters
         optimizer = _BUILDERS[inner]([tensor for _, tensor in parameters])
         part = Part(group.name, inner, parameters, optimizer, group.has_decay)
-        optimizer.param_groups[0].update(_torch_options(part, values))
+        part.take(self.hyperparameters)
         return part
 
 
