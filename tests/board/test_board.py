@@ -109,9 +109,9 @@ def test_a_dead_run_cannot_say_so_but_its_reader_can() -> None:
     """Lost while it runs; what has ended stays ended."""
     lost = CarrierStatus(status="lost", detail="its trainer, pid 7, is gone")
     board = folded(recorded(STEERED)[:30])
-    assert board.state == "running"
+    before = board.state
     board.apply(lost)
-    assert board.state == "lost"
+    assert [before, board.state] == ["running", "lost"]
     assert board.log[-1].text == f"lost at step {board.step}"
     ended = folded(recorded(STEERED))
     ended.apply(lost)

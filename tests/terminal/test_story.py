@@ -29,12 +29,13 @@ class Terminal:
         self._socket = f"tuitrain-{uuid.uuid4().hex[:8]}"
         self._home = home
         environment = {key: value for key, value in os.environ.items() if key not in {"TMUX", "NO_COLOR"}}
-        environment |= {"TUITRAIN_HOME": str(home), "COLORTERM": "truecolor", "PS1": "ready$ "}
+        environment |= {"TUITRAIN_HOME": str(home), "COLORTERM": "truecolor"}
         subprocess.run(
             ["tmux", "-L", self._socket, "-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
              "env TERM=xterm-256color bash --norc --noprofile"],
             env=environment, check=True,
         )  # fmt: skip
+        self.type("PS1='ready''$ '; clear", "Enter")
         self.until("ready$")
 
     def type(self, *keys: str) -> None:
@@ -60,6 +61,13 @@ class Terminal:
             if all(word in text for word in words):
                 return text
             assert time.monotonic() < deadline, f"{words} did not come:\n{text}"
+            time.sleep(0.05)
+
+    def until_gone(self, word: str, seconds: float = 60.0) -> None:
+        """Wait until a word is no more on the screen."""
+        deadline = time.monotonic() + seconds
+        while word in self.text():
+            assert time.monotonic() < deadline, f"{word} did not go:\n{self.text()}"
             time.sleep(0.05)
 
     def close(self) -> None:
@@ -148,7 +156,7 @@ def test_leaving_an_in_process_run_asks(terminal: Terminal) -> None:
     terminal.type("q")
     terminal.until("leave?", "Stay")
     terminal.type("Enter")
-    terminal.until("training")
+    terminal.until_gone("leave?")
     terminal.type("q")
     terminal.until("leave?")
     terminal.type("Down", "Enter")

@@ -29,7 +29,7 @@ class FakeSource:
         self.folder = RunFolder(HERE / name)
         self.board = Board()
         self.asked: list[Command] = []
-        self.waiting: list[Word] = list(read_events(self.folder))[:num_words]
+        self.waiting: list[Word] = [*read_events(self.folder)][:num_words]
 
     def start(self) -> None:
         """Nothing to start."""
