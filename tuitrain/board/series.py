@@ -73,6 +73,7 @@ class Series:
         self.smoothing = smoothing
         self._nonfinite: list[int] = []
         self._waiting: list[tuple[int, int, list[float]]] = []
+        self._num_waiting = 0
         self._history = _Buckets.empty()
         self._bucket = _FIRST_BUCKET
         self._steps = np.empty(0)
@@ -81,9 +82,15 @@ class Series:
         self._average = _Average(smoothing)
 
     def append(self, first_step: int, stride: int, values: list[float]) -> None:
-        """Add values at first_step, first_step + stride, … Cheap: they are worked in when someone looks."""
+        """Add values at first_step, first_step + stride, … Cheap: they are worked in when someone looks.
+
+        Or when many wait, so that no look at a long run has to work in all of it at once.
+        """
         if values:
             self._waiting.append((first_step, stride, values))
+            self._num_waiting += len(values)
+            if self._num_waiting >= _RECENT:
+                self._work_in()
 
     def cut_after(self, step: int) -> None:
         """Forget all values after `step`, as when a run goes back."""
@@ -175,7 +182,7 @@ class Series:
         """Take in what was appended. The result depends on the values alone, not on when someone looked."""
         if not self._waiting:
             return
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         steps = np.concatenate([first + stride * np.arange(len(values)) for first, stride, values in waiting])
         values = np.array(list(itertools.chain.from_iterable(values for _, _, values in waiting)))
         for step in steps[~np.isfinite(values)][: _MOST_NONFINITE - len(self._nonfinite)]:
