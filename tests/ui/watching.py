@@ -29,7 +29,8 @@ class FakeSource:
         self.folder = RunFolder(HERE / name)
         self.board = Board()
         self.asked: list[Command] = []
-        self.waiting: list[Word] = [*read_events(self.folder)][:num_words]
+        words: list[Word] = [*read_events(self.folder)]
+        self.waiting = words[:num_words]
 
     def start(self) -> None:
         """Nothing to start."""

@@ -117,6 +117,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case RunEnded():
             return Entry(word.step, word.reason, word.message, kind="alarm" if word.reason == "failed" else "decision")
         case DamageSeen():
+            if not word.line_number:
+                return Entry(step, word.detail, kind="alarm")
             return Entry(step, f"line {word.line_number} cannot be read", word.detail, kind="alarm")
         case CarrierStatus() if word.status in {"lost", "silent", "moved"}:
             return Entry(step, f"{word.status} at step {step}", word.detail, kind="alarm")

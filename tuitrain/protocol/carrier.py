@@ -25,10 +25,10 @@ class CommandSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DamageSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the stream could not be read and was skipped."""
+    """Something in the folder could not be read, or written, and was skipped."""
 
     line_number: int
-    """From 1."""
+    """Of the stream, from 1; 0 where it is no line of it."""
     detail: str
 
 

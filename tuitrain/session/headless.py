@@ -61,8 +61,6 @@ def _print_to_the_end(folder: RunFolder, printer: Printer, process: subprocess.P
         if printer.ended is not None or (printer.status is not None and printer.status.status in {"lost", "moved"}):
             break
         time.sleep(_POLL_SECONDS)
-    if printer.ended is None and reader.torn_end():
-        printer.say(f"a torn last line of {reader.torn_end()} bytes was skipped")
     if process is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10.0)

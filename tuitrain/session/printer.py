@@ -175,7 +175,8 @@ def _line_for(word: Word) -> str:
             text = word.traceback or word.message
             return f"{word.reason} at step {word.step}{': ' if text else ''}{text}"
         case DamageSeen():
-            return f"line {word.line_number} of the recording cannot be read: {word.detail}"
+            place = f"line {word.line_number} of the recording cannot be read: " if word.line_number else ""
+            return f"{place}{word.detail}"
         case CarrierStatus() if word.status in {"lost", "moved", "silent"}:
             return f"{word.status}: {word.detail}"
         case _:

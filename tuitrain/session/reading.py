@@ -56,10 +56,6 @@ class RunReader:
             words += self._changed_status()
         return words
 
-    def torn_end(self) -> int:
-        """Bytes of an unfinished last line; torn where the run is dead, in progress where it lives."""
-        return len(self._events.unfinished())
-
     def _asked(self) -> list[Word]:
         try:
             found = self._commands.poll()
@@ -79,4 +75,7 @@ class RunReader:
         if self._status is not None and status.status == self._status.status:
             return []
         self._status = status
-        return [status]
+        # An unfinished last line is in progress while the run lives, and torn once it is dead.
+        torn = len(self._events.unfinished()) if status.status in {"lost", "ended"} else 0
+        damage = [DamageSeen(line_number=0, detail=f"a torn last line of {torn} bytes was skipped")] if torn else []
+        return [*damage, status]
