@@ -36,8 +36,10 @@ class Look:
             return "single"
         return "narrow" if width < 104 or self.is_side_hidden else "wide"
 
-    def shown_charts(self, layout: Layout) -> tuple[str, ...]:
-        """Ids of the charts in view."""
+    def shown_charts(self, layout: Layout, *, is_crowded: bool = False) -> tuple[str, ...]:
+        """Ids of the charts in view; where a dialog leaves little room, the two that it is about."""
+        if is_crowded and layout != "single":
+            return ("loss", "rate")
         return (self.focused,) if self.is_maximised or layout == "single" else CHARTS
 
     def focus_by(self, offset: int) -> None:

@@ -37,6 +37,8 @@ from tuitrain.ui.widgets.panels import JournalPanel, OptimizerPanel, Strip
 _TICK_SECONDS = 0.05
 _FRAME_SECONDS = 0.25
 _FOLD_SECONDS = 0.03
+_ROOM_FOR_FOUR = 32
+"""Lines that four charts and a dialog need."""
 _DRAW_SHARE = 0.25
 """Of the time between two frames that drawing may take; a slow terminal gets fewer frames."""
 
@@ -185,14 +187,17 @@ class LiveScreen(Screen[None]):
     def lay_out(self) -> None:
         """Show the charts that fit and are wanted."""
         layout = self.look.layout(self.size.width, self.size.height)
-        shown = self.look.shown_charts(layout)
+        is_composing = self.is_mounted and self.query_one(Composer).is_open
+        is_crowded = is_composing and self.size.height < _ROOM_FOR_FOUR
+        shown = self.look.shown_charts(layout, is_crowded=is_crowded)
         for name in ("wide", "narrow", "single"):
             self.set_class(layout == name, f"-{name}")
         self.set_class(len(shown) == 1, "-one")
+        self.set_class(len(shown) == 2, "-two")
         for chart in self.query(Chart):
             chart.set_class(chart.id in shown, "-shown")
-        if self.is_mounted and not self.query_one(Composer).is_open:
-            self.query_one(f"#{self.look.focused}", Chart).focus()
+        if self.is_mounted and not is_composing:
+            self.set_focus(self.query_one(f"#{self.look.focused}", Chart))
         self.redraw()
 
     def redraw(self) -> None:
@@ -257,6 +262,10 @@ class LiveScreen(Screen[None]):
     @on(Composer.Submitted)
     def _on_submitted(self, event: Composer.Submitted) -> None:
         self.ask(event.command)
+
+    @on(Composer.Opened)
+    def _on_opened(self) -> None:
+        self.lay_out()
 
     @on(Composer.Closed)
     def _on_closed(self) -> None:

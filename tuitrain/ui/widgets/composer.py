@@ -46,6 +46,10 @@ class Composer(Vertical):
         command: Command
 
     @dataclass
+    class Opened(Message):
+        """A person began to compose."""
+
+    @dataclass
     class Closed(Message):
         """A person closed the panel."""
 
@@ -96,10 +100,10 @@ class Composer(Vertical):
         self.add_class("-open")
         if form.choices:
             choices.highlighted = 0
-            choices.focus()
-        else:
-            line.focus()
+        # At once, not when the screen is idle: over a slow line the next keys may come in the same burst.
+        self.screen.set_focus(choices if form.choices else line)
         self._recompose()
+        self.post_message(self.Opened())
 
     def close(self) -> None:
         """End without asking."""
