@@ -26,7 +26,9 @@ def open_home() -> int:
 
 def watch_new_run(preset: Preset) -> int:
     """Start a detached run and watch it; the exit code is the run's where it has ended."""
-    started = start_detached(preset, has_screen=True)  # first: torch is imported while textual is
+    import tuitrain.ui.app  # noqa: F401  # before torch is imported beside us: the first frame comes sooner
+
+    started = start_detached(preset, has_screen=True)
     return watch_run(started.folder, started.process)
 
 

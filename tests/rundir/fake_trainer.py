@@ -121,6 +121,10 @@ def _main(mode: str, folder: RunFolder) -> None:
             FakeTrainer(folder).run(threading.Event())
         case "flood":
             _flood(FakeTrainer(folder))
+        case "drip":
+            real_write = os.write
+            os.write = lambda descriptor, data: real_write(descriptor, bytes(memoryview(data)[:16]))
+            _flood(FakeTrainer(folder))
         case "start":
             _start(folder)
         case "worker":

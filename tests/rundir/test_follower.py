@@ -140,7 +140,7 @@ def test_excerpts_hold_whole_readable_lines_of_the_beginning_and_the_end(tmp_pat
     path = tmp_path / "events.jsonl"
     assert first_events(path) == last_events(path) == []
     lines = [encode(heartbeat(number, seq=number)) for number in range(1, 101)]
-    path.write_bytes(b"damaged\n" + b"\n".join(lines) + b"\n" + lines[0][:50])
+    path.write_bytes(b"damaged\n" + b"\n".join(lines) + b"\n" + lines[0])
     first = [event.seq for event in first_events(path, max_bytes)]
     last = [event.seq for event in last_events(path, max_bytes)]
     assert first == list(range(1, len(first) + 1))

@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ def test_a_disk_that_fails_even_to_truncate_leaves_no_torn_line(path: Path, monk
 
     def write_a_bit(descriptor: int, data: bytes) -> int:
         monkeypatch.setattr("os.write", _fail)
-        return real_write(descriptor, bytes(data[:8]))
+        return real_write(descriptor, bytes(data[:10]))
 
     monkeypatch.setattr("os.write", write_a_bit)
     monkeypatch.setattr("os.ftruncate", _fail)
@@ -107,15 +108,18 @@ def test_a_limit_on_file_size_is_met_like_a_full_disk(path: Path) -> None:
 def test_nothing_acknowledged_is_lost_to_kill_9(folder: RunFolder, part: Play) -> None:
     """Thirty sessions on one stream, each killed at a random moment of a flood of large appends.
 
+    Every second one has a kernel that takes 16 bytes at a time and is killed within a line.
     All whole lines decode, their numbers have no gap, and what the writer had acknowledged is there.
     """
     dice = random.Random(20261121)
-    for _ in range(30):
+    for session in range(30):
         size = folder.events_path.stat().st_size if folder.events_path.exists() else 0
-        process = part("flood")
+        process = part("flood" if session % 2 else "drip")
         assert process.stdout is not None
         acknowledged = int(process.stdout.readline())
         until(lambda size=size: folder.events_path.stat().st_size > size + dice.randrange(1 << 20))  # type: ignore[misc]
+        if session % 2 == 0:
+            until(lambda process=process: _stops_within_a_line(process, folder.events_path))  # type: ignore[misc]
         process.kill()
         lines = process.stdout.read().split(b"\n")[:-1]
         acknowledged = int(lines[-1]) if lines else acknowledged
@@ -127,6 +131,16 @@ def test_nothing_acknowledged_is_lost_to_kill_9(folder: RunFolder, part: Play) -
         assert len(events) >= acknowledged
         if len(events) > 60_000:
             folder.events_path.unlink()
+
+
+def _stops_within_a_line(process: subprocess.Popen[bytes], path: Path) -> bool:
+    """Whether the process, stopped just now, has an unfinished line in the file; if not, it goes on."""
+    os.kill(process.pid, signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    if not path.read_bytes().endswith(b"\n"):
+        return True
+    os.kill(process.pid, signal.SIGCONT)
+    return False
 
 
 def _fill_and_recover(path: Path, free: object) -> None:

@@ -73,7 +73,7 @@ class TestSize:
         def refuse(*_: object) -> None:
             raise ValueError("no such marker")
 
-        monkeypatch.setattr("tuitrain.ui.widgets.plotting.plotext.marker", refuse)
+        monkeypatch.setattr("plotext.marker", refuse)
         assert "chart cannot be drawn: no such marker" in "".join(plain(Figure(curves=(curve([1.0, 2.0]),))))
 
 

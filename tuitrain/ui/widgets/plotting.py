@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import plotext
 
 from tuitrain.ui.widgets.canvas import (
     Cell,
@@ -54,6 +53,8 @@ class _Layers:
             us, vs = self._visible(us, vs)
         if len(us) == 0:
             return
+        import plotext  # a tenth of a second, which the first frame, without data, need not wait for
+
         us, vs = _without_repeats(us, vs, self.plane)
         # The layer's number travels through plotext as a colour and is turned into the role's colour afterwards.
         self.roles.append(role)
@@ -102,6 +103,8 @@ def _rasterised(figure: Figure, plane: Plane, palette: Palette, markers: Markers
     lines = [(curve, cleaned(curve.xs, curve.ys, is_log=figure.is_log)) for curve in figure.curves]
     plain = itertools.cycle(_PLAIN_LINES[markers])
     with contextlib.redirect_stdout(io.StringIO()):
+        import plotext
+
         # Otherwise a chart is cut to the size that the terminal had when plotext was imported, less two rows.
         plotext.terminal.limit(False, False)
         chart = plotext.figure
