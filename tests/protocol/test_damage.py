@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from typing import Any
 
@@ -139,7 +139,7 @@ OUT_OF_RANGE: list[Command] = [
 @pytest.mark.parametrize("command", OUT_OF_RANGE, ids=sentence)
 def test_numbers_without_a_meaning_are_refused_in_words(command: Command) -> None:
     """The range holds for a command however it was made, with the argument and its bound."""
-    with pytest.raises(CommandError, match="is not (above 0|0 or more)"):
+    with pytest.raises(CommandError, match=r"is not (above 0|0 or more)"):
         check_ranges(command)
 
 
@@ -156,7 +156,7 @@ def test_any_arguments_make_a_command_or_a_command_error(name: str, arguments: d
 def test_what_toml_can_hold_and_a_command_cannot_is_said() -> None:
     """A date as a value."""
     with pytest.raises(CommandError, match="is not a value"):
-        parse_command("set_hyperparameter", {"name": "eps", "value": datetime.date(2026, 1, 1)})
+        parse_command("set_hyperparameter", {"name": "eps", "value": dt.date(2026, 1, 1)})
     with pytest.raises(CommandError, match="not further name=value pairs"):
         parse_command("switch_optimizer", {"name": "sgd", "hyperparameters": {"momentum": 0.9}})
 

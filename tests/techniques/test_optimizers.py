@@ -1,4 +1,4 @@
-"""An optimizer of the table is torch's own, bit for bit, and takes changes without forgetting or remembering too much."""
+"""An optimizer of the table is torch's own, bit for bit, and takes changes without forgetting too much."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CASES: dict[str, tuple[dict[str, Value], Theirs]] = {
         lambda tensors, lr: torch.optim.NAdam(tensors, lr=lr, momentum_decay=0.01),
     ),
     "radam": ({"beta1": 0.7}, lambda tensors, lr: torch.optim.RAdam(tensors, lr=lr, betas=(0.7, 0.999))),
-    "muon": ({}, lambda tensors, lr: _muon(tensors, lr)),
+    "muon": ({}, lambda tensors, lr: _muon(tensors, lr)),  # noqa: PLW0108  # defined below
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from tuitrain.techniques.hyperparameter import Hyperparameter, problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, OptimizerSpec, optimizer_spec, split_betas
 from tuitrain.techniques.schedules import SCHEDULES, ScheduleSpec, factor, schedule_spec
 
-EVERY = [(spec.name, item) for spec in (*OPTIMIZERS.values(), *SCHEDULES.values()) for item in spec.hyperparameters]
+SPECS: list[OptimizerSpec | ScheduleSpec] = [*OPTIMIZERS.values(), *SCHEDULES.values()]
+EVERY = [(spec.name, item) for spec in SPECS for item in spec.hyperparameters]
 
 
 @pytest.mark.parametrize("spec", OPTIMIZERS.values(), ids=lambda spec: spec.name)
@@ -39,14 +41,14 @@ def test_an_optimizer_of_the_table_explains_itself_and_its_defaults_are_allowed(
 def test_a_schedule_of_the_table_starts_at_one_and_never_rises(spec: ScheduleSpec) -> None:
     """With its defaults, and something for what must be given; its durations and rates are names it has."""
     values: dict[str, Any] = {"step_size": 7.0, "milestones": [5.0, 50.0]}
-    given = {
+    given: dict[str, Any] = {
         item.name: item.default if item.default is not None else values[item.name] for item in spec.hyperparameters
     }
     assert problems_with(spec.name, spec.hyperparameters, given) == []
     assert {*spec.durations, *spec.rates} <= spec.by_name.keys()
     shape = [factor(Schedule(name=spec.name, num_steps=60, hyperparameters=given), step) for step in range(90)]
     assert shape[0] == 1.0
-    assert all(0.0 <= later <= earlier for earlier, later in zip(shape, shape[1:], strict=False))
+    assert all(0.0 <= later <= earlier for earlier, later in itertools.pairwise(shape))
 
 
 @pytest.mark.parametrize(("owner", "item"), EVERY, ids=lambda part: getattr(part, "name", part))
@@ -56,7 +58,8 @@ def test_a_value_at_the_edge_is_allowed_or_not_as_the_range_says(owner: str, ite
     if item.kind == "bool":
         assert item.problem_with(1) is not None
         return
-    for wrong in (math.nan, math.inf, -math.inf, "0.9", True, None, {}):
+    wrongs: list[object] = [math.nan, math.inf, -math.inf, "0.9", True, None, {}]
+    for wrong in wrongs:
         assert item.problem_with([wrong] if item.kind == "floats" else wrong) is not None
     for edge, is_included in ((item.low, item.is_low_included), (item.high, item.is_high_included)):
         if math.isfinite(edge):
