@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -115,9 +116,16 @@ class Pump:
 
     def _loop(self) -> None:
         while not self._closing.wait(_TICK_SECONDS):
-            self._tick()
-        self._tick()
+            self._guarded_tick()
+        self._guarded_tick()
         self._sync()
+
+    def _guarded_tick(self) -> None:
+        """One tick; whatever goes wrong in it goes to output.log, and the next one carries on."""
+        try:
+            self._tick()
+        except Exception:  # noqa: BLE001
+            traceback.print_exc()
 
     def _tick(self) -> None:
         for request in self._inbox.poll():
