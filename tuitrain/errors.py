@@ -8,6 +8,7 @@ TuitrainError                 place, what is wrong, what to try; exit code 1
 ├── RunNotFoundError          no run with that id, prefix or position
 ├── RunBusyError              a second trainer on one folder
 ├── RunFolderError            the folder cannot be written or read
+│   └── EventsNotWrittenError the stream in part (rundir.writer): carries how many lines made it
 └── DataError                 a dataset that cannot be loaded
 """
 

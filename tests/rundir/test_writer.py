@@ -193,3 +193,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_reserve_is_held_and_given_back(tmp_path: Path) -> None:
+    """A megabyte beside the stream, private, gone when it is given back or the writer closes."""
+    with EventWriter(tmp_path / "events.jsonl") as writer:
+        reserve = tmp_path / ".reserve"
+        assert writer.hold_reserve()
+        assert reserve.stat().st_size == 1 << 20
+        assert reserve.stat().st_mode & 0o777 == 0o600
+        writer.release_reserve()
+        assert not reserve.exists()
+        assert writer.hold_reserve()
+    assert not reserve.exists()

@@ -106,7 +106,7 @@ class EventWriter:
         except OSError:
             return False
         try:
-            write_all(descriptor, bytes(_RESERVE_BYTES))
+            write_all(descriptor, os.urandom(_RESERVE_BYTES))  # zeros a file system may store in no space
         except OSError:
             self.release_reserve()
             return False
