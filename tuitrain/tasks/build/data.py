@@ -107,7 +107,7 @@ def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
         return torchvision_arrays(spec, data_folder)
     path = Path(__file__).resolve().parent.parent / "data" / _EMBEDDED[spec.name]
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             x, y = archive["x"], archive["y"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}", hint="install tuitrain again.") from error

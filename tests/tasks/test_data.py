@@ -1,0 +1,149 @@
+"""Corners of the data: fewer samples, other seeds, damage, and what preprocessing may look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuitrain.errors import DataError, UnknownNameError
+from tuitrain.tasks import synthetic
+from tuitrain.tasks.build import data as data_module
+from tuitrain.tasks.build.data import load_dataset, stratified_split
+from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
+from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, dataset_spec, model_spec
+
+CPU = torch.device("cpu")
+
+
+def load(name: str, **options: Any) -> data_module.Dataset:
+    defaults: dict[str, Any] = {"preprocess": "standardize", "num_train": None, "data_seed": 0}
+    return load_dataset(dataset_spec(name), data_folder=Path("data"), device=CPU, **{**defaults, **options})
+
+
+@settings(deadline=None)
+@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=6), share=st.floats(0, 1), seed=st.integers(0, 2**31))
+def test_any_split_is_disjoint_complete_and_fair(counts: list[int], share: float, seed: int) -> None:
+    """Whatever the classes: every one gives its share to within one sample, and the seed alone decides which."""
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    num_train = round(share * len(labels))
+    train, validation = stratified_split(labels, num_train, seed)
+    assert len(train) == num_train
+    assert sorted([*train, *validation]) == list(range(len(labels)))
+    for label, count in enumerate(counts):
+        assert abs((labels[train] == label).sum() - count * num_train / len(labels)) <= 1.0
+    again, _ = stratified_split(labels, num_train, seed)
+    assert train.tolist() == again.tolist()
+
+
+@pytest.mark.parametrize("name", ["mnist-5k", "digits"])
+def test_no_sample_of_the_validation_is_trained_on(name: str) -> None:
+    """Both sides of the embedded data, compared pixel by pixel; another seed draws other ones."""
+    data, other = load(name, preprocess="raw"), load(name, preprocess="raw", data_seed=1)
+    train = {sample.numpy().tobytes() for sample in data.train.x}
+    shared = sum(sample.numpy().tobytes() in train for sample in data.validation.x)
+    assert shared <= 2  # two people may have written the same 8×8 picture
+    assert not torch.equal(data.train.x, other.train.x)
+
+
+@pytest.mark.parametrize("make", [synthetic.line, synthetic.spiral, synthetic.lab_wave], ids=lambda make: make.__name__)
+def test_made_data_depends_on_its_seed_alone(make: Any) -> None:
+    """The same for the same seed, another for another, and validation is no copy of training."""
+    one, same, other = make(3, 50, 50), make(3, 50, 50), make(4, 50, 50)
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one.train_x, other.train_x)
+    assert not np.array_equal(one.train_x, one.validation_x)
+
+
+def test_preprocessing_looks_at_the_training_data_only() -> None:
+    """Mean and deviation are those of the training side, also of a part of it; scaling maps it onto 0 to 1."""
+    raw, standard = load("lab-wave", preprocess="raw", num_train=10), load("lab-wave", num_train=10)
+    mean, deviation = raw.train.x.mean(), raw.train.x.std(unbiased=False)
+    assert torch.allclose(standard.validation.x, (raw.validation.x - mean) / deviation, atol=1e-5)
+    scaled = load("lab-wave", preprocess="scale", num_train=10)
+    assert (scaled.train.x.min().item(), scaled.train.x.max().item()) == (0.0, 1.0)
+    assert scaled.validation.x.max().item() > 1.0
+
+
+def test_a_part_of_the_data_has_every_class() -> None:
+    """The embedded files are in no order of classes, so their first hundred training samples are a fair part."""
+    part = load("mnist-5k", num_train=100)
+    assert len(part.train) == 100
+    assert len(part.validation) == 1000
+    assert set(part.train.y.tolist()) == set(range(10))
+
+
+def test_both_sides_of_the_gap_are_of_one_size() -> None:
+    """The train subset is a fixed part of the training data, at most as large as the validation data."""
+    task = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
+    assert len(task.train_subset) == len(task.validation) == 797
+    assert torch.equal(task.train_subset.x, task.train.x[:797])
+    small = build_task(TaskOptions(dataset="digits", model="linear", num_train=50), CPU)
+    assert len(small.train_subset) == 50
+
+
+def test_damaged_embedded_data_says_to_install_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut short, empty, or no archive at all."""
+    whole = (Path(data_module.__file__).parent.parent / "data" / "digits.npz").read_bytes()
+    for content in (whole[:2000], b"", b"something else"):
+        (tmp_path / "digits.npz").write_bytes(content)
+        monkeypatch.setitem(data_module._EMBEDDED, "digits", str(tmp_path / "digits.npz"))
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            load("digits")
+        assert caught.value.hint == "install tuitrain again."
+
+
+def test_label_smoothing_is_trained_on_and_never_evaluated() -> None:
+    """The evaluated loss stays the plain cross-entropy, or two runs could not be compared."""
+    plain = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
+    smooth = build_task(TaskOptions(dataset="digits", model="linear", label_smoothing=0.2), CPU)
+    outputs, targets = torch.randn(20, 10, generator=torch.Generator().manual_seed(0)), plain.train.y[:20]
+    assert smooth.training_loss(outputs, targets) != plain.training_loss(outputs, targets)
+    found = smooth.summed_metrics(outputs, targets)
+    assert torch.equal(found["loss"], plain.summed_metrics(outputs, targets)["loss"])
+    assert found["loss"].item() / 20 == pytest.approx(plain.training_loss(outputs, targets).item(), rel=1e-6)
+    assert found["accuracy"] == sum(outputs.argmax(1) == targets)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_shift_stays_within_its_limit_and_keeps_flat_pictures(limit: int) -> None:
+    """A single bright pixel moves by at most `limit`; a flat picture stays flat, as edges are repeated."""
+    pictures = torch.zeros(200, 1, 9, 9)
+    pictures[:, :, 4, 4] = 1.0
+    moved = shifted(pictures, limit, torch.Generator().manual_seed(0))
+    places = moved[:, 0].nonzero()
+    assert len(places) == 200
+    distances = (places[:, 1:] - 4).abs().amax(dim=0)
+    assert distances.tolist() == [limit, limit]
+    assert torch.equal(shifted(torch.ones(3, 2, 5, 5), limit, torch.Generator()), torch.ones(3, 2, 5, 5))
+
+
+@pytest.mark.parametrize("init", INITIALIZATIONS)
+def test_an_initialisation_has_the_deviation_of_its_paper(init: str) -> None:
+    """He: √(2/n). Glorot: √(2/(n + m)). torch's own: uniform within ±1/√n. Biases are 0 but for torch's."""
+    torch.manual_seed(0)
+    model: Any = build_task(TaskOptions(dataset="mnist-5k", model="mlp", init=init), CPU).model
+    expected = {"he": (2 / 784) ** 0.5, "xavier": (2 / (784 + 256)) ** 0.5, "torch": (1 / (3 * 784)) ** 0.5}[init]
+    assert model.lin_1.weight.std().item() == pytest.approx(expected, rel=0.02)
+    assert bool((model.lin_1.bias == 0).all()) == (init != "torch")
+
+
+def test_a_cnn_pools_small_pictures_only_as_long_as_there_is_something_to_pool() -> None:
+    """More convolutions than halvings of 8 pixels still give a model that runs."""
+    task = build_task(TaskOptions(dataset="digits", model="cnn", channels=(4, 4, 4, 4, 4), batch_norm=True), CPU)
+    assert task.model(task.train.x[:3]).shape == (3, 10)
+
+
+def test_every_name_of_the_tables_can_be_looked_up_and_others_name_the_nearest() -> None:
+    """Datasets, models, activations."""
+    assert all(dataset_spec(name).name == name for name in DATASETS)
+    with pytest.raises(UnknownNameError, match="mnist-5k"):
+        dataset_spec("mnist5k")
+    with pytest.raises(UnknownNameError, match="mlp"):
+        model_spec("mpl")
+    assert len(set(ACTIVATIONS)) == len(ACTIVATIONS)
