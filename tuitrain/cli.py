@@ -162,7 +162,7 @@ def ask(
 ) -> None:
     """Ask a run something and wait for its reply. Exit 0 applied, 1 refused or no answer, 2 no such command."""
     from tuitrain.preset.reading import parse_value
-    from tuitrain.protocol.describe import COMMANDS, command_arguments, command_help, parse_command
+    from tuitrain.protocol.describe import COMMANDS, command_arguments, command_help, command_name, parse_command
     from tuitrain.rundir.catalogue import find_run
     from tuitrain.session.asking import ask_and_wait
     from tuitrain.techniques.checking import check_command
@@ -177,6 +177,8 @@ def ask(
     checked = check_command(parse_command(command, given))
     if wait not in {"reply", "swap"}:
         raise CommandError(f"--wait {wait} is not known.", hint="reply or swap.")
+    if wait == "swap" and command_name(checked) != "switch_optimizer":
+        raise CommandError(f"{command_name(checked)} leads to no swap.", hint="it without --wait swap.")
     wait_for: Literal["reply", "swap"] = "swap" if wait == "swap" else "reply"
     reply = ask_and_wait(find_run(run), checked, timeout, wait_for=wait_for)
     if as_json:

@@ -122,10 +122,7 @@ class Board:
         if entry is not None:
             self._log(entry)
         mark = mark_for(word, self.step)
-        # A switch and the plan that follows from it are one decision.
-        if mark is not None and (
-            not self.marks or (mark.step, mark.kind) != (self.marks[-1].step, self.marks[-1].kind)
-        ):
+        if mark is not None and not (self.marks and _is_one_decision(self.marks[-1], mark)):
             self.marks.append(mark)
 
     def last_eval(self, metric: str) -> float | None:
@@ -238,6 +235,13 @@ def _is_same(before: Entry, now: Entry) -> bool:
     """Whether two neighbours of the log tell the same thing, so that the newer one stands for both."""
     is_evaluation = now.text.startswith(f"{EVALUATED} ")
     return before.text == now.text or (is_evaluation and before.text.startswith(f"{EVALUATED} "))
+
+
+def _is_one_decision(before: Mark, now: Mark) -> bool:
+    """A switch and the plan that follows from it; an alarm and the failure it leads to."""
+    if (before.step, before.kind) != (now.step, now.kind):
+        return False
+    return before.cause == now.cause != "" or before.label == now.label or now.kind == "alarm"
 
 
 def _difference(value: float, from_value: float) -> float:

@@ -57,6 +57,8 @@ class Mark:
     step: int
     label: str
     kind: Literal["decision", "alarm"] = "decision"
+    cause: str = ""
+    """Id of the command that led to it; empty where the run decided by itself."""
 
 
 def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) -> Entry | None:
@@ -130,15 +132,15 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
     """The mark that a word leaves on every chart, if any."""
     match word:
         case LearningRatePlanned() if word.cause:
-            return Mark(word.step, word.summary.partition(": ")[0])
+            return Mark(word.step, word.summary.partition(": ")[0], cause=word.cause)
         case OptimizerSwitched():
-            return Mark(word.step, f"{word.from_name} → {word.to_name}")
+            return Mark(word.step, f"{word.from_name} → {word.to_name}", cause=word.cause)
         case HandoverStarted():
-            return Mark(word.step, f"hand-over to {word.to_name}")
+            return Mark(word.step, f"hand-over to {word.to_name}", cause=word.cause)
         case HyperparameterChanged():
-            return Mark(word.step, f"{word.name} {word.after}")
+            return Mark(word.step, f"{word.name} {word.after}", cause=word.cause)
         case Paused():
-            return Mark(word.step, "paused")
+            return Mark(word.step, "paused", cause=word.cause)
         case AlarmRaised():
             return Mark(word.step, word.kind.replace("_", " "), "alarm")
         case CarrierStatus() if word.status == "lost":

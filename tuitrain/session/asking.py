@@ -88,6 +88,8 @@ def ask_and_wait(
     deadline = timer() + timeout
     reply: Reply | None = None
     while timer() < deadline:
+        # Before reading: what a trainer wrote just before its end is there once it is known to be gone.
+        is_live = summarize(folder).is_live
         for event in _recent(folder):
             reply = _reply_in(event, identity, name) or reply
             if reply is not None and (wait_for == "reply" or reply.status == "refused"):
@@ -97,8 +99,9 @@ def ask_and_wait(
                 return swap
             if isinstance(event, RunEnded) and reply is None:
                 return Reply("refused", name, identity, event.step, "the run has ended.")
-        if not summarize(folder).is_live:
-            return reply or Reply("no answer", name, identity, None, "the trainer is gone.", hint="tuitrain runs.")
+        if not is_live:
+            text = "the trainer is gone." if reply is None else f"{reply.text}; the run is gone before the swap."
+            return Reply("no answer", name, identity, reply.step if reply else None, text, hint="tuitrain runs.")
         time.sleep(_POLL_SECONDS)
     if reply is not None:
         text = f"{reply.text}; the swap did not come within {timeout:g} s"

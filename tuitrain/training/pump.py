@@ -232,6 +232,9 @@ class Pump:
             self._sink.sync()
         except (OSError, TuitrainError) as error:
             self._trouble = self._trouble or str(error)
+        else:
+            if not self._is_frugal:
+                self._trouble = ""
 
 
 class _Rate:

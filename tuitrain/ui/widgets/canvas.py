@@ -70,7 +70,9 @@ def lay_marks(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> Non
             _lay_behind(row[column or 0], "⠅", palette.colour(f"{mark.role}-faint"))
     for column, mark in placed:
         if column is not None:
-            _put_where_free(rows[0], column + 2, mark.label, palette.colour("text-faint"))
+            # Decisions made in one pause share a column: their names stand one below the other.
+            room = rows[: max(1, len(rows) // 4)]
+            any(_put_where_free(row, column + 2, mark.label, palette.colour("text-faint")) for row in room)
 
 
 def lay_alarms(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> None:
