@@ -1,4 +1,4 @@
-"""Golden recordings: real runs, small, without a trace of the machine. `make_recordings` makes them again."""
+"""Golden recordings: small, without a trace of the machine. `make_recordings` makes them again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from tuitrain.rundir.places import RunFolder
 HERE = Path(__file__).resolve().parent
 STEERED = "20260101-0900-mnist-mlp-5eed"
 DIVERGED = "20260101-1000-linreg-0bad"
+ASKED = "20260101-1100-lab-wave-a5ed"
+"""Steered from outside: a step, a refusal, a decay and a stop, asked by a person."""
+HAND_MADE = "20260101-1200-linreg-0a0a"
+"""Written by hand: NaN and infinite losses that the run went on over, an alarm, a failed end."""
+ALL = (STEERED, DIVERGED, ASKED, HAND_MADE)
 
 
 def copied(name: str, runs: Path) -> RunFolder:

@@ -93,7 +93,7 @@ def form_for(action: str, board: Board) -> Form:
 
 def current_values(board: Board) -> dict[str, str]:
     """The hyper-parameters that can be changed, with their values now."""
-    if board.optimizer is None:
+    if board.optimizer is None or not board.optimizer.groups or board.optimizer.name not in OPTIMIZERS:
         return {}
     spec = OPTIMIZERS[board.optimizer.name]
     values = {

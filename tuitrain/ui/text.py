@@ -15,6 +15,8 @@ def count(value: int) -> str:
 
 def duration(seconds: float) -> str:
     """0:07, 12:30, 3:05:00, 2d 4h."""
+    if not math.isfinite(seconds):
+        return "–"
     whole = max(0, round(seconds))
     if whole >= 86_400:
         return f"{whole // 86_400}d {whole % 86_400 // 3600}h"
@@ -30,6 +32,8 @@ def memory(num_bytes: int) -> str:
 
 def rate(steps_per_second: float) -> str:
     """Steps per second; seconds per step where that is the better number."""
+    if not math.isfinite(steps_per_second):
+        return "– steps/s"
     if steps_per_second <= 0.0:
         return "0 steps/s"
     if steps_per_second < 0.2:

@@ -147,6 +147,8 @@ class LiveScreen(Screen[None]):
         self._show_alarm()
         self._show_transport()
         titles = {"toggle_pause": "resume" if board.is_paused else "pause"}
+        if isinstance(source, ReplaySource):
+            titles["toggle_pause"] = "pause" if source.is_playing else "play"
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
         self.query_one(Footer).show([action for action in ACTIONS if action.in_footer], self.refusal, titles)

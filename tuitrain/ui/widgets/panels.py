@@ -133,7 +133,7 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
 def optimizer_strip(board: Board) -> Content:
     """Everything that matters of the optimizer, in one line."""
     optimizer = board.optimizer
-    if optimizer is None:
+    if optimizer is None or not optimizer.groups:
         return Content("")
     group = optimizer.groups[0]
     words = [Content.styled(optimizer.name, "bold $warning"), _rate_line(board, group, gap=" ")]
