@@ -69,12 +69,29 @@ class SetSchedule(CommandBase, frozen=True, kw_only=True, tag="set_schedule"):
     """What the schedule takes besides, durations in steps."""
 
 
+class CoolDown(CommandBase, frozen=True, kw_only=True, tag="cool_down"):
+    """Save the stable point, then bring the learning rate down to 0 from here and end the run there."""
+
+    num_steps: int | None = None
+    """Steps that it takes; None means a fifth of the steps so far, at most those that remain."""
+    shape: Literal["minus-sqrt", "linear", "cosine"] = "minus-sqrt"
+
+
+class SetBatchSize(CommandBase, frozen=True, kw_only=True, tag="set_batch_size"):
+    """Train with batches of another size from the next step; what is left of the epoch keeps its order."""
+
+    batch_size: int
+    """At least 1, at most the number of training samples."""
+    rate: Literal["keep", "linear", "sqrt"] = "keep"
+    """Whether the learning rate stays, or is scaled with the batch size (SGD) or with its root (Adam)."""
+
+
 class SetHyperparameter(CommandBase, frozen=True, kw_only=True, tag="set_hyperparameter"):
-    """Change one hyper-parameter of the optimizer, or `gradient_clip`."""
+    """Change one hyper-parameter of the optimizer, or one regularizer such as dropout or gradient_clip."""
 
     name: str
     value: Value
-    """"none" switches gradient_clip off."""
+    """0 switches a regularizer off; so does "none"."""
     groups: list[str] | None = None
     """Parameter groups by name; None means all that have it."""
 
@@ -120,6 +137,8 @@ Command = (
     | ScaleLearningRate
     | SetLearningRate
     | SetSchedule
+    | CoolDown
+    | SetBatchSize
     | SetHyperparameter
     | SwitchOptimizer
     | PreviewSwitch

@@ -19,7 +19,7 @@ from tuitrain.protocol.plan import Value
 COMMANDS: dict[str, type[Command]] = {str(member.__struct_config__.tag): member for member in Command.__args__}
 """Name on the command line → class."""
 
-_POSITIVE = ("factor", "lr", "num_steps", "max_steps_per_second")
+_POSITIVE = ("factor", "lr", "num_steps", "batch_size", "max_steps_per_second")
 _NOT_NEGATIVE = ("warmup_steps", "ramp_steps")
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tuitrain.protocol.commands import Command
 from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
-from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed", "lost"]
@@ -63,6 +63,10 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     commands: tuple[CommandInfo, ...]
     max_steps_per_second: float | None = None
     """The pace that holds while a screen is attached; None means none."""
+    loss: str = ""
+    """Name of what is minimised, e.g. "cross-entropy"."""
+    regularizers: dict[str, Value] = {}
+    """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +113,23 @@ class EvalFinished(EventBase, frozen=True, kw_only=True):
     num_samples: int
     """Samples of each of the two sides."""
     cause: str = ""
+
+
+class LayersMeasured(EventBase, frozen=True, kw_only=True):
+    """A look at every layer at one step: weights, gradient, update, and the activations of that batch."""
+
+    step: int
+    """The step whose gradient, update and activations were measured."""
+    names: tuple[str, ...]
+    """The layers with a weight matrix or kernel, from input to output, e.g. ("lin_1", "lin_2")."""
+    values: dict[str, list[float]]
+    """Quantity → one value a layer, in the order of `names`; NaN where it has no meaning.
+
+    gradient_norm: L2 norm of the gradient of the weight, before clipping. weight_norm: L2 norm of the weight.
+    update_ratio: L2 norm of the update over that of the weight. activation_mean, activation_std: of the output
+    after its activation function. dead: share of its units, 0 to 1, that are 0 or below for the whole batch (ReLU
+    and its kin). saturated: share of its activations, 0 to 1, at the flat ends of a sigmoid or tanh.
+    """
 
 
 class LearningRatePlanned(EventBase, frozen=True, kw_only=True):
@@ -190,7 +211,28 @@ class HyperparameterChanged(EventBase, frozen=True, kw_only=True):
     before: str
     after: str
     optimizer: OptimizerState
+    regularizers: dict[str, Value] = {}
+    """Everything that regularizes, as in `RunStarted`, after the change; empty where that did not change."""
     notes: tuple[str, ...] = ()
+    cause: str = ""
+
+
+class BatchSizeChanged(EventBase, frozen=True, kw_only=True):
+    """Batches have another size from the next step; the rest of the epoch keeps its order."""
+
+    step: int
+    before: int
+    after: int
+    steps_per_epoch: int
+    cause: str = ""
+
+
+class EndPlanned(EventBase, frozen=True, kw_only=True):
+    """The run will end at another step than was planned, as after a cool-down."""
+
+    step: int
+    total_steps: int
+    reason: str
     cause: str = ""
 
 
@@ -319,6 +361,7 @@ Event = (
     | StepsThinned
     | CadenceChanged
     | EvalFinished
+    | LayersMeasured
     | LearningRatePlanned
     | HandoverStarted
     | HandoverCancelled
@@ -326,6 +369,8 @@ Event = (
     | UpdateMeasured
     | SwitchPreviewed
     | HyperparameterChanged
+    | BatchSizeChanged
+    | EndPlanned
     | PaceChanged
     | Paused
     | Resumed
