@@ -116,7 +116,7 @@ def test_an_override_without_a_key_says_what_one_looks_like(override: str) -> No
         (["train.on_nonfinite=ignore"], "'pause', 'stop' or 'continue'"),
         (["task.hidden=[0]"], "greater than or equal to 1"),
         (["schedule.name=multistep", "schedule.milestones=3"], "is not a list of numbers"),
-        (["train.batch_size=1", "task.batch_norm=true"], "above 1"),
+        (["train.batch_size=1", "task.norm=batch"], "above 1"),
         (["train.epochs=1", "train.steps=1"], "exclude each other"),
     ],
 )

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from tuitrain.errors import UsageError
 from tuitrain.protocol.plan import Value
-from tuitrain.techniques.build.optimizers import OptimizerSet, ParameterGroup, hidden_matrices, parameter_groups
+from tuitrain.techniques.build.groups import ParameterGroup, parameter_groups
+from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
 Tensors = Iterable[Tensor]

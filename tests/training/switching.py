@@ -13,7 +13,8 @@ from torch.nn import functional
 from tuitrain.protocol.events import Event, UpdateMeasured
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.techniques import plan as plans
-from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices, parameter_groups
+from tuitrain.techniques.build.groups import parameter_groups
+from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.optimizers import optimizer_spec
 from tuitrain.training.handover import Handover, Mode, carried_over, handover_steps
 from tuitrain.training.updating import Switch, Updater

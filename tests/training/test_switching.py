@@ -12,7 +12,8 @@ from tests.training.harness import build, told
 from tests.training.switching import CONTEXTS, PAIRS, measure
 from tuitrain.errors import UsageError
 from tuitrain.protocol.events import HandoverCancelled, LearningRatePlanned, OptimizerSwitched, UpdateMeasured
-from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices, parameter_groups
+from tuitrain.techniques.build.groups import parameter_groups
+from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.optimizers import optimizer_spec
 from tuitrain.training.handover import carried_over, handover_steps
 

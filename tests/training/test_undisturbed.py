@@ -36,7 +36,7 @@ from tuitrain.training.checkpoint import load_checkpoint
 from tuitrain.training.trainer import Trainer
 
 # Dropout and batch norm: the two ways in which a forward pass too many would show.
-DELICATE = ("regularize.dropout=0.3", "task.batch_norm=true")
+DELICATE = ("regularize.dropout=0.3", "task.norm=batch")
 
 
 def test_the_same_seed_gives_the_same_stream() -> None:

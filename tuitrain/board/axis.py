@@ -18,9 +18,22 @@ class Axis:
     """
 
     def __init__(self) -> None:
-        self.steps_per_epoch = 1
+        self._epochs: list[tuple[int, float, int]] = [(0, 0.0, 1)]
         self._steps: list[int] = [0]
         self._seconds: list[float] = [0.0]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch as it is now."""
+        return self._epochs[-1][2]
+
+    @steps_per_epoch.setter
+    def steps_per_epoch(self, steps: int) -> None:
+        self._epochs = [(0, 0.0, max(1, steps))]
+
+    def epochs_change(self, step: int, steps_per_epoch: int) -> None:
+        """From `step` on an epoch has another number of steps."""
+        self._epochs.append((step, self.of(step, "epoch"), max(1, steps_per_epoch)))
 
     def note(self, step: int, seconds: float) -> None:
         """At `seconds` since the start, `step` steps were finished."""
@@ -37,7 +50,9 @@ class Axis:
     def of(self, step: float, name: AxisName) -> float:
         """The position of `step` on an axis."""
         if name == "epoch":
-            return step / max(1, self.steps_per_epoch)
+            index = max(0, bisect_right(self._epochs, step, key=lambda change: change[0]) - 1)
+            since, epoch, length = self._epochs[index]
+            return epoch + (step - since) / length
         return self._second_of(step) if name == "seconds" else step
 
     def _second_of(self, step: float) -> float:

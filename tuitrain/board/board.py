@@ -12,9 +12,11 @@ from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command, Request
 from tuitrain.protocol.description import OptimizerState
 from tuitrain.protocol.events import (
+    BatchSizeChanged,
     CommandApplied,
     CommandQueued,
     CommandRefused,
+    EndPlanned,
     EvalFinished,
     Event,
     HandoverCancelled,
@@ -34,7 +36,7 @@ from tuitrain.protocol.events import (
     SwitchPreviewed,
     UnknownEvent,
 )
-from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.protocol.plan import LearningRatePlan, Value
 
 LOSS = "batch/loss"
 GRADIENT_NORM = "batch/gradient_norm"
@@ -68,6 +70,11 @@ class Board:
     """The hand-over under way."""
     preview: SwitchPreviewed | None = None
     pace: float | None = None
+    regularizers: dict[str, Value] = field(default_factory=dict)
+    """Name → strength of everything that regularizes and can be changed."""
+    batch_size: int = 0
+    planned_end: int | None = None
+    """Where the run will end since its end was moved; None where it was not."""
     axis: Axis = field(default_factory=Axis)
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -104,7 +111,7 @@ class Board:
     @property
     def total_steps(self) -> int:
         """Planned steps; 0 where they are not known yet."""
-        return self.started.total_steps if self.started is not None else 0
+        return self.planned_end or (self.started.total_steps if self.started is not None else 0)
 
     @property
     def eta_seconds(self) -> float | None:
@@ -163,6 +170,12 @@ class Board:
                 self.handover, self.optimizer, self.optimizer_since = None, event.optimizer, event.step
             case HyperparameterChanged():
                 self.optimizer = event.optimizer
+                self.regularizers = event.regularizers or self.regularizers
+            case BatchSizeChanged():
+                self.batch_size = event.after
+                self.axis.epochs_change(event.step, event.steps_per_epoch)
+            case EndPlanned():
+                self.planned_end = event.total_steps
             case SwitchPreviewed():
                 self.preview = event
             case PaceChanged():
@@ -190,6 +203,7 @@ class Board:
         self.started, self.ended, self.stage = event, None, ""
         self.step, self.optimizer, self.pace = event.step, event.optimizer, event.max_steps_per_second
         self.axis.steps_per_epoch = event.steps_per_epoch
+        self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
 
     def _add_steps(self, event: StepsFinished) -> None:
         self.step = max(self.step, event.step)

@@ -11,10 +11,12 @@ from tuitrain.protocol.commands import PreviewSwitch, SetPace
 from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.events import (
     AlarmRaised,
+    BatchSizeChanged,
     CadenceChanged,
     CheckpointSaved,
     CommandQueued,
     CommandRefused,
+    EndPlanned,
     EvalFinished,
     Event,
     HandoverCancelled,
@@ -96,6 +98,13 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case HyperparameterChanged():
             change = f"{word.name} {word.before} → {word.after}"
             return Entry(word.step, change, "; ".join(word.notes), kind="decision")
+        case BatchSizeChanged():
+            return Entry(
+                word.step, f"batch size {word.before} → {word.after}", f"{word.steps_per_epoch} steps an epoch",
+                kind="decision",
+            )  # fmt: skip
+        case EndPlanned():
+            return Entry(word.step, f"ends at step {word.total_steps}", word.reason)
         case PaceChanged():
             pace = word.max_steps_per_second
             return Entry(word.step, "pace let go" if pace is None else f"pace {pace:g} steps/s", kind="quiet")
@@ -139,6 +148,8 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"hand-over to {word.to_name}", cause=word.cause)
         case HyperparameterChanged():
             return Mark(word.step, f"{word.name} {word.after}", cause=word.cause)
+        case BatchSizeChanged():
+            return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():
             return Mark(word.step, "paused", cause=word.cause)
         case AlarmRaised():

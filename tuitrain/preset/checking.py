@@ -5,21 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tuitrain.errors import CommandError, UnknownNameError, nearest
+from tuitrain.preset.chapters import CHAPTERS
+from tuitrain.preset.combining import (
+    Problem,
+    optimizer_combinations,
+    regularizer_combinations,
+    task_combinations,
+)
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import parse_command
-from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, MODELS, PREPROCESSINGS
+from tuitrain.tasks.tables import (
+    ACTIVATIONS,
+    DATASETS,
+    DROPOUT_KINDS,
+    INITIALIZATIONS,
+    MODELS,
+    NORMS,
+    PREPROCESSINGS,
+)
 from tuitrain.techniques.checking import check_command
 from tuitrain.techniques.hyperparameter import problems_with
+from tuitrain.techniques.losses import LOSSES
 from tuitrain.techniques.optimizers import OPTIMIZERS, split_betas
+from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import SCHEDULES
-
-Problem = tuple[str, str]
-"""Key, and what is wrong with what to try."""
 
 
 def table_problems(preset: Preset) -> list[Problem]:
     """Everything that the tables find wrong, in the order of the file."""
-    return [*_task(preset), *_train(preset), *_eval(preset), *_optimizer(preset), *_schedule(preset), *_moments(preset)]
+    return [
+        *_head(preset), *_task(preset), *_train(preset), *_eval(preset), *_optimizer(preset), *_schedule(preset),
+        *_regularize(preset), *_moments(preset),
+    ]  # fmt: skip
+
+
+def _head(preset: Preset) -> Iterator[Problem]:
+    if preset.chapter:
+        yield from _unknown("chapter", preset.chapter, CHAPTERS)
 
 
 def _unknown(key: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
@@ -36,26 +58,24 @@ def _task(preset: Preset) -> Iterator[Problem]:
     yield from _unknown("task.model", task.model, MODELS)
     yield from _unknown("task.activation", task.activation, ACTIVATIONS)
     yield from _unknown("task.init", task.init, INITIALIZATIONS)
+    yield from _unknown("task.norm", task.norm, NORMS)
+    yield from _unknown("task.dropout_kind", task.dropout_kind, DROPOUT_KINDS)
     yield from _unknown("task.preprocess", task.preprocess, PREPROCESSINGS)
+    yield from _unknown("task.loss", task.loss, ("auto", *LOSSES))
     dataset, model = DATASETS.get(task.dataset), MODELS.get(task.model)
-    if dataset is None or model is None:
-        return
-    if model.needs_image and not dataset.is_image:
-        yield "task.model", f'task.model = "{task.model}" needs images, and {task.dataset} has none. Try model = "mlp".'
-    if preset.regularize.shift and not dataset.is_image:
-        yield "regularize.shift", f"regularize.shift moves images, and {task.dataset} has none. Try shift = 0."
-    if preset.regularize.label_smoothing and dataset.kind == "regression":
-        yield (
-            "regularize.label_smoothing",
-            f"regularize.label_smoothing needs classes, and {task.dataset} is a regression. Try label_smoothing = 0.",
-        )
-    if task.num_train is not None and task.num_train > dataset.num_train:
-        yield (
-            "task.num_train",
-            f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}.",
-        )
-    if preset.train.batch_size == 1 and task.batch_norm:
-        yield "task.batch_norm", "task.batch_norm needs a train.batch_size above 1. Try batch_size = 32."
+    if dataset is not None and model is not None:
+        yield from task_combinations(preset, dataset, model)
+
+
+def _regularize(preset: Preset) -> Iterator[Problem]:
+    table = [spec.hyperparameter for spec in REGULARIZERS.values()]
+    given = preset.regularize.further
+    for name, text in problems_with("regularize", table, given, are_required=False):
+        yield f"regularize.{name}", _sentence(f"regularize.{name}", text)
+    dataset, model = DATASETS.get(preset.task.dataset), MODELS.get(preset.task.model)
+    if dataset is not None and model is not None:
+        yield from regularizer_combinations(preset, dataset, model)
+        yield from optimizer_combinations(preset, dataset, model)
 
 
 def _train(preset: Preset) -> Iterator[Problem]:
@@ -87,18 +107,13 @@ def _optimizer(preset: Preset) -> Iterator[Problem]:
     given = split_betas(section.further)
     for name, text in problems_with(section.name, spec.hyperparameters, given):
         yield f"optimizer.{name}", _sentence(f"optimizer.{name}", text)
-    if "weight_decay" in given and preset.regularize.weight_decay is not None:
+    if "weight_decay" in given and "weight_decay" in preset.regularize.further:
         yield (
             "regularize.weight_decay",
             "regularize.weight_decay and optimizer.weight_decay are the same thing. Try one of them.",
         )
     if given.get("nesterov") is True and not given.get("momentum") and section.name == "sgd":
         yield "optimizer.nesterov", "optimizer.nesterov = true needs momentum. Try momentum = 0.9."
-    if section.name == "muon" and (preset.task.model == "linear" or not preset.task.hidden):
-        yield (
-            "optimizer.name",
-            f'optimizer.name = "muon" works on hidden 2-D weights, and this {preset.task.model} has none. Try "adamw".',
-        )
 
 
 def _schedule(preset: Preset) -> Iterator[Problem]:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tuitrain.errors import PresetError, nearest
-from tuitrain.preset.checking import Problem, table_problems
+from tuitrain.preset.checking import table_problems
+from tuitrain.preset.combining import Problem
 from tuitrain.preset.schema import Preset
 
 _PACKAGE = Path(__file__).resolve().parent.parent

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from tuitrain.protocol.plan import Value
+from tuitrain.techniques.regularizers import resolved_regularizers
+
 # TOML writes 1 where 1.0 is meant; a text or true is never a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[StrictInt, Field(ge=1)]
-Share = Annotated[float, Field(strict=True, ge=0.0, lt=1.0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -38,11 +40,37 @@ class TaskSection(Section):
     """Widths of the affine hidden layers, from input to output; in a CNN those after the convolutions."""
     channels: list[Count] = [8, 16]
     """Channels of the convolutions of a CNN."""
+    depth: Annotated[StrictInt, Field(ge=2)] = 8
+    """Hidden layers of a residual or plain network of any depth, an even number."""
     activation: StrictStr = "relu"
     init: StrictStr = "he"
-    batch_norm: StrictBool = False
+    init_std: Annotated[Number, Field(gt=0)] = 0.01
+    """Standard deviation of init = "normal"."""
+    norm: StrictStr = "none"
+    """What normalises the hidden layers, before their activation."""
+    dropout_kind: StrictStr = "standard"
     preprocess: StrictStr = "standardize"
-    """standardize: mean 0 and deviation 1 over all training data; scale: to [0, 1]; raw: as stored."""
+    """standardize: mean 0 and deviation 1 over all training data; scale: to [0, 1]; center: mean 0 alone;
+    whiten: uncorrelated, each with variance 1; raw: as stored."""
+    loss: StrictStr = "auto"
+    """auto: cross-entropy of classes, mean squared error of numbers."""
+    huber_delta: Number | None = None
+    focal_gamma: Number | None = None
+    class_weights: list[Annotated[Number, Field(ge=0)]] | Literal["equal", "balanced"] = "equal"
+    """Weight of each class in the loss; balanced: such that each counts alike."""
+    label_noise: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    """Share of the training labels that are drawn again at random."""
+    path: StrictStr = ""
+    """Of one's own data: a .csv or .npz file, or a folder of one folder of pictures a class."""
+    target: StrictStr = ""
+    """Column of a csv that shall be predicted; empty means the last one."""
+    ignore: list[StrictStr] = []
+    """Columns of a csv that are left out."""
+    target_kind: Literal["auto", "classification", "regression"] = "auto"
+    image_size: Count | None = None
+    """Side to which pictures of one's own are scaled; none means that of the first."""
+    validation_share: Annotated[Number, Field(gt=0, lt=1)] = 0.2
+    """Of one's own data, where they are not split already."""
     num_train: Count | None = None
     """Use only so many training samples; none means all."""
     data_seed: StrictInt = 0
@@ -90,6 +118,12 @@ class OptimizerSection(OpenSection):
     """None means the optimizer's own default."""
     decay_only_weights: StrictBool = False
     """True keeps weight decay off biases and norms, which then are a group of their own."""
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    """Factor on the rate of each layer per layer above it; 1 gives all layers one rate."""
+    lookahead_steps: Annotated[StrictInt, Field(ge=0)] = 0
+    """Every so many steps slow weights follow the fast ones (Lookahead); 0 is off, 5 is usual."""
+    lookahead_alpha: Annotated[Number, Field(gt=0, le=1)] = 0.5
+    """How far they follow."""
 
 
 class ScheduleSection(OpenSection):
@@ -102,17 +136,13 @@ class ScheduleSection(OpenSection):
     """Linear warmup before the schedule, in `unit`."""
 
 
-class RegularizeSection(Section):
-    """[regularize]: everything that keeps the model from learning the training data by heart."""
+class RegularizeSection(OpenSection):
+    """[regularize]: names and strengths of `techniques.regularizers`; what is not named is off."""
 
-    weight_decay: Annotated[Number, Field(ge=0)] | None = None
-    """None means the optimizer's own default."""
-    dropout: Share = 0.0
-    label_smoothing: Share = 0.0
-    gradient_clip: Annotated[Number, Field(gt=0)] | None = None
-    """Largest global gradient norm."""
-    shift: Annotated[StrictInt, Field(ge=0)] = 0
-    """Random shift of images by up to so many pixels each way."""
+    @property
+    def values(self) -> dict[str, Value]:
+        """All of them; weight_decay only where it is given, else it is the optimizer's own default."""
+        return resolved_regularizers(self.further)
 
 
 class Moment(OpenSection):
@@ -133,6 +163,9 @@ class Preset(Section):
     press: StrictStr = ""
     """The keys worth pressing."""
     chapter: StrictStr = ""
+    """One of `preset.chapters.CHAPTERS`."""
+    order: StrictInt = 1000
+    """Place within the chapter."""
     task: TaskSection
     train: TrainSection = TrainSection()
     eval: EvalSection = EvalSection()

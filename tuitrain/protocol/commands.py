@@ -36,6 +36,8 @@ class Stop(CommandBase, frozen=True, kw_only=True, tag="stop"):
 
     abort: bool = False
     """End after the current step without evaluating or saving."""
+    because: str = ""
+    """Why, where the run itself decided; it becomes the last word."""
 
 
 class ScaleLearningRate(CommandBase, frozen=True, kw_only=True, tag="scale_learning_rate"):

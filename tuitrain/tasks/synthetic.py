@@ -28,6 +28,19 @@ def line(seed: int, num_train: int, num_validation: int) -> Arrays:
     return Arrays(train_x, train_y, validation_x, validation_y)
 
 
+def line_outliers(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """The line y = 2x + 1 with x in (−3, 3), noise of deviation 0.3, and one training point in ten moved up by 20."""
+    rng = np.random.default_rng(seed)
+    halves = []
+    for count, is_training in ((num_train, True), (num_validation, False)):
+        x = rng.uniform(-3.0, 3.0, (count, 1))
+        y = 2.0 * x + 1.0 + 0.3 * rng.standard_normal((count, 1))
+        if is_training:
+            y[rng.permutation(count)[: count // 10]] += 20.0
+        halves.append((x.astype(np.float32), y.astype(np.float32)))
+    return Arrays(halves[0][0], halves[0][1], halves[1][0], halves[1][1])
+
+
 def spiral(seed: int, num_train: int, num_validation: int) -> Arrays:
     """Two arms of an Archimedean spiral, one and a half turns, with a little noise."""
     rng = np.random.default_rng(seed)

@@ -32,6 +32,12 @@ class ModelSpec:
     name: str
     summary: str
     needs_image: bool = False
+    is_deep: bool = False
+    """Whether it is built of blocks of two layers, `depth` in all."""
+    has_hidden: bool = True
+    """Whether it has hidden layers of our own, which dropout can act on."""
+    source: Literal["own", "torchvision"] = "own"
+    paper: str = ""
 
 
 DATASETS: dict[str, DatasetSpec] = {
@@ -50,6 +56,10 @@ DATASETS: dict[str, DatasetSpec] = {
         DatasetSpec(
             name="line", summary="y = 2x + 1 with noise; its least-squares loss is 1.115", kind="regression",
             input_shape=(1,), num_outputs=1, num_train=100, num_validation=100, source="synthetic",
+        ),
+        DatasetSpec(
+            name="line-outliers", summary="y = 2x + 1 with noise, and one point in ten moved up by 20",
+            kind="regression", input_shape=(1,), num_outputs=1, num_train=100, num_validation=100, source="synthetic",
         ),
         DatasetSpec(
             name="spiral", summary="two intertwined spirals", kind="classification",
@@ -80,15 +90,31 @@ DATASETS: dict[str, DatasetSpec] = {
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
-        ModelSpec(name="linear", summary="one affine map"),
+        ModelSpec(name="linear", summary="one affine map", has_hidden=False),
+        ModelSpec(name="deep-linear", summary="affine maps with nothing between them: no more than one of them can do"),
         ModelSpec(name="mlp", summary="affine maps with an activation between them"),
         ModelSpec(name="cnn", summary="3×3 convolutions, each with pooling, then affine maps", needs_image=True),
+        ModelSpec(name="residual-mlp", summary="an MLP of any depth with a skip around every two layers", is_deep=True,
+                  paper="He et al. 2016"),
+        ModelSpec(name="plain-mlp", summary="the same layers without the skips", is_deep=True),
+        ModelSpec(name="residual-cnn", summary="a CNN of any depth with a skip around every two layers",
+                  needs_image=True, is_deep=True, paper="He et al. 2016"),
+        ModelSpec(name="plain-cnn", summary="the same layers without the skips", needs_image=True, is_deep=True),
+        ModelSpec(name="resnet18", summary="torchvision's, 11 M parameters", needs_image=True, has_hidden=False,
+                  source="torchvision", paper="He et al. 2016"),
+        ModelSpec(name="resnet34", summary="torchvision's, 21 M parameters", needs_image=True, has_hidden=False,
+                  source="torchvision", paper="He et al. 2016"),
+        ModelSpec(name="resnet50", summary="torchvision's, 24 M parameters", needs_image=True, has_hidden=False,
+                  source="torchvision", paper="He et al. 2016"),
     )
-}
+}  # fmt: skip
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu", "leaky-relu", "identity")
-INITIALIZATIONS = ("he", "xavier", "torch")
-PREPROCESSINGS = ("standardize", "scale", "raw")
+INITIALIZATIONS = ("he", "xavier", "torch", "orthogonal", "lsuv", "normal")
+NORMS = ("none", "batch", "layer", "group", "instance", "rms")
+DROPOUT_KINDS = ("standard", "spatial", "alpha", "gaussian")
+PREPROCESSINGS = ("standardize", "scale", "center", "whiten", "raw")
+OWN_DATA = ("imagefolder", "csv", "npz")
 
 
 def dataset_spec(name: str) -> DatasetSpec:

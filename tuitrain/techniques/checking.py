@@ -7,9 +7,8 @@ from tuitrain.protocol.commands import Command, PreviewSwitch, SetHyperparameter
 from tuitrain.protocol.describe import check_ranges
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
+from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import schedule_spec
-
-CLIP_NAME = "gradient_clip"
 
 
 def check_command(command: Command) -> Command:
@@ -36,9 +35,10 @@ def check_command(command: Command) -> Command:
 
 
 def known_hyperparameters() -> tuple[str, ...]:
-    """Every name that set_hyperparameter may take for some optimizer."""
+    """Every name that set_hyperparameter may take in some run: of an optimizer, or a regularizer."""
     names = {name for spec in OPTIMIZERS.values() for name in spec.by_name}
-    return (*sorted(names), "betas", CLIP_NAME)
+    live = {name for name, spec in REGULARIZERS.items() if spec.is_live}
+    return (*sorted(names | live), "betas")
 
 
 def _checked_optimizer(command: SwitchOptimizer | PreviewSwitch) -> dict[str, float | int | bool | str | list[float]]:
@@ -56,12 +56,12 @@ def _check_hyperparameter(command: SetHyperparameter) -> None:
         raise CommandError("The learning rate is not set this way.", hint="set_learning_rate lr=….")
     if command.name not in known:
         raise UnknownNameError("hyper-parameter", command.name, known)
-    if command.name == CLIP_NAME:
-        is_number = isinstance(command.value, int | float) and not isinstance(command.value, bool)
-        if command.value != "none" and not (is_number and float(command.value) > 0):  # type: ignore[arg-type]
-            raise CommandError(
-                f"{CLIP_NAME} = {command.value} is not above 0.", hint='1.0, or "none" to switch it off.'
-            )
+    spec = REGULARIZERS.get(command.name)
+    if spec is None or command.value == "none":
+        return
+    problem = spec.hyperparameter.problem_with(command.value)
+    if problem:
+        raise CommandError(f"{command.name} = {command.value} {problem}.", hint="0 to switch it off.")
 
 
 def _raise_first(problems: list[tuple[str, str]]) -> None:

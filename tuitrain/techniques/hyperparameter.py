@@ -75,7 +75,12 @@ class Hyperparameter:
 
 
 def problems_with(
-    owner: str, table: Iterable[Hyperparameter], given: Mapping[str, object], extra_names: Iterable[str] = ()
+    owner: str,
+    table: Iterable[Hyperparameter],
+    given: Mapping[str, object],
+    extra_names: Iterable[str] = (),
+    *,
+    are_required: bool = True,
 ) -> list[tuple[str, str]]:
     """Everything wrong with the values given to an entry.
 
@@ -84,6 +89,7 @@ def problems_with(
         table: what the entry takes.
         given: hyper-parameter name → value.
         extra_names: further names that are allowed and checked elsewhere.
+        are_required: whether those without a default must be given.
 
     Returns:
         Pairs of (name, what is wrong and what to try).
@@ -108,6 +114,6 @@ def problems_with(
     found += [
         (spec.name, f"{owner} needs it: {spec.help}")
         for spec in specs.values()
-        if spec.default is None and spec.name not in given
+        if are_required and spec.default is None and spec.name not in given
     ]
     return found

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from tuitrain.protocol.plan import LearningRatePlan, PlanSegment, Schedule
+from tuitrain.techniques import schedules
 from tuitrain.techniques.schedules import factor
 
 
@@ -49,6 +50,11 @@ def learning_rates(plan: LearningRatePlan, step: int) -> dict[str, float]:
     """The rate of every group for step `step` + 1."""
     segment = segment_at(plan, step)
     return {group: segment_rate(segment, group, step) for group in segment.base}
+
+
+def momentum(plan: LearningRatePlan, step: int) -> float | None:
+    """The momentum that the schedule wants for step `step` + 1; None where it leaves it alone."""
+    return schedules.momentum(segment_at(plan, step).schedule, step)
 
 
 def segment_rate(segment: PlanSegment, group: str, step: int) -> float:

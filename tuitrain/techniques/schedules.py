@@ -2,22 +2,18 @@
 
 A shape gets the step t counted from the end of its warmup, and the number of steps it has; it returns a factor.
 The trainer and the chart of the planned future use these very functions.
-To add one: a function and a spec here.
+To add one: a function in `shapes` and a spec here.
 """
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tuitrain.errors import UnknownNameError
 from tuitrain.protocol.plan import Schedule
+from tuitrain.techniques import shapes
 from tuitrain.techniques.hyperparameter import Hyperparameter
-
-Shape = Callable[[int, int, Mapping[str, float | list[float]]], float]
-"""(steps since the start of the shape, steps it has, hyper-parameters) → factor."""
+from tuitrain.techniques.shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +28,10 @@ class ScheduleSpec:
     """Hyper-parameters counted in steps, which a preset may give in epochs."""
     rates: tuple[str, ...] = ()
     """Hyper-parameters that are a factor per step, which a preset may give per epoch."""
+    momentum: Shape | None = None
+    """Where it moves the momentum too: → the momentum itself, for optimizers that have one."""
+    is_automatic: bool = False
+    """Whether the run itself decides the decays, by recorded commands."""
     paper: str = ""
     good_for: str
 
@@ -55,6 +55,15 @@ def factor(schedule: Schedule, step: int) -> float:
     return spec.shape(elapsed - warmup, max(1, schedule.num_steps - warmup), schedule.hyperparameters)
 
 
+def momentum(schedule: Schedule, step: int) -> float | None:
+    """The momentum that a schedule gives the step that follows `step` finished ones; None where it gives none."""
+    spec = schedule_spec(schedule.name)
+    if spec.momentum is None:
+        return None
+    elapsed = max(0, step - schedule.origin_step - schedule.warmup_steps)
+    return spec.momentum(elapsed, max(1, schedule.num_steps - schedule.warmup_steps), schedule.hyperparameters)
+
+
 def schedule_spec(name: str) -> ScheduleSpec:
     """The spec of a schedule.
 
@@ -65,45 +74,6 @@ def schedule_spec(name: str) -> ScheduleSpec:
         return SCHEDULES[name]
     except KeyError:
         raise UnknownNameError("schedule", name, SCHEDULES) from None
-
-
-def _number(hyperparameters: Mapping[str, float | list[float]], name: str, default: float) -> float:
-    value = hyperparameters.get(name, default)
-    return default if isinstance(value, list) else value
-
-
-def _constant(_step: int, _num_steps: int, _values: Mapping[str, float | list[float]]) -> float:
-    return 1.0
-
-
-def _step(step: int, _num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    return _number(values, "gamma", 0.1) ** (step // max(1, int(_number(values, "step_size", 1))))
-
-
-def _multistep(step: int, _num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    milestones = values.get("milestones", [])
-    passed = bisect_right(sorted(milestones), step) if isinstance(milestones, list) else 0
-    return _number(values, "gamma", 0.1) ** passed
-
-
-def _exponential(step: int, _num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    return _number(values, "gamma", 0.999) ** step
-
-
-def _cosine(step: int, num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    final = _number(values, "final", 0.0)
-    progress = min(1.0, step / num_steps)  # torch's CosineAnnealingLR rises again after its end; this stays down
-    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def _linear(step: int, num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    final = _number(values, "final", 0.0)
-    return 1.0 + (final - 1.0) * min(1.0, step / num_steps)
-
-
-def _inverse_sqrt(step: int, _num_steps: int, values: Mapping[str, float | list[float]]) -> float:
-    timescale = max(1.0, _number(values, "timescale", 1.0))
-    return math.sqrt(timescale / (timescale + step))
 
 
 _FINAL = Hyperparameter(name="final", default=0.0, low=0.0, high=1.0, help="factor that it ends at")
@@ -121,13 +91,13 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ScheduleSpec(
             name="constant",
             summary="the rate stays",
-            shape=_constant,
+            shape=shapes.constant,
             good_for="Adam and RMSprop; and a first run: add a decay once it works",
         ),
         ScheduleSpec(
             name="step",
             summary="× gamma every step_size steps",
-            shape=_step,
+            shape=shapes.step,
             hyperparameters=(
                 Hyperparameter(name="step_size", default=None, low=1, kind="float", help="steps between two decays"),
                 _gamma(0.1, "factor of each decay"),
@@ -139,7 +109,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ScheduleSpec(
             name="multistep",
             summary="× gamma at each milestone",
-            shape=_multistep,
+            shape=shapes.multistep,
             hyperparameters=(
                 Hyperparameter(name="milestones", default=None, low=0, kind="floats", help="steps at which it decays"),
                 _gamma(0.1, "factor of each decay"),
@@ -150,7 +120,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ScheduleSpec(
             name="exponential",
             summary="× gamma every step",
-            shape=_exponential,
+            shape=shapes.exponential,
             hyperparameters=(_gamma(0.999, "factor a step"),),
             rates=("gamma",),
             good_for="a smooth decay without a planned end",
@@ -158,7 +128,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ScheduleSpec(
             name="cosine",
             summary="half a cosine down to `final`",
-            shape=_cosine,
+            shape=shapes.cosine,
             hyperparameters=(_FINAL,),
             paper="Loshchilov & Hutter 2017 (arXiv 1608.03983), without restarts",
             good_for="a run of known length",
@@ -166,14 +136,14 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ScheduleSpec(
             name="linear",
             summary="a straight line down to `final`",
-            shape=_linear,
+            shape=shapes.linear,
             hyperparameters=(_FINAL,),
             good_for="language models, fine-tuning",
         ),
         ScheduleSpec(
             name="inverse-sqrt",
             summary="falls like 1/√t",
-            shape=_inverse_sqrt,
+            shape=shapes.inverse_sqrt,
             hyperparameters=(
                 Hyperparameter(
                     name="timescale", default=1.0, low=1.0, help="steps until it has fallen to 1/√2", kind="float"
@@ -182,6 +152,151 @@ SCHEDULES: dict[str, ScheduleSpec] = {
             durations=("timescale",),
             paper="Vaswani et al. 2017",
             good_for="long runs without a planned end",
+        ),
+        ScheduleSpec(
+            name="one-over-t",
+            summary="falls like 1/(1 + t/timescale)",
+            shape=shapes.one_over_t,
+            hyperparameters=(
+                Hyperparameter(name="timescale", default=100.0, low=1.0, scale="log", help="steps until it is halved"),
+            ),
+            durations=("timescale",),
+            paper="Robbins & Monro 1951",
+            good_for="the guarantee in theory; in practice it decays early and then hardly",
+        ),
+        ScheduleSpec(
+            name="polynomial",
+            summary="(1 − t/T)^power down to `final`",
+            shape=shapes.polynomial,
+            hyperparameters=(Hyperparameter(name="power", default=2.0, low=0.0, help="1 is a straight line"), _FINAL),
+            paper="Chen et al. 2017 (DeepLab)",
+            good_for="segmentation; a knob between linear and early decay",
+        ),
+        ScheduleSpec(
+            name="minus-sqrt",
+            summary="1 − √(t/T): steep first, then slow, down to `final`",
+            shape=shapes.minus_sqrt,
+            hyperparameters=(_FINAL,),
+            paper="Hägele et al. 2024 (arXiv 2405.18392)",
+            good_for="cooling down after a stable stretch",
+        ),
+        ScheduleSpec(
+            name="triangular",
+            summary="up and down between `low` and the full rate",
+            shape=shapes.triangular,
+            hyperparameters=(
+                Hyperparameter(name="cycle", default=None, low=2.0, help="steps of a cycle, up and down"),
+                Hyperparameter(name="low", default=0.1, low=0.0, high=1.0, help="factor at the bottom"),
+                Hyperparameter(
+                    name="shrink",
+                    default=1.0,
+                    low=0.0,
+                    high=1.0,
+                    is_low_included=False,
+                    help="height of a cycle relative to the last: 0.5 is triangular2",
+                ),
+            ),
+            durations=("cycle",),
+            paper="Smith 2017 (arXiv 1506.01186)",
+            good_for="finding a good rate and using it at once",
+        ),
+        ScheduleSpec(
+            name="sgdr",
+            summary="cosine with warm restarts: each cycle starts again at the full rate",
+            shape=shapes.warm_restarts,
+            hyperparameters=(
+                Hyperparameter(name="cycle", default=None, low=1.0, help="steps of the first cycle"),
+                Hyperparameter(
+                    name="cycle_factor", default=1.0, low=1.0, high=10.0, help="length of a cycle relative to the last"
+                ),
+                _FINAL,
+            ),
+            durations=("cycle",),
+            paper="Loshchilov & Hutter 2017 (arXiv 1608.03983)",
+            good_for="snapshots at the end of each cycle, for an ensemble",
+        ),
+        ScheduleSpec(
+            name="one-cycle",
+            summary="one long rise and fall, the momentum against it",
+            shape=shapes.one_cycle,
+            momentum=shapes.one_cycle_momentum,
+            hyperparameters=(
+                Hyperparameter(
+                    name="rising_share",
+                    default=0.3,
+                    low=0.0,
+                    high=1.0,
+                    is_high_included=False,
+                    help="share of the steps that it rises",
+                ),
+                Hyperparameter(name="div_factor", default=25.0, low=1.0, scale="log", help="full rate over first rate"),
+                Hyperparameter(
+                    name="final_div_factor", default=1e4, low=1.0, scale="log", help="first rate over last rate"
+                ),
+                Hyperparameter(
+                    name="max_momentum",
+                    default=0.95,
+                    low=0.0,
+                    high=1.0,
+                    is_high_included=False,
+                    scale="complement",
+                    help="momentum at the ends",
+                ),
+                Hyperparameter(
+                    name="base_momentum",
+                    default=0.85,
+                    low=0.0,
+                    high=1.0,
+                    is_high_included=False,
+                    scale="complement",
+                    help="momentum at the full rate",
+                ),
+            ),
+            paper="Smith & Topin 2018 (arXiv 1708.07120)",
+            good_for="short runs at high rates",
+        ),
+        ScheduleSpec(
+            name="wsd",
+            summary="warmup, a stable stretch, then 1 − √ over the last share of the steps",
+            shape=shapes.warmup_stable_decay,
+            hyperparameters=(
+                Hyperparameter(
+                    name="decay_share",
+                    default=0.2,
+                    low=0.0,
+                    high=1.0,
+                    is_low_included=False,
+                    help="share of the steps that it cools down",
+                ),
+                _FINAL,
+            ),
+            paper="Hu et al. 2024 (MiniCPM); Hägele et al. 2024",
+            good_for="runs that may go on: cool down when you have seen enough",
+        ),
+        ScheduleSpec(
+            name="plateau",
+            summary="× factor whenever the validation loss has not improved for `patience` evaluations",
+            shape=shapes.constant,
+            hyperparameters=(
+                Hyperparameter(
+                    name="factor",
+                    default=0.1,
+                    low=0.0,
+                    high=1.0,
+                    is_low_included=False,
+                    is_high_included=False,
+                    scale="log",
+                    help="factor of each decay",
+                ),
+                Hyperparameter(name="patience", default=5.0, low=0.0, help="evaluations without improvement"),
+                Hyperparameter(
+                    name="threshold", default=1e-4, low=0.0, scale="log", help="relative improvement that counts"
+                ),
+                Hyperparameter(name="cooldown", default=0.0, low=0.0, help="evaluations to wait after a decay"),
+            ),
+            is_automatic=True,
+            paper="torch's ReduceLROnPlateau",
+            good_for="when you would press the decay key yourself, but are asleep",
         ),
     )
 }

@@ -20,7 +20,8 @@ class Batches:
     def __init__(self, task: Task, batch_size: int, seed: int) -> None:
         self._task = task
         self._split = task.train
-        self._batch_size = batch_size
+        self.batch_size = batch_size
+        """At most the number of samples; changed by `resize` alone."""
         self._generator = torch.Generator().manual_seed(seed)
         self._augmentation = torch.Generator().manual_seed(seed + 1)
         self._order: Tensor | None = None
@@ -29,15 +30,25 @@ class Batches:
     @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch, at least 1."""
-        return max(1, len(self._split) // self._batch_size)
+        return max(1, len(self._split) // self.batch_size)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a batch is all of the data, in their own order."""
+        return self.batch_size == len(self._split)
+
+    def resize(self, batch_size: int) -> None:
+        """Give the batches another size from the next one on; what is left of the epoch keeps its order."""
+        self.batch_size = batch_size
 
     def next(self) -> tuple[Tensor, Tensor]:
-        """The next batch: inputs (batch_size, *input_shape) and targets."""
-        if self._batch_size == len(self._split):
-            return self._task.augmented(self._split.x, self._augmentation), self._split.y
-        if self._order is None or self._cursor + self._batch_size > len(self._split):
+        """The next batch: inputs (batch_size, *input_shape) and targets, as they are trained on."""
+        if self.is_full:
+            self._order = None  # a smaller batch later begins a new epoch
+            return self._task.augmentation(self._split.x, self._split.y, self._augmentation)
+        if self._order is None or self._cursor + self.batch_size > len(self._split):
             order = torch.randperm(len(self._split), generator=self._generator)
             self._order, self._cursor = order.to(self._split.x.device), 0
-        chosen = self._order[self._cursor : self._cursor + self._batch_size]
-        self._cursor += self._batch_size
-        return self._task.augmented(self._split.x[chosen], self._augmentation), self._split.y[chosen]
+        chosen = self._order[self._cursor : self._cursor + self.batch_size]
+        self._cursor += self.batch_size
+        return self._task.augmentation(self._split.x[chosen], self._split.y[chosen], self._augmentation)

@@ -26,8 +26,13 @@ def save_checkpoint(
     model_state: Mapping[str, torch.Tensor],
     optimizer: OptimizerSet,
     plan: LearningRatePlan,
+    *,
+    tag: str = "",
+    cause: str = "",
 ) -> CheckpointSaved:
-    """Write `step-NNNNNNNN.pt` into `folder`: to a temporary name, synced, renamed; readable by the owner alone.
+    """Write `step-NNNNNNNN.pt`, or `step-NNNNNNNN-TAG.pt`, into `folder`, readable by the owner alone.
+
+    It is written to a temporary name, synced, and renamed.
 
     Raises:
         RunFolderError: the disk refuses; nothing half-written is left.
@@ -45,8 +50,9 @@ def save_checkpoint(
         content,
     )
     data = content.getvalue()
-    path = folder / f"step-{step:08d}.pt"
-    temporary = folder / f".step-{step:08d}.{os.getpid()}.tmp"
+    name = f"step-{step:08d}-{tag}" if tag else f"step-{step:08d}"
+    path = folder / f"{name}.pt"
+    temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -63,6 +69,7 @@ def save_checkpoint(
         num_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         save_seconds=time.monotonic() - began,
+        cause=cause,
     )
 
 

@@ -6,17 +6,18 @@ it shall hold, a schedule continues from the rate as it is unless it shall resta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, assert_never
 
-from tuitrain.errors import TuitrainError, UnknownNameError, UsageError
 from tuitrain.protocol.commands import (
+    CoolDown,
     Evaluate,
     Pause,
     PreviewSwitch,
     Request,
     Resume,
     ScaleLearningRate,
+    SetBatchSize,
     SetHyperparameter,
     SetLearningRate,
     SetPace,
@@ -25,27 +26,16 @@ from tuitrain.protocol.commands import (
     Stop,
     SwitchOptimizer,
 )
-from tuitrain.protocol.events import (
-    HandoverStarted,
-    HyperparameterChanged,
-    LearningRatePlanned,
-    PaceChanged,
-)
-from tuitrain.protocol.plan import LearningRatePlan, Schedule, Value
+from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
+from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
-from tuitrain.techniques.build.optimizers import OptimizerSet
-from tuitrain.techniques.checking import CLIP_NAME, check_command
-from tuitrain.techniques.optimizers import optimizer_spec, split_betas
-from tuitrain.training.handover import Handover, carried_over, handover_steps, shadow_memory_bytes
-from tuitrain.training.preview import preview_switch
-from tuitrain.training.updating import Switch, plan_with_rate
+from tuitrain.techniques.checking import check_command
+from tuitrain.training.refusing import RefusedError, check_groups, edited
+from tuitrain.training.switching import preview, switch_optimizer
+from tuitrain.training.tuning import cool_down, set_batch_size, set_hyperparameter
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
-
-
-class RefusedError(TuitrainError):
-    """The command cannot be carried out now; the message says why."""
 
 
 def apply_command(trainer: Trainer, request: Request) -> str:
@@ -66,17 +56,21 @@ def apply_command(trainer: Trainer, request: Request) -> str:
         case Stop():
             return _stop(trainer, command)
         case ScaleLearningRate():
-            return _scale(trainer, command, request.id)
+            return _scale(trainer, command, request)
         case SetLearningRate():
-            return _set_rate(trainer, command, request.id)
+            return _set_rate(trainer, command, request)
         case SetSchedule():
             return _set_schedule(trainer, command, request.id)
+        case CoolDown():
+            return cool_down(trainer, command, request.id)
+        case SetBatchSize():
+            return set_batch_size(trainer, command, request.id)
         case SetHyperparameter():
-            return _set_hyperparameter(trainer, command, request.id)
+            return set_hyperparameter(trainer, command, request.id)
         case SwitchOptimizer():
-            return _switch(trainer, command, request.id)
+            return switch_optimizer(trainer, command, request.id)
         case PreviewSwitch():
-            return _preview(trainer, command, request.id)
+            return preview(trainer, command, request.id)
         case Evaluate():
             return _evaluate(trainer, request.id)
         case SetPace():
@@ -106,19 +100,22 @@ def _resume(trainer: Trainer, cause: str) -> str:
 def _stop(trainer: Trainer, command: Stop) -> str:
     trainer.updater.cancel(trainer.step, "the run stops")
     trainer.control.stop(abort=command.abort)
+    trainer.control.stopped_because = command.because
     return "aborting" if trainer.control.stopping == "abort" else "stopping: evaluate, save, end"
 
 
-def _scale(trainer: Trainer, command: ScaleLearningRate, cause: str) -> str:
+def _scale(trainer: Trainer, command: ScaleLearningRate, request: Request) -> str:
     before = trainer.updater.plan
-    _check_groups(command.groups, plans.segment_at(before, trainer.step).base)
+    check_groups(command.groups, plans.segment_at(before, trainer.step).base)
     after = plans.scaled(before, trainer.step, command.factor, command.groups)
-    return _replan(trainer, after, f"×{command.factor:g}", cause, command.groups)
+    _tell_plateau(trainer, request)
+    return _replan(trainer, after, f"×{command.factor:g}", request.id, command.groups)
 
 
-def _set_rate(trainer: Trainer, command: SetLearningRate, cause: str) -> str:
-    after = _edited(lambda: plans.set_to(trainer.updater.plan, trainer.step, command.lr, hold=command.hold))
-    return _replan(trainer, after, "held constant" if command.hold else "set", cause)
+def _set_rate(trainer: Trainer, command: SetLearningRate, request: Request) -> str:
+    after = edited(lambda: plans.set_to(trainer.updater.plan, trainer.step, command.lr, hold=command.hold))
+    _tell_plateau(trainer, request)
+    return _replan(trainer, after, "held constant" if command.hold else "set", request.id)
 
 
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
@@ -133,7 +130,7 @@ def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
         warmup_steps=command.warmup_steps,
         hyperparameters=command.hyperparameters,
     )
-    after = _edited(lambda: plans.rescheduled(trainer.updater.plan, trainer.step, schedule, restart=command.restart))
+    after = edited(lambda: plans.rescheduled(trainer.updater.plan, trainer.step, schedule, restart=command.restart))
     return _replan(trainer, after, f"{command.name} over {num_steps} steps", cause)
 
 
@@ -149,133 +146,15 @@ def _replan(
     return summary
 
 
-def _set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str) -> str:
-    updater = trainer.updater
-    notes: list[str] = []
-    if command.name == CLIP_NAME:
-        before = "none" if updater.gradient_clip is None else f"{updater.gradient_clip:g}"
-        updater.gradient_clip = None if command.value == "none" else float(command.value)  # type: ignore[arg-type]
-    else:
-        _check_groups(command.groups, {group.name for group in updater.optimizer.groups})
-        before = _shown(updater.optimizer, command.name)
-        _check_value(updater.optimizer.name, command.name, command.value)
-        notes = updater.optimizer.set_hyperparameter(command.name, command.value, command.groups)
-        if updater.switch is not None:
-            notes += _to_shadow(updater.switch.handover, command)
-    after = _text(command.value)
-    trainer.run.publish(
-        HyperparameterChanged(
-            step=trainer.step, name=command.name, before=before, after=after, notes=tuple(notes),
-            optimizer=updater.optimizer.state(updater.gradient_clip), cause=cause,
-        )
-    )  # fmt: skip
-    return f"{command.name} {before} → {after}"
-
-
-def _to_shadow(handover: Handover, command: SetHyperparameter) -> list[str]:
-    """A change within a hand-over goes to both, where the new optimizer has such a thing."""
-    shadow = handover.shadow
-    if not split_betas({command.name: command.value}).keys() <= shadow.hyperparameters.keys():
-        return []
-    try:
-        handover.set_hyperparameter(command.name, command.value, command.groups)
-    except UsageError as error:
-        return [f"{shadow.name} does not take it: {error.message}"]
-    return []
-
-
-def _switch(trainer: Trainer, command: SwitchOptimizer, cause: str) -> str:
-    updater, step = trainer.updater, trainer.step
-    spec = optimizer_spec(command.name)
-    values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
-    remaining = trainer.total_steps - step
-    if remaining < 2:
-        raise RefusedError("the run is at its end.")
-    if command.lr is not None and command.handover == "cold":
-        return _switch_at_once(trainer, command, values, notes, cause)
-    if command.lr is not None:
-        rate = command.lr
-        _edited(lambda: plan_with_rate(updater.plan, step, rate, command.ramp_steps))
-    num_steps = 1 if command.handover == "cold" else handover_steps(command.name, values, remaining)
-    from_name = updater.optimizer.name
-    handover = Handover(updater.optimizer, command.name, values, command.handover, num_steps)
-    updater.begin(Switch(handover, command.name, step, cause, command.ramp_steps, command.lr, notes))
-    trainer.run.publish(
-        HandoverStarted(
-            step=step, num_steps=num_steps, from_name=from_name, to_name=command.name,
-            extra_memory_bytes=shadow_memory_bytes(updater.optimizer, spec), cause=cause,
-        )
-    )  # fmt: skip
-    return f"{from_name} → {command.name}: switching in {num_steps} step{'s' if num_steps > 1 else ''}"
-
-
-def _switch_at_once(
-    trainer: Trainer, command: SwitchOptimizer, values: dict[str, Value], notes: tuple[str, ...], cause: str
-) -> str:
-    updater, step = trainer.updater, trainer.step
-    rate = command.lr or 0.0
-    old = updater.optimizer
-    new = OptimizerSet(command.name, old.groups, values, old.matrix_names)
-    plan = _edited(lambda: plan_with_rate(updater.plan, step, rate, command.ramp_steps))
-    updater.cancel(step, f"a switch to {command.name} was asked", cause)
-    switch = Switch(
-        Handover(old, command.name, values, "cold", 1), command.name, step, cause, command.ramp_steps, rate, notes
-    )
-    updater.take_over(new, plan, switch, step, "explicit", float("nan"))
-    return f"{old.name} → {command.name} at {rate:.2g}, with empty state"
-
-
-def _preview(trainer: Trainer, command: PreviewSwitch, cause: str) -> str:
-    if trainer.last_batch is None:
-        raise RefusedError("not available yet: no step has been taken.", hint="step_once, then ask again.")
-    rates = trainer.updater.rates(trainer.step)
-    if not all(rate > 0.0 for rate in rates.values()):
-        raise RefusedError("the learning rate is 0 here: there is no update to compare with.")
-    preview = preview_switch(
-        command, trainer.task, trainer.updater.optimizer, trainer.last_batch, rates,
-        step=trainer.step, remaining=trainer.total_steps - trainer.step, cause=cause,
-    )  # fmt: skip
-    trainer.run.publish(preview)
-    return f"first update ×{preview.cold_ratio:.3g} if taken cold at this rate; hand-over keeps it at ×1"
+def _tell_plateau(trainer: Trainer, request: Request) -> None:
+    """A rate changed by hand is a decay that the plateau's own count must know of."""
+    if request.actor != "auto":
+        trainer.automatic.rate_changed_by_hand(trainer.updater.schedule(trainer.step))
 
 
 def _evaluate(trainer: Trainer, cause: str) -> str:
     found = trainer.evaluate(cause)
     return ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
-
-
-def _edited(edit: Callable[[], LearningRatePlan]) -> LearningRatePlan:
-    try:
-        return edit()
-    except plans.PlanEditError as error:
-        raise RefusedError(str(error)) from None
-
-
-def _check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:
-    for name in asked or ():
-        if name not in set(known):
-            raise UnknownNameError("parameter group", name, known)
-
-
-def _check_value(optimizer: str, name: str, value: Value) -> None:
-    spec = optimizer_spec(optimizer).by_name
-    if name in spec and (problem := spec[name].problem_with(value)):
-        raise RefusedError(f"{name} = {_text(value)} {problem}.")
-    if name == "betas":
-        for key, item in zip(("beta1", "beta2"), value if isinstance(value, list) else (), strict=False):
-            _check_value(optimizer, key, item)
-
-
-def _shown(optimizer: OptimizerSet, name: str) -> str:
-    if name == "betas" and "beta1" in optimizer.hyperparameters:
-        return f"[{_text(optimizer.hyperparameters['beta1'])}, {_text(optimizer.hyperparameters['beta2'])}]"
-    return _text(optimizer.hyperparameters.get(name, "none"))
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _pace_text(pace: float | None) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Request
+from tuitrain.protocol.commands import Command, Request
 from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
 from tuitrain.training.pace import Pace
 from tuitrain.training.run import Run
@@ -35,11 +35,14 @@ class Control:
     def __init__(self, run: Run, session: str, moments: Sequence[tuple[int, Request]], pace: Pace) -> None:
         self.pace = pace
         self.stopping: Literal["", "stop", "abort"] = ""
+        self.stopped_because = ""
+        """Why the run itself stopped; empty where somebody asked."""
         self._run = run
         self._session = session
         self._moments = deque(moments)
         self._inbox: deque[Request] = deque()
         self._wake = threading.Event()
+        self._num_decided = 0
         self._is_paused = False
         self._steps_until_pause: int | None = None
 
@@ -57,6 +60,15 @@ class Control:
         )
         self._inbox.append(request)
         self._wake.set()
+
+    def decide(self, step: int, command: Command) -> None:
+        """The run itself asks for something: answered at the next safe point, and recorded like a person's."""
+        self._num_decided += 1
+        request = Request(
+            id=f"auto-{self._num_decided:06d}", session=self._session, actor="auto", time=0.0, command=command
+        )
+        self._run.publish(CommandQueued(step=step, command=request.id, request=command, actor="auto"))
+        self._inbox.append(request)
 
     def at_safe_point(self, step: int, apply: Apply) -> None:
         """Answer everything asked so far; return when the next step may be taken, or when the run shall stop."""

@@ -28,14 +28,14 @@ def end_run(trainer: Trainer) -> RunEnded:
     reason: Reason = "finished"
     if trainer.control.stopping:
         reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
-    message = ""
+    message = trainer.control.stopped_because if reason == "stopped" else ""
     if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
         reason, message = "failed", "the loss or its gradient was not finite"
     if reason != "aborted":
         if not trainer.evaluator.is_fresh(trainer.step):
             trainer.evaluate()
         unsaved = _save(trainer)
-        if unsaved and not message:
+        if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"
     trainer.control.refuse_the_rest(trainer.step, "the run has ended")
     progress = trainer.run.progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -68,8 +69,14 @@ class Evaluator:
         """Whether the model as it is has been evaluated."""
         return self._last_step == step
 
-    def evaluate(self, step: int, cause: str = "") -> EvalFinished:
-        """Evaluate now; the run is not changed."""
+    def evaluate(self, step: int, cause: str = "", further: Mapping[str, float] | None = None) -> EvalFinished:
+        """Evaluate now; the run is not changed.
+
+        Args:
+            step: finished steps.
+            cause: id of the command, if somebody asked.
+            further: metrics that were measured besides.
+        """
         began = time.monotonic()
         task = self._task
         with torch.no_grad(), random_state_kept(task.validation.x.device), evaluating(task.model):
@@ -78,6 +85,7 @@ class Evaluator:
                 "eval": self._metrics(task.validation.head(self._num_samples)),
             }
         metrics = {f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()}
+        metrics.update(further or {})
         self._last_time = time.monotonic()
         self._last_step = step
         return EvalFinished(

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from tuitrain.protocol.plan import Value
-from tuitrain.techniques.build.optimizers import Named, OptimizerSet, ParameterGroup, Part
-from tuitrain.techniques.optimizers import OptimizerSpec, optimizer_spec
+from tuitrain.techniques.build.groups import Named, ParameterGroup
+from tuitrain.techniques.build.optimizers import OptimizerSet, Part
+from tuitrain.techniques.optimizer_spec import OptimizerSpec
+from tuitrain.techniques.optimizers import optimizer_spec
 
 _LONGEST = 50
 _SHORTEST = 5

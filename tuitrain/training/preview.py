@@ -12,7 +12,8 @@ from torch import Tensor
 from tuitrain.protocol.commands import PreviewSwitch
 from tuitrain.protocol.events import SwitchPreviewed
 from tuitrain.tasks.build.task import Task
-from tuitrain.techniques.build.optimizers import OptimizerSet, ParameterGroup
+from tuitrain.techniques.build.groups import ParameterGroup
+from tuitrain.techniques.build.optimizers import OptimizerSet
 from tuitrain.techniques.optimizers import optimizer_spec
 from tuitrain.training.handover import carried_over, handover_steps, shadow_memory_bytes
 from tuitrain.training.untouched import buffers_kept, random_state_kept

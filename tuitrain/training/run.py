@@ -26,7 +26,12 @@ METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name="train/accuracy", better="higher", description="accuracy on the same part"),
     MetricInfo(name="eval/loss", better="lower", description="loss in eval mode on the validation data"),
     MetricInfo(name="eval/accuracy", better="higher", description="accuracy on the validation data"),
+    MetricInfo(name="train/mse", better="lower", description="mean squared error on that part of the training data"),
+    MetricInfo(name="eval/mse", better="lower", description="mean squared error on the validation data"),
+    MetricInfo(name="weights/norm", description="L2 norm of all weights, biases and norms left out"),
+    MetricInfo(name="weights/near_zero", description="share of them that is smaller than 0.001"),
 )
+_UNJUDGED = frozenset(metric.name for metric in METRICS if metric.better == "neither")
 _HIGHER = frozenset(metric.name for metric in METRICS if metric.better == "higher")
 
 
@@ -47,6 +52,8 @@ class Progress:
         self.last = {**self.last, **metrics}
         best = dict(self.best)
         for name, value in metrics.items():
+            if name in _UNJUDGED:
+                continue
             before = best.get(name)
             is_finite = value - value == 0.0
             if is_finite and (before is None or (value > before if name in _HIGHER else value < before)):

@@ -6,29 +6,46 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
+from tuitrain.preset.dataset import dataset_of
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
 from tuitrain.protocol.events import LearningRatePlanned, RunStarted, StageEntered
 from tuitrain.protocol.plan import Schedule, Value
+from tuitrain.tasks.build.data import Split
+from tuitrain.tasks.build.models import ModelOptions
 from tuitrain.tasks.build.task import Task, TaskOptions, build_task
-from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices, parameter_groups
+from tuitrain.tasks.tables import DatasetSpec, model_spec
+from tuitrain.techniques.build.augmentation import Augmentation
+from tuitrain.techniques.build.groups import parameter_groups
+from tuitrain.techniques.build.lookahead import Lookahead
+from tuitrain.techniques.build.losses import Criterion, balanced_weights
+from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
+from tuitrain.techniques.losses import loss_spec
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.plan import first_plan
+from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.techniques.schedules import schedule_spec
 from tuitrain.training.batches import Batches
 from tuitrain.training.control import Control
 from tuitrain.training.devices import choose_device, choose_threads
 from tuitrain.training.evaluation import EvalCadence, Evaluator
+from tuitrain.training.gradients import Gradients
+from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import NonfiniteGuard
 from tuitrain.training.probes import GradientNormProbe
+from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Run
 from tuitrain.training.staging import Staging
 from tuitrain.training.trainer import Trainer
 from tuitrain.training.updating import Updater
 
 _DEFAULT_EPOCHS = 10.0
+_NORM_SHARE = 0.6
+"""Of the telemetry budget; the rest is for the layers."""
 
 
 def build_trainer(
@@ -61,7 +78,8 @@ def build_trainer(
     device = choose_device(preset.train.device)
     torch.manual_seed(preset.train.seed)
     run.publish(StageEntered(stage=f"loading {preset.task.dataset}"))
-    task = build_task(_task_options(preset, data_folder), device)
+    dataset = dataset_of(preset)
+    task = _task(preset, dataset, device, data_folder)
     num_parameters = sum(parameter.numel() for parameter in task.model.parameters())
     threads = choose_threads(preset.train.torch_threads, num_parameters, device)
     torch.set_num_threads(threads)
@@ -74,15 +92,24 @@ def build_trainer(
     optimizer = _optimizer(preset, task)
     rate = preset.optimizer.lr or optimizer_spec(preset.optimizer.name).learning_rate
     plan = first_plan(
-        _schedule(preset, total_steps, batches.steps_per_epoch), {group.name: rate for group in optimizer.groups}
+        _schedule(preset, total_steps, batches.steps_per_epoch),
+        {group.name: rate * group.rate for group in optimizer.groups},
     )
+    regularizers = preset.regularize.values
+    clip = float(regularizers[CLIP_NAME]) or None  # type: ignore[arg-type]
+    updater = Updater(optimizer, plan, clip, run.publish, _lookahead(preset, task))
+    regularization = Regularization(task, regularizers, _impossible(preset, dataset))
+    budget = preset.train.telemetry_budget
     trainer = Trainer(
         run=run,
         task=task,
         batches=batches,
-        updater=Updater(optimizer, plan, preset.regularize.gradient_clip, run.publish),
+        updater=updater,
+        gradients=Gradients(task, regularization, updater),
+        regularization=regularization,
         evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps),
-        probe=GradientNormProbe(preset.train.telemetry_budget),
+        probe=GradientNormProbe(budget * _NORM_SHARE),
+        layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, run.publish),
         guard=NonfiniteGuard(task.model, device),
         staging=Staging(run.recorder, device),
         control=control,
@@ -94,23 +121,71 @@ def build_trainer(
     return trainer
 
 
-def _task_options(preset: Preset, data_folder: Path) -> TaskOptions:
-    task, regularize = preset.task, preset.regularize
-    return TaskOptions(
-        dataset=task.dataset, model=task.model, hidden=tuple(task.hidden), channels=tuple(task.channels),
-        activation=task.activation, init=task.init, batch_norm=task.batch_norm, preprocess=task.preprocess,
-        num_train=task.num_train, data_seed=task.data_seed,
-        data_folder=Path(task.data_folder) if task.data_folder else data_folder,
-        dropout=regularize.dropout, label_smoothing=regularize.label_smoothing, shift=regularize.shift,
+def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folder: Path) -> Task:
+    """Data, model, loss and augmentation as the preset names them."""
+    section, strengths = preset.task, preset.regularize.values
+    loss = loss_spec(loss_name(preset, dataset))
+    num_classes = dataset.num_outputs if dataset.kind == "classification" else 0
+    values = {spec.name: float(spec.default) for spec in loss.hyperparameters}  # type: ignore[arg-type]
+    values.update(loss_values(preset))
+
+    def criterion_for(train: Split) -> Criterion:
+        weights: Tensor | None = None
+        if section.class_weights == "balanced":
+            weights = balanced_weights(train.y, num_classes)
+        elif isinstance(section.class_weights, list):
+            weights = torch.tensor(section.class_weights, device=device)
+        criterion = Criterion(loss.name, values, num_classes, weights)
+        criterion.label_smoothing = _number(strengths["label_smoothing"])
+        return criterion
+
+    options = TaskOptions(
+        model=ModelOptions(
+            name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
+            activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
+            dropout_kind=section.dropout_kind, dropout=_number(strengths["dropout"]),
+            dropconnect=_number(strengths["dropconnect"]), stochastic_depth=_number(strengths["stochastic_depth"]),
+        ),
+        outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
+        label_noise=section.label_noise, data_seed=section.data_seed,
+        data_folder=Path(section.data_folder) if section.data_folder else data_folder,
     )  # fmt: skip
+    return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
+    """Regularizers that cannot act on this task, with why."""
+    model, loss = model_spec(preset.task.model), loss_spec(loss_name(preset, dataset))
+    hidden = len(preset.task.hidden)
+    found = {
+        name: regularizer_problem(spec, dataset=dataset, model=model, hidden=hidden, loss=loss)
+        for name, spec in REGULARIZERS.items()
+    }
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def _lookahead(preset: Preset, task: Task) -> Lookahead | None:
+    section = preset.optimizer
+    if not section.lookahead_steps:
+        return None
+    parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+    return Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha)
 
 
 def _optimizer(preset: Preset, task: Task) -> OptimizerSet:
-    values: dict[str, Value] = split_betas(preset.optimizer.further)
-    if preset.regularize.weight_decay is not None:
-        values["weight_decay"] = preset.regularize.weight_decay
-    groups = parameter_groups(task.model, decay_only_weights=preset.optimizer.decay_only_weights)
-    return OptimizerSet(preset.optimizer.name, groups, values, hidden_matrices(task.model))
+    section = preset.optimizer
+    values: dict[str, Value] = split_betas(section.further)
+    decay = preset.regularize.values.get("weight_decay")
+    if decay is not None:
+        values["weight_decay"] = decay
+    groups = parameter_groups(
+        task.model, decay_only_weights=section.decay_only_weights, layer_decay=section.layer_decay
+    )
+    return OptimizerSet(section.name, groups, values, hidden_matrices(task.model))
 
 
 def _schedule(preset: Preset, total_steps: int, steps_per_epoch: int) -> Schedule:
@@ -143,6 +218,15 @@ def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: in
     return Evaluator(task, cadence, section.batch_size, section.max_batches)
 
 
+def _optimizers(trainer: Trainer) -> tuple[str, ...]:
+    """Names that the run can switch to."""
+    has_matrices = bool(trainer.updater.optimizer.matrix_names)
+    is_possible = {
+        "muon": has_matrices, "lbfgs": trainer.batches.is_full and len(trainer.updater.optimizer.groups) == 1,
+    }  # fmt: skip
+    return tuple(name for name in OPTIMIZERS if is_possible.get(name, True))
+
+
 def _describe(
     trainer: Trainer,
     preset: Preset,
@@ -161,13 +245,13 @@ def _describe(
             run=run_id, session=session, title=preset.title, total_steps=trainer.total_steps,
             steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=batch_size, num_train=len(task.train),
             num_validation=len(task.validation), seed=preset.train.seed, device=str(device), torch_threads=threads,
-            num_parameters=num_parameters,
+            num_parameters=num_parameters, loss=task.criterion.name, regularizers=trainer.regularization.values,
             metrics=tuple(info for info in METRICS if is_classified or "accuracy" not in info.name),
             layers=tuple(
                 LayerInfo(name=name, shape=tuple(parameter.shape)) for name, parameter in task.model.named_parameters()
             ),
             optimizer=updater.optimizer.state(updater.gradient_clip),
-            optimizers=tuple(OPTIMIZERS if updater.optimizer.matrix_names else (n for n in OPTIMIZERS if n != "muon")),
+            optimizers=_optimizers(trainer),
             commands=tuple(CommandInfo(name=name) for name in COMMANDS),
             max_steps_per_second=preset.train.max_steps_per_second,
         )

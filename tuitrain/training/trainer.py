@@ -7,7 +7,8 @@ do at the safe point, and leaves facts and measurements for the pump.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +17,17 @@ from torch import Tensor
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import CadenceChanged, EvalFinished, RunEnded
 from tuitrain.tasks.build.task import Task
+from tuitrain.training.automatic import Automatic
 from tuitrain.training.batches import Batches
 from tuitrain.training.commands import apply_command
 from tuitrain.training.control import Control
 from tuitrain.training.ending import end_run
 from tuitrain.training.evaluation import Evaluator
+from tuitrain.training.gradients import Gradients
+from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Kind, NonfiniteGuard, alarm
 from tuitrain.training.probes import GradientNormProbe
+from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import GRADIENT_NORM, LEARNING_RATE, LOSS, Run
 from tuitrain.training.staging import Staging
 from tuitrain.training.updating import Updater
@@ -36,14 +41,18 @@ class Trainer:
     task: Task
     batches: Batches
     updater: Updater
+    gradients: Gradients
+    regularization: Regularization
     evaluator: Evaluator
     probe: GradientNormProbe
+    layers: LayerProbe
     guard: NonfiniteGuard
     staging: Staging
     control: Control
     total_steps: int
     checkpoint_folder: Path | None
     on_nonfinite: Literal["pause", "stop", "continue"]
+    automatic: Automatic = field(default_factory=Automatic)
     step: int = 0
     last_batch: tuple[Tensor, Tensor] | None = None
 
@@ -62,20 +71,24 @@ class Trainer:
         return end_run(self)
 
     def evaluate(self, cause: str = "") -> EvalFinished:
-        """Evaluate the model as it is, and say the result."""
+        """Evaluate the weights that count, say the result, and let the run decide on it."""
         self.staging.flush()
-        found = self.evaluator.evaluate(self.step, cause)
+        with self.updater.optimizer.evaluated_weights():
+            found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
         self.run.publish(found)
+        if not cause and self.step < self.total_steps:
+            schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
+            for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
+                self.control.decide(self.step, command)
         return found
 
     def _take_step(self) -> None:
         began = time.perf_counter()
-        x, y = self.batches.next()
-        self.last_batch = (x, y)
-
-        loss = self.task.training_loss(self.task.model(x), y)
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = self.updater.gradients()
+        batch = self.last_batch = self.batches.next()
+        is_looking = self.layers.is_due(self.step + 1)
+        with self.layers.watching() if is_looking else nullcontext():
+            loss = self.gradients.of(batch)
+        gradients = self.gradients.finish(batch)
 
         # The norm before clipping; with clipping on it is needed at every step, otherwise the budget decides.
         norm: Tensor | None = None
@@ -83,9 +96,13 @@ class Trainer:
             norm = self.probe.measure(gradients)
 
         problem = self.guard.problem(loss, gradients)
+        if is_looking:
+            self.layers.before_update()
         if problem is None:
-            self.updater.update(self.step, norm)
+            self.updater.update(self.step, norm, self.gradients.closure(batch, loss))
             self.guard.is_in_trouble = False
+        if is_looking:
+            self.layers.after_update(self.step + 1)
         self.updater.optimizer.zero_grad()
 
         rate = next(iter(self.updater.rates(self.step).values()))
@@ -107,7 +124,8 @@ class Trainer:
 
     def _note_cost(self, step_seconds: float) -> None:
         stride = self.probe.note_step(step_seconds)
-        self.run.progress.watching_share = self.probe.share
+        self.layers.poll()
+        self.run.progress.watching_share = self.probe.share + self.layers.share
         if stride is not None:
             reason = f"it costs {self.probe.share * stride * 100.0:.1f} % of a step"
             self.run.publish(CadenceChanged(step=self.step, metric=GRADIENT_NORM, stride=stride, reason=reason))

@@ -16,9 +16,11 @@ from tuitrain.protocol.events import (
     OptimizerSwitched,
     UpdateMeasured,
 )
-from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.optimizers import OptimizerSet
+from tuitrain.techniques.build.own_optimizers import Closure
 from tuitrain.training.handover import Handover
 
 
@@ -43,6 +45,7 @@ class Updater:
         plan: the learning-rate plan.
         gradient_clip: largest global gradient norm; None means no clipping.
         publish: takes the facts of a switch.
+        lookahead: slow weights behind whatever optimizer is at work; None for none.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Updater:
         plan: LearningRatePlan,
         gradient_clip: float | None,
         publish: Callable[[Event], None],
+        lookahead: Lookahead | None = None,
     ) -> None:
+        self.lookahead = lookahead
         self.optimizer = optimizer
         self.plan = plan
         self.gradient_clip = gradient_clip
@@ -59,36 +64,44 @@ class Updater:
         self._publish = publish
         self._to_measure: tuple[Handover, float, str] | None = None
 
-    def gradients(self) -> list[Tensor]:
-        """The gradients that the next update will use."""
-        return [
-            tensor.grad for group in self.optimizer.groups for _, tensor in group.parameters if tensor.grad is not None
-        ]
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All that is trained."""
+        return [tensor for group in self.optimizer.groups for _, tensor in group.parameters]
+
+    def schedule(self, step: int) -> Schedule:
+        """The schedule that rules step `step` + 1."""
+        return plans.segment_at(self.plan, step).schedule
 
     def rates(self, step: int) -> dict[str, float]:
         """The learning rate of each logical group for step `step` + 1."""
         return plans.learning_rates(self.plan, step)
 
-    def update(self, step: int, norm: Tensor | None) -> None:
+    def update(self, step: int, norm: Tensor | None, closure: Closure | None = None) -> None:
         """Take step `step` + 1 from the gradients as they are.
 
         Args:
             step: finished steps.
             norm: global gradient norm; needed where `gradient_clip` is set.
+            closure: for an optimizer that evaluates the loss several times a step.
         """
         rates = self.rates(step)
         self.optimizer.write_rates(rates)
+        momentum = plans.momentum(self.plan, step)
+        if momentum is not None:
+            self.optimizer.write_momentum(momentum)
         if self.gradient_clip is not None and norm is not None:
-            tensors = [tensor for group in self.optimizer.groups for _, tensor in group.parameters]
-            torch.nn.utils.clip_grads_with_norm_(tensors, self.gradient_clip, norm)
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.gradient_clip, norm)
         if self.switch is None:
-            self._plain_step(step)
-            return
-        handover = self.switch.handover
-        handover.observe_gradients()
-        self._plain_step(step)
-        handover.observe_update(rates)
-        if handover.is_complete:
+            self._plain_step(step, closure)
+        else:
+            handover = self.switch.handover
+            handover.observe_gradients()
+            self._plain_step(step, closure)
+            handover.observe_update(rates)
+        if self.lookahead is not None:
+            self.lookahead.after_step()
+        if self.switch is not None and self.switch.handover.is_complete:
             self._complete(self.switch, step + 1)
 
     def begin(self, switch: Switch) -> None:
@@ -103,14 +116,9 @@ class Updater:
             self.switch = None
 
     def take_over(
-        self,
-        new: OptimizerSet,
-        plan: LearningRatePlan,
-        switch: Switch,
-        step: int,
-        handover: Literal["match", "cold", "explicit"],
-        expected_ratio: float,
-    ) -> None:
+        self, new: OptimizerSet, plan: LearningRatePlan, step: int, *, asked_step: int,
+        handover: Literal["match", "cold", "explicit"], expected_ratio: float, notes: tuple[str, ...], cause: str,
+    ) -> None:  # fmt: skip
         """Put another optimizer to work from step `step` + 1, and say so."""
         from_name = self.optimizer.name
         self.optimizer, self.plan, self.switch = new, plan, None
@@ -118,25 +126,22 @@ class Updater:
         self._to_measure = None
         self._publish(
             OptimizerSwitched(
-                step=step, asked_step=switch.asked_step, from_name=from_name, to_name=new.name, handover=handover,
-                expected_ratio=expected_ratio, optimizer=new.state(self.gradient_clip), notes=switch.notes,
-                cause=switch.cause,
+                step=step, asked_step=asked_step, from_name=from_name, to_name=new.name, handover=handover,
+                expected_ratio=expected_ratio, optimizer=new.state(self.gradient_clip), notes=notes, cause=cause,
             )
         )  # fmt: skip
         self._publish(
-            LearningRatePlanned(
-                step=step, plan=plan, summary=f"{new.name} takes over at {first:.2g}", cause=switch.cause
-            )
+            LearningRatePlanned(step=step, plan=plan, summary=f"{new.name} takes over at {first:.2g}", cause=cause)
         )
 
-    def _plain_step(self, step: int) -> None:
+    def _plain_step(self, step: int, closure: Closure | None) -> None:
         if self._to_measure is None:
-            self.optimizer.step()
+            self.optimizer.step(closure)
             return
         handover, before, cause = self._to_measure
         self._to_measure = None
         handover.remember_weights()
-        self.optimizer.step()
+        self.optimizer.step(closure)
         ratio = handover.moved_since() / before if before > 0.0 else float("nan")
         self._publish(UpdateMeasured(step=step + 1, ratio=ratio, cause=cause))
 
@@ -164,7 +169,10 @@ class Updater:
                 self.cancel(step, str(error), switch.cause)
                 return
             kind, expected = "explicit", float("nan")
-        self.take_over(new, plan, switch, step, kind, expected)
+        self.take_over(
+            new, plan, step, asked_step=switch.asked_step, handover=kind, expected_ratio=expected, notes=switch.notes,
+            cause=switch.cause,
+        )  # fmt: skip
         self._to_measure = (handover, handover.last_update_norm(), switch.cause)
 
 

@@ -24,8 +24,9 @@ from tuitrain.protocol.describe import parse_command
 from tuitrain.protocol.events import SwitchPreviewed
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
-from tuitrain.techniques.checking import CLIP_NAME, check_command
+from tuitrain.techniques.checking import check_command
 from tuitrain.techniques.optimizers import OPTIMIZERS
+from tuitrain.techniques.regularizers import CLIP_NAME
 from tuitrain.techniques.schedules import SCHEDULES
 from tuitrain.ui import text
 

@@ -20,6 +20,7 @@ from tuitrain.tasks.tables import DatasetSpec
 _EMBEDDED = {"mnist-5k": "mnist5k.npz", "digits": "digits.npz"}
 _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line": synthetic.line,
+    "line-outliers": synthetic.line_outliers,
     "spiral": synthetic.spiral,
     "lab-wave": synthetic.lab_wave,
 }
@@ -53,6 +54,7 @@ def load_dataset(
     *,
     preprocess: str,
     num_train: int | None,
+    label_noise: float,
     data_seed: int,
     data_folder: Path,
     device: torch.device,
@@ -61,8 +63,9 @@ def load_dataset(
 
     Args:
         spec: which one.
-        preprocess: "standardize", "scale" or "raw".
+        preprocess: a name of `tasks.tables.PREPROCESSINGS`.
         num_train: use only the first so many training samples; None means all.
+        label_noise: share of the training labels that are drawn again at random, 0 to 1.
         data_seed: seed of synthetic data.
         data_folder: where torchvision keeps its files.
         device: where the tensors shall live.
@@ -73,6 +76,8 @@ def load_dataset(
     arrays = _arrays(spec, data_seed, data_folder)
     if num_train is not None:
         arrays = arrays._replace(train_x=arrays.train_x[:num_train], train_y=arrays.train_y[:num_train])
+    if label_noise:
+        arrays = arrays._replace(train_y=_redrawn(arrays.train_y, spec.num_outputs, label_noise, data_seed))
     train_x, validation_x = _preprocessed(arrays, preprocess, is_image=spec.is_image)
     return Dataset(
         Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
@@ -115,6 +120,15 @@ def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
     return Arrays(x[train], y[train], x[validation], y[validation])
 
 
+def _redrawn(labels: NDArray[np.generic], num_classes: int, share: float, seed: int) -> NDArray[np.generic]:
+    """Labels of which a share is drawn again, uniformly over all classes: some of them hit the right one."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(labels))[: round(share * len(labels))]
+    noisy = labels.copy()
+    noisy[chosen] = rng.integers(0, num_classes, len(chosen)).astype(labels.dtype)
+    return noisy
+
+
 def _preprocessed(
     arrays: Arrays, preprocess: str, *, is_image: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -125,13 +139,35 @@ def _preprocessed(
     if preprocess == "scale":
         low, high = float(train_x.min()), float(train_x.max())
         return (train_x - low) / (high - low), (validation_x - low) / (high - low)
+    if preprocess == "whiten":
+        return _whitened(train_x, validation_x)
     axes: tuple[int, ...] = (0,)
     if is_image:
         axes = (0, 2, 3) if train_x.ndim == 4 else (0, 1, 2)
     mean = train_x.mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
+    if preprocess == "center":
+        return train_x - mean, validation_x - mean
     deviation = train_x.std(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
     deviation[deviation == 0.0] = 1.0
     return (train_x - mean) / deviation, (validation_x - mean) / deviation
+
+
+def _whitened(
+    train_x: NDArray[np.float32], validation_x: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both sides turned into the principal axes of the training side, each with variance 1 (PCA whitening).
+
+    Axes with next to no variance would be blown up to pure noise: 1 % of the mean variance is added to all.
+    The shape stays, but a place in it is an axis, no pixel.
+    """
+    flat, other = (side.reshape(len(side), -1).astype(np.float64) for side in (train_x, validation_x))
+    mean = flat.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(flat - mean, rowvar=False).reshape(flat.shape[1], flat.shape[1]))
+    scale = axes / np.sqrt(np.maximum(values, 0.0) + 0.01 * max(values.mean(), 1e-12))
+    return (
+        ((flat - mean) @ scale).astype(np.float32).reshape(train_x.shape),
+        ((other - mean) @ scale).astype(np.float32).reshape(validation_x.shape),
+    )
 
 
 def _inputs(values: NDArray[np.float32], spec: DatasetSpec, device: torch.device) -> Tensor:

@@ -5,121 +5,178 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
-from tuitrain.tasks.tables import DatasetSpec
+from tuitrain.tasks.build.initialization import initialise
+from tuitrain.tasks.build.layers import ACTIVATION_MODULES, DROPOUTS, AffineMap, dropout_module, norm_module
+from tuitrain.tasks.build.residual import Block, add_blocks
+from tuitrain.tasks.tables import DatasetSpec, model_spec
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "leaky-relu": nn.LeakyReLU,
-    "identity": nn.Identity,
-}
+_SMALL_PICTURE = 64
 
 
-def build_model(
-    name: str,
-    dataset: DatasetSpec,
-    *,
-    hidden: Sequence[int],
-    channels: Sequence[int],
-    activation: str,
-    init: str,
-    batch_norm: bool,
-    dropout: float,
-) -> nn.Module:
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What a preset says about its model."""
+
+    name: str
+    """A name of `tasks.tables.MODELS`."""
+    hidden: tuple[int, ...] = (256,)
+    """Widths of the affine hidden layers; in a CNN those between the convolutions and the outputs; of a network of
+    any depth the first is its width."""
+    channels: tuple[int, ...] = (8, 16)
+    """Channels of a CNN's convolutions; of a residual CNN the first is its width."""
+    depth: int = 8
+    """Hidden layers of a network of any depth, an even number."""
+    activation: str = "relu"
+    init: str = "he"
+    init_std: float = 0.01
+    norm: str = "none"
+    dropout_kind: str = "standard"
+    dropout: float = 0.0
+    dropconnect: float = 0.0
+    stochastic_depth: float = 0.0
+
+
+def build_model(options: ModelOptions, dataset: DatasetSpec, num_outputs: int, batch: Tensor) -> nn.Module:
     """A model for a dataset, initialised from torch's global random state.
 
     Args:
-        name: a name of `tasks.tables.MODELS`.
-        dataset: gives the shape of the input and the number of outputs.
-        hidden: widths of the affine hidden layers; in a CNN those between the convolutions and the outputs.
-        channels: channels of a CNN's convolutions.
-        activation: a name of `tasks.tables.ACTIVATIONS`.
-        init: "he", "xavier" or "torch" (torch's own default).
-        batch_norm: whether each hidden layer is normalised before its activation.
-        dropout: share of hidden activations dropped in training, 0 to below 1.
+        options: what the preset says.
+        dataset: gives the shape of the input.
+        num_outputs: values that it gives for a sample.
+        batch: (n, *input_shape) of the training data, for initialisations that look at it.
     """
-    if name == "cnn":
-        model = _cnn(dataset, channels, hidden, activation, batch_norm=batch_norm, dropout=dropout)
+    spec = model_spec(options.name)
+    if spec.source == "torchvision":
+        return _torchvision_model(options.name, dataset, num_outputs)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if spec.is_deep:
+        _add_deep(layers, options, dataset, num_outputs)
+    elif options.name == "cnn":
+        features = _add_convolutions(layers, options, dataset)
+        if not options.hidden:
+            layers["drop_1"] = dropout_module(options.dropout_kind, options.dropout)
+        _add_affine(layers, features, options.hidden, num_outputs, options)
     else:
-        widths = () if name == "linear" else tuple(hidden)
-        model = _mlp(dataset, widths, activation, batch_norm=batch_norm, dropout=dropout)
-    _initialise(model, init)
+        layers["flatten"] = nn.Flatten()
+        widths = () if options.name == "linear" else options.hidden
+        _add_affine(layers, math.prod(dataset.input_shape), widths, num_outputs, options)
+    model = nn.Sequential(layers)
+    set_stochastic(model, "dropconnect", options.dropconnect)
+    initialise(model, options.init, options.init_std, batch)
+    blocks = [module for module in model if isinstance(module, Block)]
+    for block in blocks:
+        block.tame(len(blocks))
     return model
 
 
-def _mlp(
-    dataset: DatasetSpec, hidden: Sequence[int], activation: str, *, batch_norm: bool, dropout: float
-) -> nn.Module:
-    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    width = math.prod(dataset.input_shape)
-    _add_affine(layers, width, hidden, dataset.num_outputs, activation, batch_norm=batch_norm, dropout=dropout)
-    return nn.Sequential(layers)
+def set_stochastic(model: nn.Module, name: str, value: float) -> int:
+    """Change how much is dropped, in every module that drops it.
+
+    Args:
+        model: built here.
+        name: "dropout", "dropconnect" or "stochastic_depth".
+        value: 0 to below 1.
+
+    Returns:
+        The number of modules changed.
+    """
+    changed = 0
+    for module in model.modules():
+        if name == "dropout" and isinstance(module, DROPOUTS):
+            module.p = value
+        elif name == "dropconnect" and isinstance(module, AffineMap):
+            module.dropconnect = value
+        elif name == "stochastic_depth" and isinstance(module, Block) and module.has_skip:
+            module.set_stochastic_depth(value)
+        else:
+            continue
+        changed += 1
+    return changed
 
 
-def _cnn(
-    dataset: DatasetSpec,
-    channels: Sequence[int],
-    hidden: Sequence[int],
-    activation: str,
-    *,
-    batch_norm: bool,
-    dropout: float,
-) -> nn.Module:
-    """Each 3×3 convolution is followed by 2×2 max pooling while the picture is at least 2 pixels wide."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
+def _add_affine(
+    layers: OrderedDict[str, nn.Module], width: int, hidden: Sequence[int], num_outputs: int, options: ModelOptions
+) -> None:
+    """Append hidden layers of the given widths and the last affine map."""
+    activation = "identity" if options.name == "deep-linear" else options.activation
+    for number, next_width in enumerate(hidden, start=1):
+        layers[f"lin_{number}"] = AffineMap(width, next_width)
+        if options.norm != "none":
+            layers[f"norm_{number}"] = norm_module(options.norm, next_width, is_image=False)
+        layers[f"act_{number}"] = ACTIVATION_MODULES[activation]()
+        layers[f"drop_{number}"] = dropout_module(options.dropout_kind, options.dropout)
+        width = next_width
+    layers[f"lin_{len(hidden) + 1}"] = nn.Linear(width, num_outputs)
+
+
+def _add_convolutions(layers: OrderedDict[str, nn.Module], options: ModelOptions, dataset: DatasetSpec) -> int:
+    """Append 3×3 convolutions, each followed by 2×2 max pooling while the picture is at least 2 pixels wide.
+
+    Returns:
+        The number of features after them, flattened.
+    """
     depth, height, width = dataset.input_shape
-    for number, next_depth in enumerate(channels, start=1):
+    for number, next_depth in enumerate(options.channels, start=1):
         layers[f"conv_{number}"] = nn.Conv2d(depth, next_depth, kernel_size=3, padding=1)
-        if batch_norm:
-            layers[f"conv_norm_{number}"] = nn.BatchNorm2d(next_depth)
-        layers[f"conv_act_{number}"] = _ACTIVATIONS[activation]()
+        if options.norm != "none":
+            layers[f"conv_norm_{number}"] = norm_module(options.norm, next_depth, is_image=True)
+        layers[f"conv_act_{number}"] = ACTIVATION_MODULES[options.activation]()
+        if options.dropout_kind == "spatial":
+            layers[f"conv_drop_{number}"] = dropout_module("spatial", options.dropout, is_image=True)
         if min(height, width) >= 2:
             layers[f"pool_{number}"] = nn.MaxPool2d(2)
             height, width = height // 2, width // 2
         depth = next_depth
     layers["flatten"] = nn.Flatten()
-    features = depth * height * width
-    _add_affine(layers, features, hidden, dataset.num_outputs, activation, batch_norm=batch_norm, dropout=dropout)
-    return nn.Sequential(layers)
+    return depth * height * width
 
 
-def _add_affine(
-    layers: OrderedDict[str, nn.Module],
-    width: int,
-    hidden: Sequence[int],
-    num_outputs: int,
-    activation: str,
-    *,
-    batch_norm: bool,
-    dropout: float,
+def _add_deep(
+    layers: OrderedDict[str, nn.Module], options: ModelOptions, dataset: DatasetSpec, num_outputs: int
 ) -> None:
-    """Append hidden layers of the given widths and the last affine map."""
-    for number, next_width in enumerate(hidden, start=1):
-        layers[f"lin_{number}"] = nn.Linear(width, next_width)
-        if batch_norm:
-            layers[f"norm_{number}"] = nn.BatchNorm1d(next_width)
-        layers[f"act_{number}"] = _ACTIVATIONS[activation]()
-        if dropout:
-            layers[f"drop_{number}"] = nn.Dropout(dropout)
-        width = next_width
-    layers[f"lin_{len(hidden) + 1}"] = nn.Linear(width, num_outputs)
+    """A first map to the width of the network, blocks of two maps, a last map."""
+    is_image = options.name.endswith("cnn")
+    if is_image:
+        width = options.channels[0]
+        layers["conv_0"] = nn.Conv2d(dataset.input_shape[0], width, kernel_size=3, padding=1)
+    else:
+        width = options.hidden[0]
+        layers["flatten"] = nn.Flatten()
+        layers["lin_0"] = AffineMap(math.prod(dataset.input_shape), width)
+    add_blocks(
+        layers, width, max(1, options.depth // 2), is_image=is_image, has_skip=options.name.startswith("residual"),
+        activation=options.activation, norm=options.norm, dropout_kind=options.dropout_kind, dropout=options.dropout,
+        stochastic_depth=options.stochastic_depth,
+    )  # fmt: skip
+    layers["act_last"] = ACTIVATION_MODULES[options.activation]()
+    if is_image:
+        layers["pool"] = nn.AdaptiveAvgPool2d(4 if min(dataset.input_shape[1:]) >= 4 else 1)
+        layers["flatten"] = nn.Flatten()
+        width *= 16 if min(dataset.input_shape[1:]) >= 4 else 1
+    layers["lin_last"] = nn.Linear(width, num_outputs)
 
 
-def _initialise(model: nn.Module, init: str) -> None:
-    """He et al. 2015 (kaiming) or Glorot & Bengio 2010 (xavier), normal, biases zero."""
-    if init == "torch":
-        return
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            if init == "he":
-                nn.init.kaiming_normal_(module.weight)
-            else:
-                nn.init.xavier_normal_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+def _torchvision_model(name: str, dataset: DatasetSpec, num_outputs: int) -> nn.Module:
+    """A network of torchvision without pretrained weights, its first layer fitted to the pictures.
+
+    Pictures of less than 64 pixels get the stem of He et al. 2016 for CIFAR: 3×3, no stride, no pooling.
+    """
+    from torchvision.models import get_model
+
+    model: nn.Module = get_model(name, weights=None, num_classes=num_outputs)
+    channels, height, width = dataset.input_shape
+    stem = model.conv1
+    if not isinstance(stem, nn.Conv2d):
+        return model
+    is_small = min(height, width) < _SMALL_PICTURE
+    kernel, stride, padding = (3, 1, 1) if is_small else (7, 2, 3)
+    fitted = nn.Conv2d(channels, stem.out_channels, kernel, stride=stride, padding=padding, bias=False)
+    nn.init.kaiming_normal_(fitted.weight, mode="fan_out", nonlinearity="relu")
+    model.conv1 = fitted
+    if is_small:
+        model.maxpool = nn.Identity()
+    return model

@@ -6,7 +6,8 @@ One name may need two torch optimizers (Muon takes hidden 2-D weights, AdamW the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -16,19 +17,16 @@ from torch.optim import Optimizer
 from tuitrain.errors import UsageError
 from tuitrain.protocol.description import GroupState, OptimizerState
 from tuitrain.protocol.plan import Value
+from tuitrain.techniques.build.groups import Named, ParameterGroup
+from tuitrain.techniques.build.own_optimizers import (
+    AveragedSGD,
+    Closure,
+    Lion,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
+    UncorrectedAdam,
+)
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
-
-Named = tuple[str, Tensor]
-
-
-@dataclass(frozen=True)
-class ParameterGroup:
-    """A logical parameter group: what the plan, the person and the recording know by one name."""
-
-    name: str
-    parameters: tuple[Named, ...]
-    has_decay: bool = True
-    """False keeps weight decay off, as for biases and norms."""
 
 
 @dataclass
@@ -51,6 +49,13 @@ class Part:
         """Put hyper-parameters in force; the rest stays as it is."""
         self.values.update(changes)
         self.optimizer.param_groups[0].update(_torch_options(self, self.values))
+
+    def write_rate(self, rate: float) -> None:
+        """Give it the learning rate of the next step."""
+        if isinstance(self.optimizer, AveragedSGD):
+            self.optimizer.write_rate(rate)
+        else:
+            self.optimizer.param_groups[0]["lr"] = rate
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -85,16 +90,61 @@ class OptimizerSet:
         self.parts = [part for group in groups for part in self._parts_of(group)]
         if name == "muon" and not any(part.inner == "muon" for part in self.parts):
             raise UsageError("muon works on hidden 2-D weights, and this model has none.", hint='"adamw".')
+        if self.needs_closure and len(self.parts) > 1:
+            raise UsageError(
+                f"{name} works on all parameters together, and here are {len(self.parts)} groups.",
+                hint="decay_only_weights = false, layer_decay = 1.",
+            )
 
     def write_rates(self, rates: Mapping[str, float]) -> None:
         """Give every part the learning rate of its logical group for the next step."""
         for part in self.parts:
-            part.optimizer.param_groups[0]["lr"] = rates[part.group] * part.ratio
+            part.write_rate(rates[part.group] * part.ratio)
 
-    def step(self) -> None:
-        """One update of all parameters from their gradients."""
+    def write_momentum(self, momentum: float) -> None:
+        """Give every part that has one its momentum for the next step, as a one-cycle schedule does."""
         for part in self.parts:
-            part.optimizer.step()
+            name = optimizer_spec(part.inner).momentum_name
+            if name:
+                part.take({name: momentum})
+
+    def step(self, closure: Closure | None = None) -> None:
+        """One update of all parameters from their gradients.
+
+        Args:
+            closure: computes loss and gradients again; needed where the spec says so.
+        """
+        for part in self.parts:
+            part.optimizer.step(closure)  # type: ignore[arg-type, unused-ignore]
+
+    @property
+    def needs_closure(self) -> bool:
+        """Whether a step evaluates the loss several times."""
+        return optimizer_spec(self.name).needs_closure
+
+    @property
+    def ascent(self) -> float | None:
+        """How far away the gradient shall be taken (SAM's ρ); None where it is taken at the weights."""
+        value = self.hyperparameters.get("rho") if self.name == "sam" else None
+        return float(value) if isinstance(value, int | float) and value else None
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """Put the weights that shall be evaluated in place of those that are trained, and these back, bit for bit."""
+        kept: list[tuple[Tensor, Tensor]] = []
+        with torch.no_grad():
+            for part in self.parts:
+                for tensor in part.tensors:
+                    average = _average(part.optimizer, tensor)
+                    if average is not None:
+                        kept.append((tensor, tensor.detach().clone()))
+                        tensor.copy_(average)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor.copy_(before)
 
     def zero_grad(self) -> None:
         """Drop the gradients, so that a frozen parameter cannot move."""
@@ -122,7 +172,7 @@ class OptimizerSet:
         parts = [part for part in self.parts if part.group in chosen]
         for part in parts:
             after = {**part.values, **converted}
-            if self.name == "sgd" and after["nesterov"] and not after["momentum"]:
+            if self.name == "sgd" and after.get("nesterov") and not after["momentum"]:
                 raise UsageError("nesterov needs momentum.", hint="nesterov=false first.")
         notes: list[str] = []
         for part in parts:
@@ -179,17 +229,6 @@ class OptimizerSet:
         return part
 
 
-def parameter_groups(model: nn.Module, *, decay_only_weights: bool) -> list[ParameterGroup]:
-    """The logical groups of a model: all in one, or biases and norms apart from the weights."""
-    named = tuple((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
-    if not decay_only_weights:
-        return [ParameterGroup("all", named)]
-    weights = tuple(item for item in named if item[1].ndim >= 2)
-    others = tuple(item for item in named if item[1].ndim < 2)
-    groups = [ParameterGroup("weights", weights), ParameterGroup("biases and norms", others, has_decay=False)]
-    return [group for group in groups if group.parameters]
-
-
 def hidden_matrices(model: nn.Module) -> frozenset[str]:
     """Names of the 2-D weights that Muon takes: linear maps, without embeddings and without the last one."""
     linear = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
@@ -201,13 +240,30 @@ _BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
     "adagrad": torch.optim.Adagrad,
     "adadelta": torch.optim.Adadelta,
     "rmsprop": torch.optim.RMSprop,
+    "asgd": AveragedSGD,
+    "rprop": torch.optim.Rprop,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "nadam": torch.optim.NAdam,
     "radam": torch.optim.RAdam,
+    "adam-uncorrected": UncorrectedAdam,
+    "adamax": torch.optim.Adamax,
+    "adafactor": torch.optim.Adafactor,
     # This scaling gives an update the size of AdamW's, so that both parts share a rate (Liu et al. 2025).
     "muon": lambda tensors: torch.optim.Muon(tensors, adjust_lr_fn="match_rms_adamw"),
+    "lion": Lion,
+    "schedule-free-sgd": ScheduleFreeSGD,
+    "schedule-free-adamw": ScheduleFreeAdamW,
+    "sam": torch.optim.SGD,
+    "lbfgs": lambda tensors: torch.optim.LBFGS(tensors, line_search_fn="strong_wolfe"),
 }
+
+
+def _average(optimizer: Optimizer, tensor: Tensor) -> Tensor | None:
+    """What shall be evaluated in place of a parameter, where that is something else."""
+    if isinstance(optimizer, AveragedSGD | ScheduleFreeSGD | ScheduleFreeAdamW):
+        return optimizer.averaged(tensor)
+    return None
 
 
 def _torch_options(part: Part, values: Mapping[str, Value]) -> dict[str, object]:
@@ -216,22 +272,28 @@ def _torch_options(part: Part, values: Mapping[str, Value]) -> dict[str, object]
     if part.inner == "adamw" and "adamw_weight_decay" in values:
         options = {"weight_decay": values["adamw_weight_decay"]}
     if "beta1" in options:
-        options["betas"] = (options.pop("beta1"), options.pop("beta2"))
-    if not part.has_decay:
+        options["betas"] = (options.pop("beta1"), options.pop("beta2", 0.0))
+    if part.inner == "rprop":
+        options["etas"] = (options.pop("eta_minus"), options.pop("eta_plus"))
+        options["step_sizes"] = (options.pop("step_min"), options.pop("step_max"))
+    if part.inner == "adafactor":
+        options["eps"] = (None, options.pop("eps2"))
+    options.pop("rho" if part.inner == "sam" else "", None)
+    if not part.has_decay and "weight_decay" in options:
         options["weight_decay"] = 0.0
     return options
 
 
 def _described(part: Part) -> dict[str, Value]:
     """The hyper-parameters in force, by the names of our table."""
-    options = part.optimizer.param_groups[0]
-    values: dict[str, Value] = {}
-    for spec in OPTIMIZERS[part.inner].hyperparameters:
-        if spec.name in {"beta1", "beta2"}:
-            values[spec.name] = float(options["betas"][0 if spec.name == "beta1" else 1])
-        elif spec.name in options:
-            values[spec.name] = options[spec.name]
-    return values
+    spec = OPTIMIZERS[part.inner]
+    values = part.values
+    if part.inner == "adamw" and "adamw_weight_decay" in values:
+        values = spec.resolved({"weight_decay": values["adamw_weight_decay"]})
+    found = {name: values[name] for name in spec.by_name if name in values}
+    if not part.has_decay and "weight_decay" in found:
+        found["weight_decay"] = 0.0
+    return found
 
 
 def _drop_stale_buffers(part: Part, changes: Mapping[str, Value]) -> list[str]:

@@ -1,0 +1,172 @@
+"""Combinations that cannot work, each said with what to do instead. The names themselves are known good here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuitrain.preset.schema import Preset
+from tuitrain.tasks.tables import DatasetSpec, ModelSpec
+from tuitrain.techniques.hyperparameter import problems_with
+from tuitrain.techniques.losses import DEFAULT_LOSSES, LOSSES, LossSpec
+from tuitrain.techniques.optimizers import OPTIMIZERS
+from tuitrain.techniques.regularizers import REGULARIZERS, RegularizerSpec
+
+Problem = tuple[str, str]
+"""Key, and what is wrong with what to try."""
+
+_RANDOM = ("dropout", "dropconnect", "stochastic_depth", "weight_noise", "gradient_noise")
+_CHOICES = ("huber_delta", "focal_gamma")
+
+
+def loss_name(preset: Preset, dataset: DatasetSpec) -> str:
+    """The loss that a preset means, by name."""
+    return DEFAULT_LOSSES[dataset.kind] if preset.task.loss == "auto" else preset.task.loss
+
+
+def loss_of(preset: Preset, dataset: DatasetSpec) -> LossSpec | None:
+    """The loss that a preset means; None where it names none of ours."""
+    return LOSSES.get(loss_name(preset, dataset))
+
+
+def loss_values(preset: Preset) -> dict[str, float]:
+    """The hyper-parameters that a preset gives its loss."""
+    found = {name: getattr(preset.task, name) for name in _CHOICES}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
+    """Data, model, loss and their options against each other."""
+    task = preset.task
+    if model.needs_image and not dataset.is_image:
+        yield "task.model", f'task.model = "{task.model}" needs images, and {task.dataset} has none. Try model = "mlp".'
+    if model.is_deep and task.depth % 2:
+        yield (
+            "task.depth",
+            f"task.depth = {task.depth} is odd, and blocks have two layers. Try depth = {task.depth + 1}.",
+        )
+    if model.name in {"residual-mlp", "plain-mlp"} and not task.hidden:
+        yield "task.hidden", f'task.hidden is empty, and its first number is the width of a "{model.name}". Try [128].'
+    if model.name in {"residual-cnn", "plain-cnn"} and not task.channels:
+        yield (
+            "task.channels",
+            f'task.channels is empty, and its first number is the width of a "{model.name}". Try [16].',
+        )
+    is_picture_model = model.needs_image
+    if task.norm == "instance" and not is_picture_model:
+        yield "task.norm", 'task.norm = "instance" normalises each picture, and this model has none. Try "layer".'
+    if task.dropout_kind == "spatial" and model.name not in {"cnn", "residual-cnn", "plain-cnn"}:
+        yield "task.dropout_kind", 'task.dropout_kind = "spatial" drops channels of a CNN. Try "standard".'
+    if model.source == "torchvision":
+        for key, plain in (("norm", "none"), ("activation", "relu"), ("init", "he")):
+            if getattr(task, key) != plain:
+                yield f"task.{key}", f"task.{key} does not act on {model.name}, which has its own. Leave it out."
+    if preset.train.batch_size == 1 and (task.norm == "batch" or model.source == "torchvision"):
+        yield "train.batch_size", "train.batch_size = 1 has no variance to normalise a batch by. Try batch_size = 32."
+    if task.num_train is not None and task.num_train > dataset.num_train:
+        yield (
+            "task.num_train",
+            f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}.",
+        )
+    if task.label_noise and dataset.kind == "regression":
+        yield "task.label_noise", f"task.label_noise needs classes, and {task.dataset} is a regression. Leave it out."
+    yield from _loss(preset, dataset)
+
+
+def _loss(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
+    task, spec = preset.task, loss_of(preset, dataset)
+    if spec is None:
+        return
+    if spec.kind != dataset.kind:
+        possible = ", ".join(f'"{loss.name}"' for loss in LOSSES.values() if loss.kind == dataset.kind)
+        yield "task.loss", f'task.loss = "{spec.name}" is for {spec.kind}, and {task.dataset} is not. Try {possible}.'
+    for name, text in problems_with(spec.name, spec.hyperparameters, loss_values(preset)):
+        yield f"task.{name}", f"task.{name}: {text}" if text[:1].isalpha() else f"task.{name} = {text}"
+    if task.class_weights == "equal":
+        return
+    if not spec.takes_class_weights:
+        yield "task.class_weights", f"task.class_weights has no meaning for {spec.name}. Leave it out."
+    elif isinstance(task.class_weights, list) and len(task.class_weights) != dataset.num_outputs:
+        yield (
+            "task.class_weights",
+            f'task.class_weights has {len(task.class_weights)} numbers, not {dataset.num_outputs}. Try "balanced".',
+        )
+
+
+def regularizer_problem(
+    spec: RegularizerSpec, *, dataset: DatasetSpec, model: ModelSpec, hidden: int, loss: LossSpec | None
+) -> str:
+    """Why a regularizer cannot act on a task, in words that read on after its key; empty where it can."""
+    if spec.needs == "images" and not dataset.is_image:
+        return f"works on images, and {dataset.name} has none"
+    if (spec.needs == "classes" or spec.name == "cutmix") and dataset.kind == "regression":
+        return f"needs classes, and {dataset.name} is a regression"
+    if spec.needs == "hidden layers" and (not model.has_hidden or (hidden == 0 and model.name != "cnn")):
+        return f"works on hidden layers of our own models, and this {model.name} has none"
+    if spec.name == "dropconnect" and model.name in {"residual-cnn", "plain-cnn"}:
+        return f"works on hidden affine maps, and a {model.name} has none"
+    if spec.needs == "residual blocks" and not (model.is_deep and model.name.startswith("residual")):
+        return f"skips residual blocks, and this {model.name} has none"
+    if spec.name == "label_smoothing" and loss is not None and not loss.takes_smoothing:
+        return f"has no meaning for the {loss.name} loss"
+    return ""
+
+
+def regularizer_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
+    """Each regularizer that is on, against the task."""
+    loss = loss_of(preset, dataset)
+    for name, value in preset.regularize.further.items():
+        spec = REGULARIZERS.get(name)
+        if spec is None or not value:
+            continue
+        problem = regularizer_problem(spec, dataset=dataset, model=model, hidden=len(preset.task.hidden), loss=loss)
+        if problem:
+            yield f"regularize.{name}", f"regularize.{name} {problem}. Try {name} = 0."
+
+
+def optimizer_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
+    """What an optimizer does not combine with."""
+    section, spec = preset.optimizer, OPTIMIZERS.get(preset.optimizer.name)
+    if spec is None:
+        return
+    has_matrices = model.has_hidden and (bool(preset.task.hidden) or model.is_deep)
+    if spec.name == "muon" and not has_matrices and model.source == "own":
+        yield (
+            "optimizer.name",
+            f'optimizer.name = "muon" works on hidden 2-D weights, and this {model.name} has none. Try "adamw".',
+        )
+    if spec.needs_closure:
+        yield from _closure(preset, dataset)
+    is_flat = preset.schedule.name == "constant"
+    if spec.name == "rprop" and (not is_flat or preset.schedule.warmup):
+        yield "schedule.name", 'schedule.name does not act on rprop, whose rate is only its first step. Try "constant".'
+    if spec.name.startswith("schedule-free") and not is_flat:
+        yield (
+            "schedule.name",
+            f'schedule.name = "{preset.schedule.name}" fights {spec.name}, which needs none. Try "constant".',
+        )
+    if "weight_decay" in preset.regularize.further and "weight_decay" not in spec.by_name:
+        yield "regularize.weight_decay", f"regularize.weight_decay: {spec.name} has none. Try l1, or another optimizer."
+    if section.lookahead_steps and spec.needs_closure:
+        yield "optimizer.lookahead_steps", f"optimizer.lookahead_steps does not go with {spec.name}. Try 0."
+
+
+def _closure(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
+    """L-BFGS compares losses of one step with each other: they must be of the same data, without chance."""
+    name, train = preset.optimizer.name, preset.train
+    available = preset.task.num_train or dataset.num_train
+    if train.batch_size not in ("full", available):
+        yield (
+            "train.batch_size",
+            f'train.batch_size = {train.batch_size}: {name} compares losses, which needs all data. Try "full".',
+        )
+    for key, value in preset.regularize.further.items():
+        spec = REGULARIZERS.get(key)
+        if spec is None or not value or key in {"weight_decay", "early_stopping", "label_smoothing"}:
+            continue
+        if spec.where == "batch" or key in _RANDOM:
+            yield f"regularize.{key}", f"regularize.{key} draws at random, and {name} compares losses. Try {key} = 0."
+        else:
+            yield f"regularize.{key}", f"regularize.{key} changes gradients that {name} takes by itself. Try {key} = 0."
+    if preset.optimizer.decay_only_weights or preset.optimizer.layer_decay != 1.0:
+        key = "decay_only_weights" if preset.optimizer.decay_only_weights else "layer_decay"
+        yield f"optimizer.{key}", f"optimizer.{key} makes several groups, and {name} takes one. Leave it out."

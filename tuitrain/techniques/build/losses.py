@@ -1,0 +1,112 @@
+"""The losses of the table, for training and for evaluation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tuitrain.techniques.losses import loss_spec
+
+_SMALLEST_LOG_VARIANCE = -20.0
+
+
+class Criterion:
+    """What is minimised, and how the result is judged.
+
+    Args:
+        name: a name of `techniques.losses.LOSSES`.
+        values: its hyper-parameters.
+        num_classes: of a classification; else 0.
+        class_weights: (num_classes,), or None for equal ones.
+    """
+
+    def __init__(
+        self, name: str, values: dict[str, float], num_classes: int = 0, class_weights: Tensor | None = None
+    ) -> None:
+        self.name = name
+        self.label_smoothing = 0.0
+        """Share of the target that is spread over all classes; may change at any time."""
+        self._spec = loss_spec(name)
+        self._values = values
+        self._num_classes = num_classes
+        self._weights = class_weights
+
+    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss of a batch as it is minimised: with label smoothing and class weights.
+
+        Args:
+            outputs: (n, num_outputs) of the model.
+            targets: (n,) classes, (n, num_classes) shares of classes, or (n, num_targets) numbers.
+        """
+        if self.name == "cross-entropy":
+            return functional.cross_entropy(
+                outputs, targets, weight=self._weights, label_smoothing=self.label_smoothing
+            )
+        if self.name == "mse":
+            return functional.mse_loss(outputs, targets)
+        return self._by_sample(outputs, self._prepared(targets), self._weights).mean()
+
+    def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Metrics summed over the samples of a batch: the loss without smoothing and weights, and of classes accuracy.
+
+        A regression that is not judged by its squared error gets that as well, as `mse`.
+        """
+        if self._spec.kind == "classification":
+            loss = self._by_sample(outputs, targets, None).sum()
+            return {"loss": loss, "accuracy": (outputs.argmax(dim=1) == targets).sum()}
+        found = {"loss": self._by_sample(outputs, targets, None).sum()}
+        if self.name != "mse":
+            predicted = outputs.chunk(2, dim=1)[0] if self._spec.outputs_per_target == 2 else outputs
+            found["mse"] = functional.mse_loss(predicted, targets) * targets.shape[0]
+        return found
+
+    def _prepared(self, targets: Tensor) -> Tensor:
+        """Targets with smoothing, for losses that torch does not smooth."""
+        if not self.label_smoothing or self._spec.kind != "classification":
+            return targets
+        share = _as_shares(targets, self._num_classes)
+        return share * (1.0 - self.label_smoothing) + self.label_smoothing / self._num_classes
+
+    def _by_sample(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """(n,) losses; a regression's mean over its targets."""
+        match self.name:
+            case "mse":
+                return functional.mse_loss(outputs, targets, reduction="none").mean(dim=1)
+            case "l1":
+                return functional.l1_loss(outputs, targets, reduction="none").mean(dim=1)
+            case "huber":
+                delta = self._values["huber_delta"]
+                return functional.huber_loss(outputs, targets, reduction="none", delta=delta).mean(dim=1)
+            case "gaussian-nll":
+                mean, log_variance = outputs.chunk(2, dim=1)
+                variance = log_variance.clamp(min=_SMALLEST_LOG_VARIANCE).exp()
+                return functional.gaussian_nll_loss(mean, targets, variance, reduction="none").mean(dim=1)
+            case "cross-entropy":
+                return functional.cross_entropy(outputs, targets, weight=weights, reduction="none")
+            case "bce":
+                shares = _as_shares(targets, outputs.shape[1]).to(outputs.dtype)
+                return functional.binary_cross_entropy_with_logits(
+                    outputs, shares, weight=weights, reduction="none"
+                ).sum(dim=1)
+            case _:
+                return self._focal(outputs, targets, weights)
+
+    def _focal(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        log_p = functional.log_softmax(outputs, dim=1)
+        terms = -((1.0 - log_p.exp()) ** self._values["focal_gamma"]) * log_p
+        if weights is not None:
+            terms = terms * weights
+        if targets.ndim == 1:
+            return terms.gather(1, targets[:, None])[:, 0]
+        return (terms * targets).sum(dim=1)
+
+
+def balanced_weights(labels: Tensor, num_classes: int) -> Tensor:
+    """Weights of classes that make each count alike: n / (num_classes · n_k); 0 for a class without samples."""
+    counts = torch.bincount(labels, minlength=num_classes).float()
+    return torch.where(counts > 0, len(labels) / (num_classes * counts.clamp(min=1.0)), 0.0)
+
+
+def _as_shares(targets: Tensor, num_classes: int) -> Tensor:
+    return targets if targets.ndim == 2 else functional.one_hot(targets, num_classes).float()

@@ -1,0 +1,120 @@
+"""Adam and its kin."""
+
+from __future__ import annotations
+
+from tuitrain.techniques.hyperparameter import Hyperparameter
+from tuitrain.techniques.optimizer_spec import ADAM_BETAS, OptimizerSpec, eps, weight_decay
+
+ADAMS: tuple[OptimizerSpec, ...] = (
+    OptimizerSpec(
+        name="adam",
+        summary="momentum and RMSprop together, both bias-corrected",
+        paper="Kingma & Ba 2015",
+        learning_rate=1e-3,
+        hyperparameters=(*ADAM_BETAS, eps(1e-8), weight_decay(0.0, "l2")),
+        decay="l2",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="a first run on anything",
+        watch="L2 weight decay goes through the denominator: adamw does it right",
+    ),
+    OptimizerSpec(
+        name="adamw",
+        summary="Adam with decoupled weight decay",
+        paper="Loshchilov & Hutter 2019",
+        learning_rate=1e-3,
+        hyperparameters=(*ADAM_BETAS, eps(1e-8), weight_decay(1e-2, "decoupled")),
+        decay="decoupled",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="transformers, and wherever weights should stay small",
+        watch="the decay is lr · weight_decay: lowering the rate lowers it too",
+    ),
+    OptimizerSpec(
+        name="nadam",
+        summary="Adam with Nesterov's look-ahead",
+        paper="Dozat 2016",
+        learning_rate=2e-3,
+        hyperparameters=(
+            *ADAM_BETAS,
+            eps(1e-8),
+            weight_decay(0.0, "l2"),
+            Hyperparameter(
+                name="momentum_decay", default=4e-3, low=0.0, is_live=False, help="how fast the momentum warms up"
+            ),
+        ),
+        decay="l2",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="as adam, at times a little faster",
+        watch="its momentum follows a schedule of its own",
+    ),
+    OptimizerSpec(
+        name="radam",
+        summary="Adam that waits until its variance is known",
+        paper="Liu et al. 2020",
+        learning_rate=1e-3,
+        hyperparameters=(*ADAM_BETAS, eps(1e-8), weight_decay(0.0, "l2")),
+        decay="l2",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="starting without warmup",
+        watch="the first five steps are plain momentum steps",
+    ),
+    OptimizerSpec(
+        name="adam-uncorrected",
+        summary="Adam without its bias correction, to show what that is for",
+        paper="Kingma & Ba 2015, section 3, left out on purpose",
+        learning_rate=1e-3,
+        hyperparameters=(*ADAM_BETAS, eps(1e-8), weight_decay(0.0, "l2")),
+        decay="l2",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="seeing why Adam corrects: never for work",
+        watch="the first step is 3.2 × lr and the twelfth 6.6 × lr; at a high rate the loss spikes",
+    ),
+    OptimizerSpec(
+        name="adamax",
+        summary="Adam with the largest recent gradient in place of the mean square",
+        paper="Kingma & Ba 2015, section 7",
+        learning_rate=2e-3,
+        hyperparameters=(*ADAM_BETAS, eps(1e-8), weight_decay(0.0, "l2")),
+        decay="l2",
+        momentum_name="beta1",
+        state_tensors=2,
+        family="direction and step size",
+        good_for="sparse gradients, embeddings",
+        watch="one large gradient keeps its weight slow for a long time",
+    ),
+    OptimizerSpec(
+        name="adafactor",
+        summary="keeps only row and column means of the squared gradient: little memory",
+        paper="Shazeer & Stern 2018",
+        learning_rate=1e-2,
+        hyperparameters=(
+            Hyperparameter(
+                name="beta2_decay",
+                default=-0.8,
+                low=-10.0,
+                high=0.0,
+                help="power of the step by which the averages lengthen",
+            ),
+            Hyperparameter(
+                name="eps2", default=1e-3, low=0.0, scale="log", help="smallest size of a weight that scales its step"
+            ),
+            Hyperparameter(name="d", default=1.0, low=1.0, help="largest root mean square of an update"),
+            weight_decay(0.0, "decoupled"),
+        ),
+        decay="decoupled",
+        state_tensors=0,
+        family="step size",
+        takeover="rate",
+        good_for="very large models whose optimizer state would not fit",
+        watch="its step is relative to the size of the weights, and capped at 1/√t",
+    ),
+)

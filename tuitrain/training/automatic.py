@@ -1,0 +1,79 @@
+"""Decisions that the run takes by itself after an evaluation. They are commands like a person's, and recorded alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from tuitrain.protocol.commands import Command, ScaleLearningRate, Stop
+from tuitrain.protocol.plan import Schedule
+from tuitrain.techniques.schedules import schedule_spec
+
+WATCHED = "eval/loss"
+
+
+class Automatic:
+    """Watches the validation loss for a plateau (torch's ReduceLROnPlateau) and for early stopping (Prechelt 1998)."""
+
+    def __init__(self) -> None:
+        self._best = math.inf
+        self._num_bad = 0
+        self._cooldown = 0
+        self._lowest = math.inf
+        self._lowest_step = 0
+        self._num_worse = 0
+
+    @property
+    def lowest(self) -> tuple[int, float]:
+        """Step and value of the best validation loss so far."""
+        return self._lowest_step, self._lowest
+
+    def rate_changed_by_hand(self, schedule: Schedule) -> None:
+        """A person decayed or set the rate: the count begins again, and waits as after a decay of its own."""
+        self._num_bad = 0
+        self._cooldown = int(_value(schedule, "cooldown")) if schedule_spec(schedule.name).is_automatic else 0
+
+    def decide(
+        self, step: int, metrics: Mapping[str, float], schedule: Schedule, patience_to_stop: int
+    ) -> list[Command]:
+        """What to ask after an evaluation.
+
+        Args:
+            step: finished steps.
+            metrics: of the evaluation.
+            schedule: the one that rules now.
+            patience_to_stop: evaluations without a better loss after which the run stops; 0 is never.
+        """
+        loss = metrics.get(WATCHED, math.nan)
+        asked: list[Command] = []
+        if schedule_spec(schedule.name).is_automatic and step > 0 and self._is_plateau(loss, schedule):
+            asked.append(ScaleLearningRate(factor=_value(schedule, "factor")))
+        if loss < self._lowest:
+            self._lowest, self._lowest_step, self._num_worse = loss, step, 0
+        else:
+            self._num_worse += 1
+        if patience_to_stop and self._num_worse >= patience_to_stop:
+            why = (
+                f"early stopping: {WATCHED} was best at step {self._lowest_step} ({self._lowest:.4g}), "
+                f"and no better in {self._num_worse} evaluations"
+            )
+            asked.append(Stop(because=why))
+        return asked
+
+    def _is_plateau(self, loss: float, schedule: Schedule) -> bool:
+        if loss < self._best * (1.0 - _value(schedule, "threshold")):
+            self._best, self._num_bad = loss, 0
+        else:
+            self._num_bad += 1
+        if self._cooldown > 0:
+            self._cooldown -= 1
+            self._num_bad = 0
+        if self._num_bad <= _value(schedule, "patience"):
+            return False
+        self._num_bad, self._cooldown = 0, int(_value(schedule, "cooldown"))
+        return True
+
+
+def _value(schedule: Schedule, name: str) -> float:
+    given = schedule.hyperparameters.get(name, schedule_spec(schedule.name).by_name[name].default)
+    return float(given) if isinstance(given, int | float) else 0.0

@@ -1,0 +1,36 @@
+"""Why a command cannot be carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tuitrain.errors import TuitrainError, UnknownNameError
+from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.techniques import plan as plans
+
+
+class RefusedError(TuitrainError):
+    """The command cannot be carried out now; the message says why."""
+
+
+def edited(edit: Callable[[], LearningRatePlan]) -> LearningRatePlan:
+    """The plan after an edit.
+
+    Raises:
+        RefusedError: the edit has no meaning at this step.
+    """
+    try:
+        return edit()
+    except plans.PlanEditError as error:
+        raise RefusedError(str(error)) from None
+
+
+def check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:
+    """Refuse parameter groups that are not there.
+
+    Raises:
+        UnknownNameError: names the nearest one.
+    """
+    for name in asked or ():
+        if name not in set(known):
+            raise UnknownNameError("parameter group", name, known)

@@ -1,0 +1,158 @@
+"""Numbers of a run that change while it goes: hyper-parameters, regularizers, the batch size, the way to its end."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import RunFolderError, UsageError
+from tuitrain.protocol.commands import CoolDown, SetBatchSize, SetHyperparameter
+from tuitrain.protocol.events import BatchSizeChanged, EndPlanned, HyperparameterChanged, LearningRatePlanned
+from tuitrain.protocol.plan import Schedule, Value
+from tuitrain.techniques import plan as plans
+from tuitrain.techniques.build.optimizers import OptimizerSet
+from tuitrain.techniques.optimizers import optimizer_spec, split_betas
+from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
+from tuitrain.training.checkpoint import save_checkpoint
+from tuitrain.training.handover import Handover
+from tuitrain.training.refusing import RefusedError, check_groups, edited
+
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
+
+_SHORTEST_COOL_DOWN = 10
+_COOL_DOWN_SHARE = 0.2
+
+
+def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str) -> str:
+    """Change a hyper-parameter of the optimizer, or a regularizer."""
+    updater, regularization = trainer.updater, trainer.regularization
+    notes: list[str] = []
+    is_of_optimizer = command.name in updater.optimizer.hyperparameters or command.name == "betas"
+    if command.name in REGULARIZERS and not is_of_optimizer:
+        before = _text(regularization.values.get(command.name, 0))
+        note = _regularize(trainer, command)
+        notes += [note] if note else []
+    else:
+        check_groups(command.groups, {group.name for group in updater.optimizer.groups})
+        before = _shown(updater.optimizer, command.name)
+        _check_value(updater.optimizer.name, command.name, command.value)
+        notes = updater.optimizer.set_hyperparameter(command.name, command.value, command.groups)
+        if updater.switch is not None:
+            notes += _to_shadow(updater.switch.handover, command)
+    after = _text(command.value)
+    trainer.run.publish(
+        HyperparameterChanged(
+            step=trainer.step, name=command.name, before=before, after=after, notes=tuple(notes),
+            optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=regularization.values, cause=cause,
+        )
+    )  # fmt: skip
+    return f"{command.name} {before} → {after}"
+
+
+def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
+    """Give the batches another size; the rest of the epoch keeps its order."""
+    batches, size = trainer.batches, command.batch_size
+    num_train = len(trainer.task.train)
+    if size > num_train:
+        raise RefusedError(f"a batch of {size} is more than the {num_train} samples.", hint=f"{num_train} at most.")
+    if size == batches.batch_size:
+        raise RefusedError(f"the batch size is {size} already.")
+    if size == 1 and trainer.task.has_batch_norm:
+        raise RefusedError("batch norm has no variance to work with in a batch of 1.", hint="2 or more.")
+    if size != num_train and trainer.updater.optimizer.needs_closure:
+        raise RefusedError(f"{trainer.updater.optimizer.name} needs all data at once.", hint="switch_optimizer first.")
+    before = batches.batch_size
+    batches.resize(size)
+    trainer.run.publish(
+        BatchSizeChanged(
+            step=trainer.step, before=before, after=size, steps_per_epoch=batches.steps_per_epoch, cause=cause
+        )
+    )
+    summary = f"batch size {before} → {size}"
+    if command.rate == "keep":
+        return summary
+    factor = size / before if command.rate == "linear" else math.sqrt(size / before)
+    after = plans.scaled(trainer.updater.plan, trainer.step, factor)
+    trainer.updater.plan = after
+    rate = plans.learning_rate(after, next(iter(plans.segment_at(after, trainer.step).base)), trainer.step)
+    what = f"×{factor:.3g} with the batch size: learning rate {rate:.2g}"
+    trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=after, summary=what, cause=cause))
+    return f"{summary}, learning rate ×{factor:.3g}"
+
+
+def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
+    """Save the stable point, bring the rate down, and end there."""
+    step = trainer.step
+    wanted = max(_SHORTEST_COOL_DOWN, round(step * _COOL_DOWN_SHARE))
+    num_steps = command.num_steps or max(1, min(wanted, trainer.total_steps - step))
+    schedule = Schedule(name=command.shape, num_steps=num_steps)
+    after = edited(lambda: plans.rescheduled(trainer.updater.plan, step, schedule, restart=False))
+    if trainer.checkpoint_folder is not None:
+        try:
+            saved = save_checkpoint(
+                trainer.checkpoint_folder, step, trainer.task.model.state_dict(), trainer.updater.optimizer,
+                trainer.updater.plan, tag="stable", cause=cause,
+            )  # fmt: skip
+        except RunFolderError as error:
+            raise RefusedError(
+                f"the stable point could not be saved: {error.message}", hint="free some space."
+            ) from error
+        trainer.run.publish(saved)
+    trainer.updater.plan = after
+    trainer.total_steps = step + num_steps
+    summary = f"cool-down: {command.shape} to 0 over {num_steps} steps"
+    trainer.run.publish(LearningRatePlanned(step=step, plan=after, summary=summary, cause=cause))
+    trainer.run.publish(EndPlanned(step=step, total_steps=trainer.total_steps, reason="cool-down", cause=cause))
+    return summary
+
+
+def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:
+    name, value = command.name, 0 if command.value == "none" else command.value
+    spec, optimizer = REGULARIZERS[name], trainer.updater.optimizer
+    if name == "weight_decay":
+        raise RefusedError(f"{optimizer.name} has no weight decay.", hint="l1, or another optimizer.")
+    if command.groups is not None:
+        raise RefusedError(f"{name} acts on the whole model.", hint="it without groups.")
+    if optimizer.needs_closure and value and spec.where in {"batch", "model", "weights", "gradient"}:
+        raise RefusedError(
+            f"{optimizer.name} compares losses, and {name} would change them.", hint="another optimizer."
+        )
+    note = trainer.regularization.set(name, value)
+    if name == CLIP_NAME:
+        trainer.updater.gradient_clip = trainer.regularization.strength(CLIP_NAME) or None
+    return note
+
+
+def _to_shadow(handover: Handover, command: SetHyperparameter) -> list[str]:
+    """A change within a hand-over goes to both, where the new optimizer has such a thing."""
+    shadow = handover.shadow
+    if not split_betas({command.name: command.value}).keys() <= shadow.hyperparameters.keys():
+        return []
+    try:
+        handover.set_hyperparameter(command.name, command.value, command.groups)
+    except UsageError as error:
+        return [f"{shadow.name} does not take it: {error.message}"]
+    return []
+
+
+def _check_value(optimizer: str, name: str, value: Value) -> None:
+    spec = optimizer_spec(optimizer).by_name
+    if name in spec and (problem := spec[name].problem_with(value)):
+        raise RefusedError(f"{name} = {_text(value)} {problem}.")
+    if name == "betas":
+        for key, item in zip(("beta1", "beta2"), value if isinstance(value, list) else (), strict=False):
+            _check_value(optimizer, key, item)
+
+
+def _shown(optimizer: OptimizerSet, name: str) -> str:
+    if name == "betas" and "beta1" in optimizer.hyperparameters:
+        second = optimizer.hyperparameters.get("beta2", 0.0)
+        return f"[{_text(optimizer.hyperparameters['beta1'])}, {_text(second)}]"
+    return _text(optimizer.hyperparameters.get(name, "none"))
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
