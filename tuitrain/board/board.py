@@ -121,6 +121,18 @@ class Board:
             return None
         return max(0.0, (self.total_steps - self.step) / rate)
 
+    @property
+    def evaluated(self) -> tuple[str, ...]:
+        """Names of the metrics that are evaluated on both sides, e.g. ("loss", "accuracy")."""
+        names = [metric.partition("/")[2] for metric in self.evals if metric.startswith("eval/")]
+        return tuple(name for name in names if f"train/{name}" in self.evals)
+
+    @property
+    def lowest_loss(self) -> tuple[int, float] | None:
+        """Step and value of the best validation loss so far."""
+        finite = [(step, value) for step, value in self.evals.get("eval/loss", []) if math.isfinite(value)]
+        return min(finite, key=lambda point: point[1]) if finite else None
+
     def apply(self, word: Word) -> None:
         """Take in one word."""
         self.num_words += 1
@@ -217,7 +229,7 @@ class Board:
     def _add_evaluation(self, event: EvalFinished) -> None:
         self.eval_seconds += event.eval_seconds
         found = dict(event.metrics)
-        for name in ("loss", "accuracy"):
+        for name in ("loss", "accuracy", "mse"):
             if f"train/{name}" in found and f"eval/{name}" in found:
                 found[f"gap/{name}"] = _difference(found[f"eval/{name}"], found[f"train/{name}"])
         for metric, value in found.items():

@@ -75,7 +75,9 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             return Entry(step, word.stage, kind="quiet")
         case RunStarted():
             return Entry(
-                word.step, f"started, seed {word.seed}", f"{word.num_parameters:,} parameters".replace(",", " ")
+                word.step,
+                f"started, seed {word.seed}",
+                f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else ""),
             )
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")

@@ -16,6 +16,9 @@ from tuitrain.protocol.plan import LearningRatePlan, PlanSegment, Schedule
 from tuitrain.techniques import schedules
 from tuitrain.techniques.schedules import factor
 
+_SHORTEST_COOL_DOWN = 10
+_COOL_DOWN_SHARE = 0.2
+
 
 class PlanEditError(ValueError):
     """An edit that has no meaning at this step; the message says why and what to do."""
@@ -127,6 +130,12 @@ def rescheduled(plan: LearningRatePlan, step: int, schedule: Schedule, *, restar
         raise PlanEditError("The rate is 0 here, and a schedule that continues from it stays 0. Try: restart=true.")
     height = factor(now.schedule, step) * now.scale * _ramp(now, step)
     return _appended(plan, step, now, schedule=fresh, scale=height, ramp_steps=0)
+
+
+def default_cool_down(step: int, total_steps: int) -> int:
+    """Steps of a cool-down that begins after `step` steps: a fifth of them, at least 10, at most those that remain."""
+    wanted = max(_SHORTEST_COOL_DOWN, round(step * _COOL_DOWN_SHARE))
+    return max(1, min(wanted, total_steps - step))
 
 
 def rebased(

@@ -20,9 +20,6 @@ from tuitrain.training.refusing import RefusedError, check_groups, edited
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
-_SHORTEST_COOL_DOWN = 10
-_COOL_DOWN_SHARE = 0.2
-
 
 def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str) -> str:
     """Change a hyper-parameter of the optimizer, or a regularizer."""
@@ -84,8 +81,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
 def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     """Save the stable point, bring the rate down, and end there."""
     step = trainer.step
-    wanted = max(_SHORTEST_COOL_DOWN, round(step * _COOL_DOWN_SHARE))
-    num_steps = command.num_steps or max(1, min(wanted, trainer.total_steps - step))
+    num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)
     schedule = Schedule(name=command.shape, num_steps=num_steps)
     after = edited(lambda: plans.rescheduled(trainer.updater.plan, step, schedule, restart=False))
     if trainer.checkpoint_folder is not None:

@@ -70,12 +70,24 @@ ACTIONS: tuple[Action, ...] = (
         help="Replace the schedule from here; its future is drawn before you confirm.",
     ),
     Action(
+        id="cool_down", key="c", title="cool down", group="learning rate", command="cool_down",
+        help="Save the stable point, bring the rate down to 0 from here, and end the run there.",
+    ),
+    Action(
         id="optimizer", key="o", title="optimizer", group="optimizer", command="switch_optimizer", in_footer=True,
         help="Switch the optimizer with a hand-over that keeps the size of the updates; shows first what it would do.",
     ),
     Action(
         id="hyperparameter", key="h", title="hyper-parameter", group="optimizer", command="set_hyperparameter",
-        help="Change momentum, betas, weight decay, gradient clip.",
+        help="Change momentum, betas, weight decay, whatever the optimizer has.",
+    ),
+    Action(
+        id="regularize", key="m", title="regularize", group="optimizer", command="set_hyperparameter", in_footer=True,
+        help="Change dropout, label smoothing, mixup, augmentation, noise, clipping, early stopping; 0 is off.",
+    ),
+    Action(
+        id="batch_size", key="z", title="batch size", group="optimizer", command="set_batch_size",
+        help="Change the batch size; the rest of the epoch keeps its order. `rate=linear` scales the rate with it.",
     ),
     Action(
         id="maximise", key="enter", title="maximise", group="charts", in_footer=True,
@@ -103,7 +115,7 @@ ACTIONS: tuple[Action, ...] = (
            help="Move the cursor by a tenth of the chart."),
     Action(id="x_axis", key="t", title="x axis", group="charts", help="x by step, epoch or seconds."),
     Action(id="metric", key="a", title="loss or accuracy", group="charts",
-           help="Loss or accuracy on the train / validation chart."),
+           help="The next metric on the train / validation chart: loss, accuracy, squared error."),
     Action(id="output", key="w", title="output", group="screen",
            help="Show what the training code printed (output.log)."),
     Action(id="side", key="i", title="side panel", group="screen", help="Show or hide the panels at the right."),

@@ -5,6 +5,7 @@ Pure: from a board and what was typed to a checked command and a preview in word
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from tuitrain.board.board import Board
 from tuitrain.errors import CommandError, TuitrainError
 from tuitrain.protocol.commands import (
     Command,
+    CoolDown,
     PreviewSwitch,
     ScaleLearningRate,
+    SetBatchSize,
     SetHyperparameter,
     SetLearningRate,
     SetSchedule,
@@ -26,7 +29,7 @@ from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.techniques.optimizers import OPTIMIZERS
-from tuitrain.techniques.regularizers import CLIP_NAME
+from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import SCHEDULES
 from tuitrain.ui import text
 
@@ -52,6 +55,8 @@ class Form:
     """The argument that a word without "=" stands for."""
     initial: str = ""
     hint: str
+    takes_nothing: bool = False
+    """Whether an empty line is a command."""
 
 
 FORMS: Mapping[str, Form] = {
@@ -67,6 +72,18 @@ FORMS: Mapping[str, Form] = {
         command="set_schedule", title="replace the schedule",
         choices=tuple(Choice(spec.name, spec.summary) for spec in SCHEDULES.values()),
         hint="options: warmup_steps=100 restart=true num_steps=2000, and the schedule's own",
+    ),
+    "cool_down": Form(
+        command="cool_down", title="cool down now", bare="num_steps",
+        hint="steps, or nothing for a fifth of those so far; options: shape=linear or cosine",
+        takes_nothing=True,
+    ),
+    "batch_size": Form(
+        command="set_batch_size", title="change the batch size", bare="batch_size",
+        hint="samples a step; rate=linear (SGD) or rate=sqrt (Adam) scales the learning rate with it",
+    ),
+    "regularize": Form(
+        command="set_hyperparameter", title="regularize", bare="value", hint="the new strength; 0 is off",
     ),
     "optimizer": Form(
         command="switch_optimizer", title="switch the optimizer",
@@ -89,6 +106,15 @@ def form_for(action: str, board: Board) -> Form:
     if action == "hyperparameter":
         choices = tuple(Choice(name, f"now {value}") for name, value in current_values(board).items())
         return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
+    if action == "regularize":
+        choices = tuple(
+            Choice(name, f"now {text.plain(value)}   {REGULARIZERS[name].summary}")
+            for name, value in sorted(board.regularizers.items(), key=lambda item: not item[1])
+            if name in REGULARIZERS
+        )
+        return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
+    if action == "batch_size":
+        return Form(command=form.command, title=f"{form.title}, now {board.batch_size}", bare=form.bare, hint=form.hint)
     return form
 
 
@@ -97,13 +123,11 @@ def current_values(board: Board) -> dict[str, str]:
     if board.optimizer is None or not board.optimizer.groups or board.optimizer.name not in OPTIMIZERS:
         return {}
     spec = OPTIMIZERS[board.optimizer.name]
-    values = {
+    return {
         name: text.plain(value)
         for name, value in board.optimizer.groups[0].hyperparameters.items()
         if name in spec.by_name and spec.by_name[name].is_live
     }
-    clip = board.optimizer.gradient_clip
-    return {**values, CLIP_NAME: "none" if clip is None else text.plain(clip)}
 
 
 def composed(form: Form, choice: str | None, line: str) -> Command:
@@ -138,6 +162,14 @@ def proposed_plan(command: Command, board: Board) -> LearningRatePlan | None:
                 return plans.scaled(plan, step, command.factor, command.groups)
             case SetLearningRate():
                 return plans.set_to(plan, step, command.lr, hold=command.hold)
+            case SetBatchSize():
+                factor = command.batch_size / max(1, board.batch_size)
+                by = {"keep": 1.0, "linear": factor, "sqrt": math.sqrt(factor)}[command.rate]
+                return None if by == 1.0 else plans.scaled(plan, step, by)
+            case CoolDown():
+                return plans.rescheduled(
+                    plan, step, Schedule(name=command.shape, num_steps=cool_down_steps(command, board)), restart=False
+                )
             case SetSchedule():
                 schedule = Schedule(
                     name=command.name,
@@ -152,6 +184,11 @@ def proposed_plan(command: Command, board: Board) -> LearningRatePlan | None:
         raise TuitrainError(str(error)) from None
 
 
+def cool_down_steps(command: CoolDown, board: Board) -> int:
+    """How long a cool-down takes, as the run decides it."""
+    return command.num_steps or plans.default_cool_down(board.step, board.total_steps)
+
+
 def effect_of(command: Command, board: Board) -> str:
     """What a command would do, in words, as far as the screen can know."""
     match command:
@@ -164,6 +201,15 @@ def effect_of(command: Command, board: Board) -> str:
             new = plans.learning_rate(after, group, board.step)
             end = plans.learning_rate(after, group, max(board.step, board.total_steps - 1))
             return f"learning rate {text.number(old)} → {text.number(new)} now, {text.number(end)} at the end"
+        case CoolDown():
+            end = board.step + cool_down_steps(command, board)
+            return f"saves the stable point, and ends at step {text.count(end)} with a rate of 0"
+        case SetBatchSize():
+            num_train = board.started.num_train if board.started is not None else 0
+            steps = max(1, num_train // command.batch_size)
+            return f"batch size {board.batch_size} → {command.batch_size}, {text.count(steps)} steps an epoch"
+        case SetHyperparameter() if command.name in board.regularizers:
+            return f"{command.name} {text.plain(board.regularizers[command.name])} → {text.plain(command.value)}"
         case SetHyperparameter():
             before = current_values(board).get(command.name, "–")
             return f"{command.name} {before} → {text.plain(command.value)}"

@@ -17,6 +17,7 @@ CHARTS = ("loss", "norm", "rate", "eval")
 """Ids of the charts, in reading order."""
 TITLES = {"loss": "batch loss", "norm": "gradient norm", "rate": "learning rate", "eval": "train / validation"}
 _FEWEST_STEPS = 10
+_EVALS_PAST_BEST = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Sight:
     cursor: int | None = None
     """The step that is read, or None."""
     metric: str = "loss"
-    """On the train / validation chart: "loss" or "accuracy"."""
+    """On the train / validation chart: "loss", "accuracy" or another metric of both sides."""
     proposed: LearningRatePlan | None = None
     """A plan that is being thought about, not yet asked for."""
 
@@ -159,7 +160,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         title=f"{TITLES['eval']} {metric}",
         curves=curves,
         bands=bands,
-        marks=_marks(board, view, first, last),
+        marks=(*_best_mark(board, view, metric, first, last), *_marks(board, view, first, last)),
         x_range=_x_range(board, view, first, last),
         is_log=view.is_log,
         x_label=view.x_axis,
@@ -167,6 +168,17 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         legend=_eval_legend(board, sight, metric),
         empty_text=_empty_text(board),
     )
+
+
+def _best_mark(board: Board, view: ChartView, metric: str, first: float, last: float) -> tuple[Mark, ...]:
+    """Where the validation loss was best, once it has not been for a while."""
+    lowest = board.lowest_loss
+    if metric != "loss" or lowest is None:
+        return ()
+    since = sum(step > lowest[0] for step, _ in board.evals["eval/loss"])
+    if since < _EVALS_PAST_BEST or not first <= lowest[0] <= last:
+        return ()
+    return (Mark(board.axis.of(lowest[0], view.x_axis), f"best {format_value(lowest[1])}", "validation"),)
 
 
 def _reading(series: Series, role: str, sight: Sight, *, is_raw: bool) -> tuple[Word, ...]:

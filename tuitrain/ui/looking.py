@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -68,9 +69,11 @@ class Look:
         self.views = {chart: view.next_x_axis() for chart, view in self.views.items()}
         return self.views[self.focused].x_axis
 
-    def next_metric(self) -> None:
-        """Loss or accuracy."""
-        self.sight = replace(self.sight, metric="accuracy" if self.sight.metric == "loss" else "loss")
+    def next_metric(self, known: Sequence[str]) -> None:
+        """The next of the metrics that are evaluated on both sides."""
+        if known:
+            now = known.index(self.sight.metric) if self.sight.metric in known else -1
+            self.sight = replace(self.sight, metric=known[(now + 1) % len(known)])
 
     def move_cursor(self, step_now: int, direction: int, *, is_far: bool = False) -> None:
         """Move the cursor over what is in view; it enters at the newest step and leaves there."""

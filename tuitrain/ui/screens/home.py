@@ -16,6 +16,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.preset import Preset
+from tuitrain.preset.chapters import CHAPTERS
 from tuitrain.rundir.catalogue import list_runs
 from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui import text
@@ -62,7 +63,7 @@ class HomeScreen(Screen[None]):
         """Two lists above a detail."""
         yield Static(Content.assemble(("tuitrain", "bold"), "   presets to run, runs to watch"), id="title")
         with Horizontal(id="lists"):
-            yield OptionList(*[_preset_option(preset) for preset in self._presets.values()], id="presets")
+            yield OptionList(*_preset_options(list(self._presets.values())), id="presets")
             yield OptionList(id="runs")
         yield Static(id="detail")
         yield Static(id="keys")
@@ -150,8 +151,22 @@ class HomeScreen(Screen[None]):
             self.post_message(self.RunChosen(self._runs[event.option_id].path))
 
 
+def _preset_options(presets: list[Preset]) -> list[Option]:
+    """The presets by chapter, in the order of the lecture, each under its heading."""
+    options: list[Option] = []
+    for chapter in [*CHAPTERS, ""]:
+        members = [preset for preset in presets if preset.chapter == chapter]
+        if not members:
+            continue
+        about = CHAPTERS.get(chapter, "")
+        heading = Content.assemble((chapter or "Others", "bold $accent"), (f"   {about}", "$foreground 55%"))
+        options.append(Option(heading, disabled=True))
+        options += [_preset_option(preset) for preset in sorted(members, key=lambda preset: preset.order)]
+    return options
+
+
 def _preset_option(preset: Preset) -> Option:
-    return Option(Content.assemble((f"{preset.name:<14}", "bold"), (preset.title, "$foreground 75%")), id=preset.name)
+    return Option(Content.assemble((f"  {preset.name:<24}", "bold"), (preset.title, "$foreground 75%")), id=preset.name)
 
 
 def _run_line(run: RunSummary) -> Content:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from tuitrain.ui.screens.live import LiveScreen
 
 _ASKING = ("step_once", "evaluate", "stop")
-_COMPOSING = ("decay", "set_rate", "schedule", "optimizer", "hyperparameter")
+_COMPOSING = (
+    "decay", "set_rate", "schedule", "cool_down", "optimizer", "hyperparameter", "regularize", "batch_size",
+)  # fmt: skip
 
 
 def press(screen: LiveScreen, action: str) -> None:
@@ -77,7 +79,7 @@ def _look(screen: LiveScreen, action: str) -> None:
         case "x_axis":
             screen.notify(f"x by {look.next_x_axis()}", timeout=2)
         case "metric":
-            look.next_metric()
+            look.next_metric(board.evaluated)
         case "side":
             look.is_side_hidden = not look.is_side_hidden
         case _:

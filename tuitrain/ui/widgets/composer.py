@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
+from textual.widgets.input import Selection
 from textual.widgets.option_list import Option
 
 from tuitrain.errors import TuitrainError
@@ -71,7 +72,7 @@ class Composer(Vertical):
     def compose(self) -> ComposeResult:
         """A list of choices, a line for the rest, and what it would do."""
         yield OptionList(id="choices", compact=True)
-        yield Input(id="line", select_on_focus=True, compact=True)
+        yield Input(id="line", select_on_focus=False, compact=True)
         yield Static(id="effect")
 
     def open(self, form: Form) -> None:
@@ -92,9 +93,12 @@ class Composer(Vertical):
         choices.display = bool(form.choices)
         line = self.query_one("#line", Input)
         line.value, line.placeholder = form.initial, form.hint
+        line.selection = Selection(0, len(form.initial))  # what is typed replaces the suggestion
         self.border_title = form.title
         self.border_subtitle = (
-            "enter confirms   tab moves   esc closes" if form.choices else "enter confirms   esc closes"
+            "letters jump   numbers go to the line   enter confirms   tab moves   esc closes"
+            if form.choices
+            else "enter confirms   esc closes"
         )
         self.set_class(self.app.size.height < 32, "-low")
         self.add_class("-open")
@@ -129,7 +133,7 @@ class Composer(Vertical):
         self._recompose()
         needs_value = self._form is not None and self._form.bare and not self.query_one("#line", Input).value
         if self._command is None and needs_value:
-            self.query_one("#line", Input).focus()
+            self.screen.set_focus(self.query_one("#line", Input))
         elif self._command is not None:
             command = self._command
             self.close()
@@ -145,10 +149,32 @@ class Composer(Vertical):
             event.stop()
             event.prevent_default()
             if choices.display:
-                (choices if line.has_focus else line).focus()
+                self.screen.set_focus(choices if line.has_focus else line)
+        elif event.is_printable and event.character and choices.display:
+            # The line takes what is typed into it, so this was typed into the list, perhaps before the line had focus.
+            event.stop()
+            self._typed_into_list(event.character, line)
         elif event.key in {"up", "down"} and line.has_focus and choices.display:
             event.stop()
             (choices.action_cursor_up if event.key == "up" else choices.action_cursor_down)()
+
+    def _typed_into_list(self, character: str, line: Input) -> None:
+        """A letter jumps; a number can only be meant for the line, and so can what follows it."""
+        if not line.value and character.isalpha():
+            self._jump_to(character)
+            return
+        self.screen.set_focus(line)
+        line.insert_text_at_cursor(character)
+
+    def _jump_to(self, letter: str) -> None:
+        """Highlight the next choice that begins with a letter."""
+        choices = self.query_one("#choices", OptionList)
+        names = [choice.name for choice in self._form.choices] if self._form is not None else []
+        start = (choices.highlighted or 0) + 1
+        for index in [*range(start, len(names)), *range(start)]:
+            if index < len(names) and names[index].startswith(letter.lower()):
+                choices.highlighted = index
+                return
 
     def _recompose(self) -> None:
         form = self._form
@@ -158,7 +184,7 @@ class Composer(Vertical):
         choice = form.choices[choices.highlighted].name if form.choices and choices.highlighted is not None else None
         line = self.query_one("#line", Input).value
         try:
-            if form.bare and not line.strip():
+            if form.bare and not line.strip() and not form.takes_nothing:
                 raise TuitrainError(form.hint)
             self._command = composed(form, choice, line)
         except TuitrainError as error:

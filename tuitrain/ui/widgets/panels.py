@@ -13,7 +13,10 @@ from tuitrain.board.board import Board
 from tuitrain.board.journal import Entry
 from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.description import GroupState
+from tuitrain.protocol.plan import Value
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.optimizers import OPTIMIZERS
+from tuitrain.techniques.regularizers import CLIP_NAME
 from tuitrain.ui import text
 
 _ENTRY_STYLES = {
@@ -116,12 +119,22 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
             lines.append(Content.assemble((name, "$secondary"), (size, "$foreground 55%")))
         lines.append(_rate_line(board, group))
         lines += [
-            _value_line(name.replace("_", " "), text.plain(value)) for name, value in group.hyperparameters.items()
+            _value_line(name.replace("_", " "), text.plain(value)) for name, value in _in_force(board, group).items()
         ]
     if len(optimizer.groups) > len(shown_groups):
         lines.append(Content.styled(f"… {len(optimizer.groups) - len(shown_groups)} groups more", "$foreground 55%"))
     clip = optimizer.gradient_clip
     lines.append(_value_line("gradient clip", "none" if clip is None else text.plain(clip)))
+    lines += [
+        _value_line(name.replace("_", " "), text.plain(value))
+        for name, value in board.regularizers.items()
+        if value and name != CLIP_NAME
+    ]
+    if board.batch_size:
+        lines.append(_value_line("batch size", text.count(board.batch_size)))
+    norm, near_zero = board.last_eval("weights/norm"), board.last_eval("weights/near_zero")
+    if norm is not None and near_zero is not None:
+        lines.append(_value_line("weight norm", f"{norm:.3g}   {100.0 * near_zero:.0f} % near 0"))
     if board.pace is not None:
         lines.append(_value_line("pace", f"{board.pace:g} steps/s"))
     if board.handover is not None:
@@ -137,14 +150,28 @@ def optimizer_strip(board: Board) -> Content:
         return Content("")
     group = optimizer.groups[0]
     words = [Content.styled(optimizer.name, "bold $warning"), _rate_line(board, group, gap=" ")]
-    shown = {name: value for name, value in group.hyperparameters.items() if name not in {"eps", "ns_steps"}}
+    shown = {name: value for name, value in _in_force(board, group).items() if name not in {"eps", "ns_steps"}}
     words += [Content(f"{name.replace('_', ' ')} {text.plain(value)}") for name, value in shown.items()]
+    on = {name: value for name, value in board.regularizers.items() if value and name != CLIP_NAME}
+    words += [Content(f"{name.replace('_', ' ')} {text.plain(value)}") for name, value in on.items()]
     if optimizer.gradient_clip is not None:
         words.append(Content(f"clip {text.plain(optimizer.gradient_clip)}"))
     if board.handover is not None:
         left = max(0, board.handover.step + board.handover.num_steps - board.step)
         words.insert(1, Content.styled(f"→ {board.handover.to_name} in {left}", "bold $warning"))
     return Content("   ").join(words)
+
+
+def _in_force(board: Board, group: GroupState) -> dict[str, Value]:
+    """The hyper-parameters of a group, with the momentum that the schedule gives it now, if it does."""
+    values = dict(group.hyperparameters)
+    momentum = None if board.plan is None else plans.momentum(board.plan, max(0, board.step - 1))
+    name = OPTIMIZERS[group.inner or ""].momentum_name if group.inner in OPTIMIZERS else ""
+    if not group.inner and board.optimizer is not None and board.optimizer.name in OPTIMIZERS:
+        name = OPTIMIZERS[board.optimizer.name].momentum_name
+    if momentum is not None and name in values:
+        values[name] = round(momentum, 3)
+    return values
 
 
 def _rate_line(board: Board, group: GroupState, gap: str = "") -> Content:
