@@ -106,6 +106,19 @@ def test_a_table_may_be_written_in_many_ways(tmp_path: Path, text: str) -> None:
     assert plain.class_names == other.class_names
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    """The first column is found by its name."""
+    assert checked(table(tmp_path, "\ufeff" + IRIS, ignore=("width",))).spec.input_shape == (1,)
+
+
+def test_a_long_table_keeps_its_lines_and_their_numbers(tmp_path: Path) -> None:
+    """Longer than what is read at once."""
+    text = "x,y\n" + "".join(f"{i},{i + 0.5}\n" for i in range(5000))
+    data = checked(table(tmp_path, text))
+    assert np.array_equal(data.arrays.train_x.astype(np.float64) + 0.5, data.arrays.train_y)
+    assert 'line 4502: "?4500"' in problems_of(table(tmp_path, text.replace("\n4500,", "\n?4500,")))[0]
+
+
 def test_a_quoted_field_may_hold_the_separator_and_a_line_end(tmp_path: Path) -> None:
     """The name of a class, and of a column; lines are still counted as an editor counts them."""
     text = 'x,"a, ""b"""\n' + '1,"p, q"\n2,"p, q"\n3,"r\ns"\n4,"r\ns"\n'
@@ -183,6 +196,7 @@ CSV_MISTAKES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "not UTF-8": (IRIS.encode() + b"1,2,\xe4\n", {}, ["Byte 0xe4 is no text in UTF-8"]),
     "UTF-16": (IRIS.encode("utf-16"), {}, ["is no text in UTF-8"]),
     "open quote": (IRIS + '1,2,"a\n', {}, ["cannot be read: unexpected end of data"]),
+    "open quote at once": ('x,y\n1,"a\n', {}, ["Line 2 cannot be read"]),
     "share": (IRIS, {"validation_share": 1.0, "seed": -1}, ["validation_share = 1.0 is not between", "The seed"]),
     "all at once": (
         "width,width,kind\nx,inf,a\n,2,a\n1,2,3,4\n", {"ignore": ("nothing",), "validation_share": 0.0},

@@ -77,6 +77,7 @@ def test_train_may_be_a_class_or_the_only_part(tmp_path: Path) -> None:
     for name in ("train", "test", "bus"):
         for index in range(3):
             picture(tmp_path / "one" / name / f"{index}.png", index)
+    picture(tmp_path / "one" / "train" / "steam" / "3.png", 3)
     assert checked(OwnData(kind="imagefolder", path=tmp_path / "one")).class_names == ("bus", "test", "train")
     pictures(tmp_path / "two" / "train")
     assert checked(OwnData(kind="imagefolder", path=tmp_path / "two")).class_names == ("a", "b")
@@ -112,8 +113,14 @@ def test_sizes_are_made_alike_on_demand(tmp_path: Path) -> None:
     (tmp_path / "a" / "wide.png").unlink()
     exif = Image.Exif()
     exif[0x0112] = 6  # held upright: 4 wide and 6 high are shown as 6 wide and 4 high
-    picture(tmp_path / "a" / "turned.jpg", 50, (4, 6), exif=exif)
-    assert checked(options).spec.input_shape == (1, 4, 6)
+    lying = np.full((6, 4), 40, dtype=np.uint8)
+    lying[3:, :] = 240  # the right half of the columns is what stands below
+    Image.fromarray(lying).save(tmp_path / "a" / "turned.jpg", quality=100, exif=exif)
+    data = checked(options)
+    assert data.spec.input_shape == (1, 4, 6)
+    turned = [x for x in [*data.arrays.train_x, *data.arrays.validation_x] if int(x.max()) > 200]
+    assert np.allclose(turned[0][0, :, 0].astype(int), 240, atol=9)
+    assert np.allclose(turned[0][0, :, 5].astype(int), 40, atol=9)
 
 
 def test_each_mistake_in_a_folder_is_told(tmp_path: Path) -> None:
