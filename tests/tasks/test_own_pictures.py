@@ -176,6 +176,17 @@ def test_a_picture_cut_off_inside_is_found_on_loading(tmp_path: Path) -> None:
     assert '1 picture cannot be decoded: "b/cut.bmp" (image file is truncated' in caught.value.problems[0]
 
 
+def test_a_photo_that_is_made_small_keeps_its_colours(tmp_path: Path) -> None:
+    """Decoded small, which is four times as fast; each quarter stays where it is."""
+    quarters = np.kron(np.array([[20, 90], [160, 230]], dtype=np.uint8), np.ones((200, 300), dtype=np.uint8))
+    for name in ("a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(quarters).save(tmp_path / name, quality=95)
+    data = checked(OwnData(kind="imagefolder", path=tmp_path, image_size=8))
+    found = data.arrays.train_x[0][0, 1::5, 1::5].astype(int)  # away from the seams
+    assert np.abs(found - [[20, 90], [160, 230]]).max() <= 3
+
+
 @FUZZ
 @given(
     kind=st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"]),

@@ -10,6 +10,8 @@ How to wire it in:
   like any others. Images come as (n, channels, height, width), tables as (n, features); `class_names` says what class
   0, 1, … is called.
 
+* `pyproject.toml`: name pillow among the dependencies; so far it comes with torchvision.
+
 The check reads a table or an archive as a whole (5 s for a million lines of 10 columns), but only the headers of
 pictures: that one is cut off inside is found by `load_own`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ MOST_NUMBERS = 2**31
 """Values of all pictures together: 8 GiB as they are trained on."""
 
 _Result = TypeVar("_Result")
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its remarks on damage go to the terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +138,8 @@ def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8
     channels, height, width = shape
     upright: Image.Image = image
     if image.format in ("JPEG", "MPO"):
+        # A photo that is to become much smaller is decoded small, still at least twice as large as it will be.
+        image.draft(None, (2 * max(height, width), 2 * max(height, width)))
         upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16"):
         upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
