@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tuitrain.errors import DataError, UnknownNameError
 from tuitrain.tasks import synthetic
 from tuitrain.tasks.build import data as data_module
-from tuitrain.tasks.build.data import load_dataset, stratified_split
+from tuitrain.tasks.build.data import load_dataset
 from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
+from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, dataset_spec, model_spec
 
 CPU = torch.device("cpu")

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from tuitrain.errors import DataError
-from tuitrain.tasks.build.data import load_dataset, stratified_split
+from tuitrain.tasks.build.data import load_dataset
 from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
+from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import LINE_FLOOR, line
 from tuitrain.tasks.tables import DATASETS, dataset_spec
 

@@ -21,8 +21,10 @@ class DatasetSpec:
     """Classes, or regression targets."""
     num_train: int
     num_validation: int
-    source: Literal["embedded", "synthetic", "torchvision"]
+    source: Literal["embedded", "synthetic", "torchvision", "own"]
     is_image: bool = False
+    class_names: tuple[str, ...] = ()
+    """Of one's own data: what class 0, 1, … is called. Empty: the numbers are the names."""
 
 
 @dataclass(frozen=True, kw_only=True)

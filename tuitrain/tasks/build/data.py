@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tuitrain.errors import DataError
 from tuitrain.tasks import synthetic
+from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
 from tuitrain.tasks.tables import DatasetSpec
 
@@ -83,24 +84,6 @@ def load_dataset(
         Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
         Split(_inputs(validation_x, spec, device), _targets(arrays.validation_y, spec, device)),
     )
-
-
-def stratified_split(
-    labels: NDArray[np.generic], num_train: int, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of training and validation samples, drawn at random with the same share of every class on both sides.
-
-    Drawn, because neighbours in the embedded files were written by the same people: taking the first so many
-    costs 2 to 4 points of validation accuracy.
-    """
-    ranks = np.empty(len(labels))
-    rng = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        ranks[members] = (np.arange(len(members)) + 0.5) / len(members)
-    chosen = np.zeros(len(labels), dtype=bool)
-    chosen[np.argsort(ranks, kind="stable")[:num_train]] = True
-    return np.flatnonzero(chosen), np.flatnonzero(~chosen)
 
 
 def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
