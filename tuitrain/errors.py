@@ -10,6 +10,7 @@ TuitrainError                 place, what is wrong, what to try; exit code 1
 ├── RunFolderError            the folder cannot be written or read
 │   └── EventsNotWrittenError the stream in part (rundir.writer): carries how many lines made it
 └── DataError                 a dataset that cannot be loaded
+    └── OwnDataError          one's own data (tasks.own): carries everything that is wrong with them
 """
 
 from __future__ import annotations

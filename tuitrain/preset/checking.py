@@ -12,16 +12,18 @@ from tuitrain.preset.combining import (
     regularizer_combinations,
     task_combinations,
 )
+from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import parse_command
+from tuitrain.tasks.own import OwnDataError
 from tuitrain.tasks.tables import (
     ACTIVATIONS,
-    DATASETS,
     DROPOUT_KINDS,
     INITIALIZATIONS,
     MODELS,
     NORMS,
     PREPROCESSINGS,
+    DatasetSpec,
 )
 from tuitrain.techniques.checking import check_command
 from tuitrain.techniques.hyperparameter import problems_with
@@ -54,7 +56,11 @@ def _unknown(key: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
 
 def _task(preset: Preset) -> Iterator[Problem]:
     task = preset.task
-    yield from _unknown("task.dataset", task.dataset, DATASETS)
+    yield from _unknown("task.dataset", task.dataset, KNOWN)
+    if is_own(task):
+        yield from _own_data(preset)
+    elif task.path:
+        yield "task.path", f'task.path is for one\'s own data, and {task.dataset} is not. Try dataset = "csv".'
     yield from _unknown("task.model", task.model, MODELS)
     yield from _unknown("task.activation", task.activation, ACTIVATIONS)
     yield from _unknown("task.init", task.init, INITIALIZATIONS)
@@ -62,9 +68,27 @@ def _task(preset: Preset) -> Iterator[Problem]:
     yield from _unknown("task.dropout_kind", task.dropout_kind, DROPOUT_KINDS)
     yield from _unknown("task.preprocess", task.preprocess, PREPROCESSINGS)
     yield from _unknown("task.loss", task.loss, ("auto", *LOSSES))
-    dataset, model = DATASETS.get(task.dataset), MODELS.get(task.model)
+    dataset, model = _dataset(preset), MODELS.get(task.model)
     if dataset is not None and model is not None:
         yield from task_combinations(preset, dataset, model)
+
+
+def _dataset(preset: Preset) -> DatasetSpec | None:
+    """The dataset; None where there is none such, which is said elsewhere."""
+    try:
+        return dataset_of(preset)
+    except (UnknownNameError, OwnDataError):
+        return None
+
+
+def _own_data(preset: Preset) -> Iterator[Problem]:
+    if not preset.task.path:
+        yield "task.path", f'task.path is missing: dataset = "{preset.task.dataset}" needs one. Try path = "data.csv".'
+        return
+    try:
+        dataset_of(preset)
+    except OwnDataError as error:
+        yield from (("task.path", problem) for problem in error.problems)
 
 
 def _regularize(preset: Preset) -> Iterator[Problem]:
@@ -72,16 +96,17 @@ def _regularize(preset: Preset) -> Iterator[Problem]:
     given = preset.regularize.further
     for name, text in problems_with("regularize", table, given, are_required=False):
         yield f"regularize.{name}", _sentence(f"regularize.{name}", text)
-    dataset, model = DATASETS.get(preset.task.dataset), MODELS.get(preset.task.model)
+    dataset, model = _dataset(preset), MODELS.get(preset.task.model)
     if dataset is not None and model is not None:
         yield from regularizer_combinations(preset, dataset, model)
+    if model is not None:
         yield from optimizer_combinations(preset, dataset, model)
 
 
 def _train(preset: Preset) -> Iterator[Problem]:
     if preset.train.epochs is not None and preset.train.steps is not None:
         yield "train.steps", "train.steps and train.epochs exclude each other. Try one of them."
-    dataset = DATASETS.get(preset.task.dataset)
+    dataset = _dataset(preset)
     size = preset.train.batch_size
     if dataset is not None and isinstance(size, int):
         available = preset.task.num_train or dataset.num_train

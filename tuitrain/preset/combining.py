@@ -123,8 +123,8 @@ def regularizer_combinations(preset: Preset, dataset: DatasetSpec, model: ModelS
             yield f"regularize.{name}", f"regularize.{name} {problem}. Try {name} = 0."
 
 
-def optimizer_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
-    """What an optimizer does not combine with."""
+def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: ModelSpec) -> Iterator[Problem]:
+    """What an optimizer does not combine with; of a dataset that is not known, what can be said without it."""
     section, spec = preset.optimizer, OPTIMIZERS.get(preset.optimizer.name)
     if spec is None:
         return
@@ -150,10 +150,10 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpe
         yield "optimizer.lookahead_steps", f"optimizer.lookahead_steps does not go with {spec.name}. Try 0."
 
 
-def _closure(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
+def _closure(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     """L-BFGS compares losses of one step with each other: they must be of the same data, without chance."""
     name, train = preset.optimizer.name, preset.train
-    available = preset.task.num_train or dataset.num_train
+    available = preset.task.num_train or (dataset.num_train if dataset is not None else 0)
     if train.batch_size not in ("full", available):
         yield (
             "train.batch_size",

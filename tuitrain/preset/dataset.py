@@ -1,11 +1,59 @@
-"""The dataset that a preset means: one of the table, or one's own."""
+"""The dataset that a preset means: one of the table, or one's own, which is looked into before the run starts."""
 
 from __future__ import annotations
 
-from tuitrain.preset.schema import Preset
-from tuitrain.tasks.tables import DatasetSpec, dataset_spec
+import functools
+from pathlib import Path
+from typing import Literal, cast
+
+from tuitrain.preset.schema import Preset, TaskSection
+from tuitrain.tasks.own import OWN_KINDS, OwnData, inspect_own
+from tuitrain.tasks.tables import DATASETS, DatasetSpec, dataset_spec
+
+Kind = Literal["csv", "npz", "imagefolder"]
+
+KNOWN = (*DATASETS, *OWN_KINDS)
+"""Everything that task.dataset may be."""
+
+
+def is_own(task: TaskSection) -> bool:
+    """Whether the data are the person's own."""
+    return task.dataset in OWN_KINDS
+
+
+def own_data(task: TaskSection) -> OwnData:
+    """What a preset says about one's own data."""
+    column = task.target
+    return OwnData(
+        kind=cast("Kind", task.dataset),
+        path=Path(task.path),
+        target=int(column) if column.lstrip("-").isdigit() else column or None,
+        ignore=tuple(task.ignore),
+        image_size=task.image_size,
+        validation_share=task.validation_share,
+        kind_of_task=task.target_kind,
+        seed=task.data_seed,
+    )
 
 
 def dataset_of(preset: Preset) -> DatasetSpec:
-    """The spec of a preset's dataset."""
-    return dataset_spec(preset.task.dataset)
+    """The spec of a preset's dataset.
+
+    Raises:
+        UnknownNameError: no such dataset.
+        OwnDataError: one's own data cannot be used, with all reasons.
+    """
+    if not is_own(preset.task):
+        return dataset_spec(preset.task.dataset)
+    options = own_data(preset.task)
+    try:
+        changed = options.path.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _inspected(options, changed)
+
+
+@functools.lru_cache(maxsize=16)
+def _inspected(options: OwnData, _changed: int) -> DatasetSpec:
+    """Once for a file as it is: a large one takes seconds."""
+    return inspect_own(options)

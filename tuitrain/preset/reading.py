@@ -60,7 +60,9 @@ def load_preset(name_or_file: str, overrides: Sequence[str] = ()) -> Preset:
     path = _find(name_or_file)
     data, problems = _read_extended(path)
     data.setdefault("name", path.stem)
+    _anchor(data, path.parent)
     changed, override_problems = _apply_overrides(data, overrides)
+    _anchor(data, Path.cwd())
     problems += override_problems
     return _checked(data, _shown(path), changed, problems)
 
@@ -72,6 +74,13 @@ def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
         PresetError: it has mistakes.
     """
     return _checked(dict(data), place, frozenset(), [])
+
+
+def _anchor(data: dict[str, Any], folder: Path) -> None:
+    """Make the path to one's own data absolute: in a file it is beside it, on the command line where one stands."""
+    task = data.get("task")
+    if isinstance(task, dict) and isinstance(task.get("path"), str) and task["path"]:
+        data["task"] = {**task, "path": str((folder / Path(task["path"]).expanduser()).resolve())}
 
 
 def _find(name_or_file: str) -> Path:

@@ -90,7 +90,8 @@ class Printer:
         sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s")
         sys.stdout.write(f" ({rate:.0f} steps/s)\n")
         for name in sorted(self.last):
-            sys.stdout.write(f"  {name:<15} last {self.last[name]:<10.4g} best {self.best.get(name, math.nan):.4g}\n")
+            best = f" best {self.best[name]:.4g}" if name in self.best else ""
+            sys.stdout.write(f"  {name:<17} last {self.last[name]:<10.4g}{best}\n".replace(" \n", "\n"))
         sys.stdout.flush()
 
     def say(self, text: str) -> None:

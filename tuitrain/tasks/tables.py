@@ -116,7 +116,6 @@ INITIALIZATIONS = ("he", "xavier", "torch", "orthogonal", "lsuv", "normal")
 NORMS = ("none", "batch", "layer", "group", "instance", "rms")
 DROPOUT_KINDS = ("standard", "spatial", "alpha", "gaussian")
 PREPROCESSINGS = ("standardize", "scale", "center", "whiten", "raw")
-OWN_DATA = ("imagefolder", "csv", "npz")
 
 
 def dataset_spec(name: str) -> DatasetSpec:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
-from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
@@ -149,6 +149,7 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
         data_folder=Path(section.data_folder) if section.data_folder else data_folder,
+        own=own_data(section) if is_own(section) else None,
     )  # fmt: skip
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tuitrain.errors import DataError
 from tuitrain.tasks import synthetic
+from tuitrain.tasks.own import OwnData, load_own
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
 from tuitrain.tasks.tables import DatasetSpec
@@ -59,6 +60,7 @@ def load_dataset(
     data_seed: int,
     data_folder: Path,
     device: torch.device,
+    own: OwnData | None = None,
 ) -> Dataset:
     """Load, preprocess and move a dataset.
 
@@ -70,11 +72,12 @@ def load_dataset(
         data_seed: seed of synthetic data.
         data_folder: where torchvision keeps its files.
         device: where the tensors shall live.
+        own: where one's own data are; None for a dataset of the table.
 
     Raises:
         DataError: the files are missing, damaged or cannot be downloaded.
     """
-    arrays = _arrays(spec, data_seed, data_folder)
+    arrays = _arrays(spec, data_seed, data_folder, own)
     if num_train is not None:
         arrays = arrays._replace(train_x=arrays.train_x[:num_train], train_y=arrays.train_y[:num_train])
     if label_noise:
@@ -86,13 +89,15 @@ def load_dataset(
     )
 
 
-def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
+def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData | None) -> Arrays:
     if spec.source == "synthetic":
         return _SYNTHETIC[spec.name](data_seed, spec.num_train, spec.num_validation)
     if spec.source == "torchvision":
         from tuitrain.tasks.build.downloads import torchvision_arrays
 
         return torchvision_arrays(spec, data_folder)
+    if own is not None:
+        return load_own(own).arrays
     path = Path(__file__).resolve().parent.parent / "data" / _EMBEDDED[spec.name]
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tuitrain.tasks.build.data import Split, load_dataset
 from tuitrain.tasks.build.models import ModelOptions, build_model
+from tuitrain.tasks.own import OwnData
 from tuitrain.tasks.tables import DatasetSpec
 
 _BATCH_FOR_INIT = 256
@@ -51,6 +52,8 @@ class TaskOptions:
     label_noise: float = 0.0
     data_seed: int = 0
     data_folder: Path = Path("data")
+    own: OwnData | None = None
+    """Where one's own data are; None for a dataset of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,7 @@ def build_task(
         data_seed=options.data_seed,
         data_folder=options.data_folder,
         device=device,
+        own=options.own,
     )
     first = data.train.x[:_BATCH_FOR_INIT]
     model = build_model(options.model, spec, spec.num_outputs * options.outputs_per_target, first.cpu()).to(device)
