@@ -7,7 +7,7 @@ from tuitrain.techniques.optimizer_spec import OptimizerSpec, beta, eps, momentu
 
 _INTERPOLATION = Hyperparameter(
     name="beta1", default=0.9, low=0.0, high=1.0, is_low_included=False, is_high_included=False, scale="complement",
-    help="share of the average in the point where gradients are taken",
+    is_live=False, help="share of the average in the point where gradients are taken",
 )  # fmt: skip
 
 MODERN: tuple[OptimizerSpec, ...] = (

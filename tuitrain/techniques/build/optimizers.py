@@ -298,7 +298,7 @@ def _described(part: Part) -> dict[str, Value]:
 
 def _drop_stale_buffers(part: Part, changes: Mapping[str, Value]) -> list[str]:
     """Momentum set to 0 leaves a velocity that would come back, stale, when momentum returns."""
-    if changes.get("momentum") != 0 or part.inner != "sgd":
+    if changes.get("momentum") != 0 or part.inner not in {"sgd", "sam"}:
         return []
     for state in part.optimizer.state.values():
         state.pop("momentum_buffer", None)
