@@ -28,6 +28,8 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
     updater, step = trainer.updater, trainer.step
     spec = optimizer_spec(command.name)
     _check_closure(trainer, spec)
+    if updater.lookahead is not None and (spec.needs_closure or spec.name.startswith("schedule-free")):
+        raise RefusedError(f"{spec.name} does not go with Lookahead, which moves its weights.")
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step
     if remaining < 2:
@@ -94,8 +96,6 @@ def _check_closure(trainer: Trainer, spec: OptimizerSpec) -> None:
         raise RefusedError(
             f"{spec.name} goes with no dropout, noise, augmentation, L1 or clipping.", hint="0 for those."
         )
-    if trainer.updater.lookahead is not None:
-        raise RefusedError(f"{spec.name} does not go with Lookahead, which moves its weights.")
     if len(trainer.updater.optimizer.groups) > 1:
         raise RefusedError(f"{spec.name} takes all parameters as one group, and here are several.")
 
