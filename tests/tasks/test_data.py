@@ -11,18 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tasks.building import CPU, make_task
 from tuitrain.errors import DataError, UnknownNameError
 from tuitrain.tasks import synthetic
 from tuitrain.tasks.build import data as data_module
 from tuitrain.tasks.build.data import load_dataset, stratified_split
-from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
-from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, dataset_spec, model_spec
+from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, dataset_spec, model_spec
+from tuitrain.techniques.build.augmentation import shifted
 
-CPU = torch.device("cpu")
+MAKERS = [synthetic.line, synthetic.line_outliers, synthetic.spiral, synthetic.lab_wave]
 
 
 def load(name: str, **options: Any) -> data_module.Dataset:
-    defaults: dict[str, Any] = {"preprocess": "standardize", "num_train": None, "data_seed": 0}
+    defaults: dict[str, Any] = {"preprocess": "standardize", "num_train": None, "label_noise": 0.0, "data_seed": 0}
     return load_dataset(dataset_spec(name), data_folder=Path("data"), device=CPU, **{**defaults, **options})
 
 
@@ -53,7 +54,7 @@ def test_no_sample_of_the_validation_is_trained_on(name: str) -> None:
     assert not torch.equal(data.train.x, other.train.x)
 
 
-@pytest.mark.parametrize("make", [synthetic.line, synthetic.spiral, synthetic.lab_wave], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_made_data_depends_on_its_seed_alone(make: Any) -> None:
     """The same for the same seed, another for another, and validation is no copy of training."""
     one, same, other = make(3, 50, 50), make(3, 50, 50), make(4, 50, 50)
@@ -82,10 +83,10 @@ def test_a_part_of_the_data_has_every_class() -> None:
 
 def test_both_sides_of_the_gap_are_of_one_size() -> None:
     """The train subset is a fixed part of the training data, at most as large as the validation data."""
-    task = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
+    task = make_task("digits", "linear")
     assert len(task.train_subset) == len(task.validation) == 797
     assert torch.equal(task.train_subset.x, task.train.x[:797])
-    small = build_task(TaskOptions(dataset="digits", model="linear", num_train=50), CPU)
+    small = make_task("digits", "linear", num_train=50)
     assert len(small.train_subset) == 50
 
 
@@ -102,8 +103,8 @@ def test_damaged_embedded_data_says_to_install_again(tmp_path: Path, monkeypatch
 
 def test_label_smoothing_is_trained_on_and_never_evaluated() -> None:
     """The evaluated loss stays the plain cross-entropy, or two runs could not be compared."""
-    plain = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
-    smooth = build_task(TaskOptions(dataset="digits", model="linear", label_smoothing=0.2), CPU)
+    plain = make_task("digits", "linear")
+    smooth = make_task("digits", "linear", label_smoothing=0.2)
     outputs, targets = torch.randn(20, 10, generator=torch.Generator().manual_seed(0)), plain.train.y[:20]
     assert smooth.training_loss(outputs, targets) != plain.training_loss(outputs, targets)
     found = smooth.summed_metrics(outputs, targets)
@@ -125,11 +126,11 @@ def test_a_shift_stays_within_its_limit_and_keeps_flat_pictures(limit: int) -> N
     assert torch.equal(shifted(torch.ones(3, 2, 5, 5), limit, torch.Generator()), torch.ones(3, 2, 5, 5))
 
 
-@pytest.mark.parametrize("init", INITIALIZATIONS)
+@pytest.mark.parametrize("init", ["he", "xavier", "torch"])
 def test_an_initialisation_has_the_deviation_of_its_paper(init: str) -> None:
     """He: √(2/n). Glorot: √(2/(n + m)). torch's own: uniform within ±1/√n. Biases are 0 but for torch's."""
     torch.manual_seed(0)
-    model: Any = build_task(TaskOptions(dataset="mnist-5k", model="mlp", init=init), CPU).model
+    model: Any = make_task("mnist-5k", "mlp", init=init).model
     expected = {"he": (2 / 784) ** 0.5, "xavier": (2 / (784 + 256)) ** 0.5, "torch": (1 / (3 * 784)) ** 0.5}[init]
     assert model.lin_1.weight.std().item() == pytest.approx(expected, rel=0.02)
     assert bool((model.lin_1.bias == 0).all()) == (init != "torch")
@@ -137,7 +138,7 @@ def test_an_initialisation_has_the_deviation_of_its_paper(init: str) -> None:
 
 def test_a_cnn_pools_small_pictures_only_as_long_as_there_is_something_to_pool() -> None:
     """More convolutions than halvings of 8 pixels still give a model that runs."""
-    task = build_task(TaskOptions(dataset="digits", model="cnn", channels=(4, 4, 4, 4, 4), batch_norm=True), CPU)
+    task = make_task("digits", "cnn", channels=(4, 4, 4, 4, 4), norm="batch")
     assert task.model(task.train.x[:3]).shape == (3, 10)
 
 
