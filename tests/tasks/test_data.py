@@ -150,3 +150,48 @@ def test_every_name_of_the_tables_can_be_looked_up_and_others_name_the_nearest()
     with pytest.raises(UnknownNameError, match="mlp"):
         model_spec("mpl")
     assert len(set(ACTIVATIONS)) == len(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("name", ["spiral", "digits", "line"])
+def test_whitened_data_have_no_covariance_and_next_to_unit_variance(name: str) -> None:
+    """The identity, but for axes that hold next to nothing, which stay small; the validation data in the same axes."""
+    data, raw = load(name, preprocess="whiten"), load(name, preprocess="raw")
+    flat = data.train.x.flatten(1).double()
+    covariance = torch.cov(flat.t()).reshape(flat.shape[1], flat.shape[1])
+    values = torch.linalg.eigvalsh(torch.cov(raw.train.x.flatten(1).double().t()).reshape(covariance.shape))
+    expected = (values / (values + 0.01 * values.mean())).sort().values
+    torch.testing.assert_close(covariance.diagonal().sort().values, expected, atol=1e-3, rtol=1e-3)
+    assert (covariance - torch.diag(covariance.diagonal())).abs().max() < 1e-3
+    assert flat.mean(0).abs().max() < 1e-4
+    assert expected[-1] > 0.98
+    assert data.validation.x.shape == raw.validation.x.shape
+    assert data.validation.x.std() < 2.0
+
+
+def test_centering_takes_the_mean_away_and_nothing_else() -> None:
+    """Deviation as it was."""
+    data, raw = load("digits", preprocess="center"), load("digits", preprocess="raw")
+    assert abs(data.train.x.mean().item()) < 1e-4
+    torch.testing.assert_close(raw.train.x - data.train.x, torch.full_like(raw.train.x, raw.train.x.mean().item()))
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_that_share_of_the_training_labels_is_drawn_again(share: float) -> None:
+    """A tenth of them hits the right class by chance; validation labels are as they were, and so are the inputs."""
+    clean, noisy, again = load("mnist-5k"), load("mnist-5k", label_noise=share), load("mnist-5k", label_noise=share)
+    changed = (clean.train.y != noisy.train.y).float().mean().item()
+    assert changed == pytest.approx(0.9 * share, abs=0.03)
+    assert changed <= share
+    assert torch.equal(noisy.train.y, again.train.y)
+    assert not torch.equal(noisy.train.y, load("mnist-5k", label_noise=share, data_seed=1).train.y)
+    assert torch.equal(clean.validation.y, noisy.validation.y)
+    assert torch.equal(clean.train.x, noisy.train.x)
+
+
+def test_one_training_point_in_ten_of_the_outlier_line_is_moved_up() -> None:
+    """By twenty; none of the validation points is."""
+    data = synthetic.line_outliers(0, 100, 100)
+    off = data.train_y - (2 * data.train_x + 1)
+    assert (off > 15).sum() == 10
+    assert np.abs(off[off < 15]).max() < 1.5
+    assert np.abs(data.validation_y - (2 * data.validation_x + 1)).max() < 1.5
