@@ -112,11 +112,11 @@ def test_an_override_without_a_key_says_what_one_looks_like(override: str) -> No
         (["train.epochs=nan"], "finite"),
         (["train.steps=0"], "greater than or equal to 1"),
         (["train.steps=2.5"], "is not a whole number"),
-        (["regularize.dropout=1.0"], "less than 1"),
+        (["regularize.dropout=1.0"], "is not in 0 ≤ dropout < 1"),
         (["train.on_nonfinite=ignore"], "'pause', 'stop' or 'continue'"),
         (["task.hidden=[0]"], "greater than or equal to 1"),
         (["schedule.name=multistep", "schedule.milestones=3"], "is not a list of numbers"),
-        (["train.batch_size=1", "task.norm=batch"], "above 1"),
+        (["train.batch_size=1", "task.norm=batch"], "no variance to normalise"),
         (["train.epochs=1", "train.steps=1"], "exclude each other"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_section_that_names_the_same_entry_keeps_the_rest(tmp_path: Path) -> N
     )
     assert (preset.optimizer.lr, preset.optimizer.further) == (0.1, {"momentum": 0.9})
     assert preset.schedule.further == {"milestones": [3, 5], "gamma": 0.5}
-    assert (preset.schedule.unit, preset.eval.every_steps, preset.task.batch_norm) == ("epochs", 10, True)
+    assert (preset.schedule.unit, preset.eval.every_steps, preset.task.norm) == ("epochs", 10, "batch")
     assert preset.name == "mine"
 
 

@@ -70,7 +70,7 @@ def test_a_rate_that_is_no_number_is_said() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["task.dataset=line", "regularize.shift=2"], "moves images"),
+        (["task.dataset=line", "regularize.shift=2"], "works on images, and line has none"),
         (["task.dataset=lab-wave", "regularize.label_smoothing=0.1"], "needs classes"),
         (["task.dataset=spiral", "task.model=cnn"], "needs images"),
         (["task.model=linear", "optimizer.name=muon"], "hidden 2-D weights"),

@@ -11,19 +11,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tasks.building import CPU, make_task
 from tuitrain.errors import DataError, UnknownNameError
 from tuitrain.tasks import synthetic
 from tuitrain.tasks.build import data as data_module
 from tuitrain.tasks.build.data import load_dataset
-from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
 from tuitrain.tasks.splitting import stratified_split
-from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, INITIALIZATIONS, dataset_spec, model_spec
+from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, dataset_spec, model_spec
+from tuitrain.techniques.build.augmentation import shifted
 
-CPU = torch.device("cpu")
+MAKERS = [synthetic.line, synthetic.line_outliers, synthetic.spiral, synthetic.lab_wave]
 
 
 def load(name: str, **options: Any) -> data_module.Dataset:
-    defaults: dict[str, Any] = {"preprocess": "standardize", "num_train": None, "data_seed": 0}
+    defaults: dict[str, Any] = {"preprocess": "standardize", "num_train": None, "label_noise": 0.0, "data_seed": 0}
     return load_dataset(dataset_spec(name), data_folder=Path("data"), device=CPU, **{**defaults, **options})
 
 
@@ -54,7 +55,7 @@ def test_no_sample_of_the_validation_is_trained_on(name: str) -> None:
     assert not torch.equal(data.train.x, other.train.x)
 
 
-@pytest.mark.parametrize("make", [synthetic.line, synthetic.spiral, synthetic.lab_wave], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_made_data_depends_on_its_seed_alone(make: Any) -> None:
     """The same for the same seed, another for another, and validation is no copy of training."""
     one, same, other = make(3, 50, 50), make(3, 50, 50), make(4, 50, 50)
@@ -83,10 +84,10 @@ def test_a_part_of_the_data_has_every_class() -> None:
 
 def test_both_sides_of_the_gap_are_of_one_size() -> None:
     """The train subset is a fixed part of the training data, at most as large as the validation data."""
-    task = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
+    task = make_task("digits", "linear")
     assert len(task.train_subset) == len(task.validation) == 797
     assert torch.equal(task.train_subset.x, task.train.x[:797])
-    small = build_task(TaskOptions(dataset="digits", model="linear", num_train=50), CPU)
+    small = make_task("digits", "linear", num_train=50)
     assert len(small.train_subset) == 50
 
 
@@ -103,8 +104,8 @@ def test_damaged_embedded_data_says_to_install_again(tmp_path: Path, monkeypatch
 
 def test_label_smoothing_is_trained_on_and_never_evaluated() -> None:
     """The evaluated loss stays the plain cross-entropy, or two runs could not be compared."""
-    plain = build_task(TaskOptions(dataset="digits", model="linear"), CPU)
-    smooth = build_task(TaskOptions(dataset="digits", model="linear", label_smoothing=0.2), CPU)
+    plain = make_task("digits", "linear")
+    smooth = make_task("digits", "linear", label_smoothing=0.2)
     outputs, targets = torch.randn(20, 10, generator=torch.Generator().manual_seed(0)), plain.train.y[:20]
     assert smooth.training_loss(outputs, targets) != plain.training_loss(outputs, targets)
     found = smooth.summed_metrics(outputs, targets)
@@ -126,11 +127,11 @@ def test_a_shift_stays_within_its_limit_and_keeps_flat_pictures(limit: int) -> N
     assert torch.equal(shifted(torch.ones(3, 2, 5, 5), limit, torch.Generator()), torch.ones(3, 2, 5, 5))
 
 
-@pytest.mark.parametrize("init", INITIALIZATIONS)
+@pytest.mark.parametrize("init", ["he", "xavier", "torch"])
 def test_an_initialisation_has_the_deviation_of_its_paper(init: str) -> None:
     """He: √(2/n). Glorot: √(2/(n + m)). torch's own: uniform within ±1/√n. Biases are 0 but for torch's."""
     torch.manual_seed(0)
-    model: Any = build_task(TaskOptions(dataset="mnist-5k", model="mlp", init=init), CPU).model
+    model: Any = make_task("mnist-5k", "mlp", init=init).model
     expected = {"he": (2 / 784) ** 0.5, "xavier": (2 / (784 + 256)) ** 0.5, "torch": (1 / (3 * 784)) ** 0.5}[init]
     assert model.lin_1.weight.std().item() == pytest.approx(expected, rel=0.02)
     assert bool((model.lin_1.bias == 0).all()) == (init != "torch")
@@ -138,7 +139,7 @@ def test_an_initialisation_has_the_deviation_of_its_paper(init: str) -> None:
 
 def test_a_cnn_pools_small_pictures_only_as_long_as_there_is_something_to_pool() -> None:
     """More convolutions than halvings of 8 pixels still give a model that runs."""
-    task = build_task(TaskOptions(dataset="digits", model="cnn", channels=(4, 4, 4, 4, 4), batch_norm=True), CPU)
+    task = make_task("digits", "cnn", channels=(4, 4, 4, 4, 4), norm="batch")
     assert task.model(task.train.x[:3]).shape == (3, 10)
 
 
@@ -150,3 +151,48 @@ def test_every_name_of_the_tables_can_be_looked_up_and_others_name_the_nearest()
     with pytest.raises(UnknownNameError, match="mlp"):
         model_spec("mpl")
     assert len(set(ACTIVATIONS)) == len(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("name", ["spiral", "digits", "line"])
+def test_whitened_data_have_no_covariance_and_next_to_unit_variance(name: str) -> None:
+    """The identity, but for axes that hold next to nothing, which stay small; the validation data in the same axes."""
+    data, raw = load(name, preprocess="whiten"), load(name, preprocess="raw")
+    flat = data.train.x.flatten(1).double()
+    covariance = torch.cov(flat.t()).reshape(flat.shape[1], flat.shape[1])
+    values = torch.linalg.eigvalsh(torch.cov(raw.train.x.flatten(1).double().t()).reshape(covariance.shape))
+    expected = (values / (values + 0.01 * values.mean())).sort().values
+    torch.testing.assert_close(covariance.diagonal().sort().values, expected, atol=1e-3, rtol=1e-3)
+    assert (covariance - torch.diag(covariance.diagonal())).abs().max() < 1e-3
+    assert flat.mean(0).abs().max() < 1e-4
+    assert expected[-1] > 0.98
+    assert data.validation.x.shape == raw.validation.x.shape
+    assert data.validation.x.std() < 2.0
+
+
+def test_centering_takes_the_mean_away_and_nothing_else() -> None:
+    """Deviation as it was."""
+    data, raw = load("digits", preprocess="center"), load("digits", preprocess="raw")
+    assert abs(data.train.x.mean().item()) < 1e-4
+    torch.testing.assert_close(raw.train.x - data.train.x, torch.full_like(raw.train.x, raw.train.x.mean().item()))
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_that_share_of_the_training_labels_is_drawn_again(share: float) -> None:
+    """A tenth of them hits the right class by chance; validation labels are as they were, and so are the inputs."""
+    clean, noisy, again = load("mnist-5k"), load("mnist-5k", label_noise=share), load("mnist-5k", label_noise=share)
+    changed = (clean.train.y != noisy.train.y).float().mean().item()
+    assert changed == pytest.approx(0.9 * share, abs=0.03)
+    assert changed <= share
+    assert torch.equal(noisy.train.y, again.train.y)
+    assert not torch.equal(noisy.train.y, load("mnist-5k", label_noise=share, data_seed=1).train.y)
+    assert torch.equal(clean.validation.y, noisy.validation.y)
+    assert torch.equal(clean.train.x, noisy.train.x)
+
+
+def test_one_training_point_in_ten_of_the_outlier_line_is_moved_up() -> None:
+    """By twenty; none of the validation points is."""
+    data = synthetic.line_outliers(0, 100, 100)
+    off = data.train_y - (2 * data.train_x + 1)
+    assert (off > 15).sum() == 10
+    assert np.abs(off[off < 15]).max() < 1.5
+    assert np.abs(data.validation_y - (2 * data.validation_x + 1)).max() < 1.5

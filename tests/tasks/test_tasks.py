@@ -13,21 +13,22 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tasks.building import CPU, make_task
 from tuitrain.errors import DataError
 from tuitrain.tasks.build.data import load_dataset
-from tuitrain.tasks.build.task import TaskOptions, build_task, shifted
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import LINE_FLOOR, line
 from tuitrain.tasks.tables import DATASETS, dataset_spec
+from tuitrain.techniques.build.augmentation import shifted
 
-CPU = torch.device("cpu")
 LOCAL = [name for name, spec in DATASETS.items() if spec.source != "torchvision"]
 
 
 def load(name: str, folder: Path = Path("data"), preprocess: str = "standardize") -> Any:
     return load_dataset(
-        dataset_spec(name), preprocess=preprocess, num_train=None, data_seed=0, data_folder=folder, device=CPU
-    )
+        dataset_spec(name), preprocess=preprocess, num_train=None, label_noise=0.0, data_seed=0,
+        data_folder=folder, device=CPU,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -64,7 +65,7 @@ def test_no_line_fits_better_than_the_floor() -> None:
 
 def test_the_lab_model_has_the_parameters_of_the_lab() -> None:
     """784-256-10: names, shapes, 203 530 numbers."""
-    model = build_task(TaskOptions(dataset="mnist-5k", model="mlp"), CPU).model
+    model = make_task("mnist-5k", "mlp").model
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     assert shapes == {
         "lin_1.weight": (256, 784), "lin_1.bias": (256,), "lin_2.weight": (10, 256), "lin_2.bias": (10,),
@@ -76,11 +77,8 @@ def test_the_lab_model_has_the_parameters_of_the_lab() -> None:
 @pytest.mark.parametrize("model", ["mlp", "cnn", "linear"])
 def test_every_model_gives_one_output_a_class(model: str, activation: str) -> None:
     """With and without norm and dropout."""
-    for batch_norm, dropout in ((False, 0.0), (True, 0.5)):
-        options = TaskOptions(
-            dataset="digits", model=model, activation=activation, batch_norm=batch_norm, dropout=dropout, hidden=(8,)
-        )
-        task = build_task(options, CPU)
+    for norm, dropout in (("none", 0.0), ("batch", 0.5)):
+        task = make_task("digits", model, activation=activation, norm=norm, dropout=dropout, hidden=(8,))
         assert task.model(task.train.x[:5]).shape == (5, 10)
 
 

@@ -34,6 +34,26 @@ AGREEMENTS: dict[str, tuple[dict[str, Any], Make]] = {
         {"timescale": 10},
         lambda opt: torch_schedules.LambdaLR(opt, lambda step: math.sqrt(10 / (10 + step))),
     ),
+    "one-over-t": ({"timescale": 20}, lambda opt: torch_schedules.LambdaLR(opt, lambda step: 1 / (1 + step / 20))),
+    "polynomial": ({"power": 3.0}, lambda opt: torch_schedules.PolynomialLR(opt, STEPS, 3.0)),
+    "minus-sqrt": (
+        {"final": 0.2},
+        lambda opt: torch_schedules.LambdaLR(opt, lambda step: 1 - 0.8 * math.sqrt(step / STEPS)),
+    ),
+    "triangular": (
+        {"cycle": 20, "low": 0.2},
+        lambda opt: torch_schedules.CyclicLR(opt, 0.2 * BASE, BASE, 10, cycle_momentum=False),
+    ),
+    "sgdr": (
+        {"cycle": 7, "cycle_factor": 2, "final": 0.1},
+        lambda opt: torch_schedules.CosineAnnealingWarmRestarts(opt, 7, 2, 0.1 * BASE),
+    ),
+    "one-cycle": ({}, lambda opt: torch_schedules.OneCycleLR(opt, BASE, STEPS, cycle_momentum=False)),
+    "wsd": (
+        {"decay_share": 0.25},
+        lambda opt: torch_schedules.LambdaLR(opt, lambda step: 1 - math.sqrt(max(0, step - 75) / 25)),
+    ),
+    "plateau": ({}, lambda opt: torch_schedules.ConstantLR(opt, factor=1.0)),
 }
 
 
@@ -78,13 +98,13 @@ def test_warmup_is_torchs_linear_and_sequential(name: str) -> None:
         return torch_schedules.SequentialLR(optimizer, [rise, make(optimizer)], [warmup])
 
     mine = [plans.learning_rate(plan_of(name, warmup, **values), "all", step) for step in range(STEPS + warmup)]
-    expected = torch_rates(with_warmup, STEPS + warmup)
-    if name == "cosine":
-        # torch's chained form starts from the warmed-up rate; ours is the closed form of the same curve
-        assert mine[:warmup] == pytest.approx(expected[:warmup], rel=1e-9)
+    if name in {"cosine", "polynomial", "triangular", "sgdr", "one-cycle"}:
+        # torch's starts from the warmed-up rate, or writes one of its own; ours is the closed form of the same curve
+        rise = [BASE * (step + 1) / (warmup + 1) for step in range(warmup)]
+        assert mine[:warmup] == pytest.approx(rise, rel=1e-9)
         assert mine[warmup:] == pytest.approx(torch_rates(make, STEPS), rel=1e-9, abs=1e-12)
     else:
-        assert mine == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        assert mine == pytest.approx(torch_rates(with_warmup, STEPS + warmup), rel=1e-9, abs=1e-12)
 
 
 def test_a_cosine_stays_down_after_its_end() -> None:

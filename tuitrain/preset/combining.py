@@ -15,6 +15,7 @@ Problem = tuple[str, str]
 """Key, and what is wrong with what to try."""
 
 _RANDOM = ("dropout", "dropconnect", "stochastic_depth", "weight_noise", "gradient_noise")
+_DEEP_CNNS = {"residual-cnn", "plain-cnn"}
 _CHOICES = ("huber_delta", "focal_gamma")
 
 
@@ -54,7 +55,7 @@ def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) ->
     is_picture_model = model.needs_image
     if task.norm == "instance" and not is_picture_model:
         yield "task.norm", 'task.norm = "instance" normalises each picture, and this model has none. Try "layer".'
-    if task.dropout_kind == "spatial" and model.name not in {"cnn", "residual-cnn", "plain-cnn"}:
+    if task.dropout_kind == "spatial" and model.name not in {"cnn", *_DEEP_CNNS}:
         yield "task.dropout_kind", 'task.dropout_kind = "spatial" drops channels of a CNN. Try "standard".'
     if model.source == "torchvision":
         for key, plain in (("norm", "none"), ("activation", "relu"), ("init", "he")):
@@ -102,7 +103,7 @@ def regularizer_problem(
         return f"needs classes, and {dataset.name} is a regression"
     if spec.needs == "hidden layers" and (not model.has_hidden or (hidden == 0 and model.name != "cnn")):
         return f"works on hidden layers of our own models, and this {model.name} has none"
-    if spec.name == "dropconnect" and model.name in {"residual-cnn", "plain-cnn"}:
+    if spec.name == "dropconnect" and (model.name in _DEEP_CNNS or (model.name == "cnn" and hidden == 0)):
         return f"works on hidden affine maps, and a {model.name} has none"
     if spec.needs == "residual blocks" and not (model.is_deep and model.name.startswith("residual")):
         return f"skips residual blocks, and this {model.name} has none"
@@ -128,8 +129,8 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: M
     section, spec = preset.optimizer, OPTIMIZERS.get(preset.optimizer.name)
     if spec is None:
         return
-    has_matrices = model.has_hidden and (bool(preset.task.hidden) or model.is_deep)
-    if spec.name == "muon" and not has_matrices and model.source == "own":
+    has_matrices = model.has_hidden and bool(preset.task.hidden) and model.name not in _DEEP_CNNS
+    if spec.name == "muon" and not has_matrices:
         yield (
             "optimizer.name",
             f'optimizer.name = "muon" works on hidden 2-D weights, and this {model.name} has none. Try "adamw".',
@@ -146,7 +147,7 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: M
         )
     if "weight_decay" in preset.regularize.further and "weight_decay" not in spec.by_name:
         yield "regularize.weight_decay", f"regularize.weight_decay: {spec.name} has none. Try l1, or another optimizer."
-    if section.lookahead_steps and spec.needs_closure:
+    if section.lookahead_steps and (spec.needs_closure or spec.name.startswith("schedule-free")):
         yield "optimizer.lookahead_steps", f"optimizer.lookahead_steps does not go with {spec.name}. Try 0."
 
 

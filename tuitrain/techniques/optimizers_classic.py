@@ -79,6 +79,7 @@ CLASSIC: tuple[OptimizerSpec, ...] = (
         decay="l2",
         state_tensors=1,
         family="direction",
+        takeover="cold",
         good_for="noisy gradients at a constant rate",
         watch="torch's t0 is a million steps: set it to where averaging shall begin; its rate decays by itself as well",
     ),

@@ -7,7 +7,7 @@ from tuitrain.techniques.optimizer_spec import OptimizerSpec, beta, eps, momentu
 
 _INTERPOLATION = Hyperparameter(
     name="beta1", default=0.9, low=0.0, high=1.0, is_low_included=False, is_high_included=False, scale="complement",
-    help="share of the average in the point where gradients are taken",
+    is_live=False, help="share of the average in the point where gradients are taken",
 )  # fmt: skip
 
 MODERN: tuple[OptimizerSpec, ...] = (
@@ -31,7 +31,7 @@ MODERN: tuple[OptimizerSpec, ...] = (
         state_tensors=1,
         family="direction",
         good_for="hidden matrices of MLPs and transformers",
-        watch="only hidden 2-D weights: not the input layer, not the last one, not convolutions",
+        watch="only the weights of linear layers, without the last one: not embeddings, not convolutions",
     ),
     OptimizerSpec(
         name="lion",

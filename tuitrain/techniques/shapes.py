@@ -69,7 +69,7 @@ def one_over_t(step: int, _num_steps: int, values: Values) -> float:
 
 def polynomial(step: int, num_steps: int, values: Values) -> float:
     """(1 − t/T)^power, down to `final`."""
-    final, power = number(values, "final", 0.0), number(values, "power", 1.0)
+    final, power = number(values, "final", 0.0), number(values, "power", 2.0)
     return final + (1.0 - final) * math.pow(1.0 - min(1.0, step / num_steps), power)
 
 

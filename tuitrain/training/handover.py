@@ -19,12 +19,15 @@ from torch import Tensor
 from tuitrain.protocol.plan import Value
 from tuitrain.techniques.build.groups import Named, ParameterGroup
 from tuitrain.techniques.build.optimizers import OptimizerSet, Part
-from tuitrain.techniques.optimizer_spec import OptimizerSpec
+from tuitrain.techniques.optimizer_spec import Decay, OptimizerSpec
 from tuitrain.techniques.optimizers import optimizer_spec
 
 _LONGEST = 50
 _SHORTEST = 5
 _MATCHED_OVER = 20
+_SLOWEST_AVERAGE = {"rmsprop": "alpha", "adadelta": "rho"}
+
+_KINDS: dict[Decay, str] = {"l2": "added to the gradient", "decoupled": "decoupled"}
 
 Mode = Literal["match", "cold"]
 
@@ -155,8 +158,10 @@ def handover_steps(name: str, hyperparameters: Mapping[str, Value], remaining: i
     One without a first moment has its slowest average in place of β1: what counts is that its state has settled.
     """
     spec = optimizer_spec(name)
+    if spec.takeover != "match":
+        return 1
     values = spec.resolved(hyperparameters)
-    beta = values.get(spec.momentum_name or "momentum", values.get("alpha", values.get("rho")))
+    beta = values.get(spec.momentum_name or _SLOWEST_AVERAGE.get(name, "momentum"))
     settled = _LONGEST if name == "adagrad" else 5.0 / (1.0 - (float(beta) if isinstance(beta, int | float) else 0.0))
     upper = max(1, min(_LONGEST, remaining // 10))
     return max(1, min(upper, max(_SHORTEST, math.ceil(settled - 1e-9))))
@@ -175,24 +180,28 @@ def carried_over(
     """
     values = dict(given)
     notes: list[str] = []
-    old_spec = optimizer_spec(old.name)
-    old_decay = old.hyperparameters.get("weight_decay", 0.0)
-    default_decay = new.by_name["weight_decay"].default
     if "weight_decay" not in values:
-        if old_spec.decay == new.decay:
-            values["weight_decay"] = old_decay
-            if old_decay:
-                notes.append(f"weight decay {old_decay:g} carries over")
-        elif old_decay or default_decay:
-            kinds = {"l2": "added to the gradient", "decoupled": "decoupled"}
-            notes.append(
-                f"weight decay is {default_decay:g}, the default of {new.name}: it is {kinds[new.decay]} there, "
-                f"and was {kinds[old_spec.decay]} ({old_decay:g})"
-            )
+        carried, note = _carried_decay(old, new)
+        values.update(carried)
+        notes += [note] if note else []
     if new.name == "sgd" and old.name in {"adam", "adamw"} and "momentum" not in values:
         values["momentum"] = old.hyperparameters["beta1"]
         notes.append(f"momentum {values['momentum']:g} carries over from beta1")
     return values, tuple(notes)
+
+
+def _carried_decay(old: OptimizerSet, new: OptimizerSpec) -> tuple[dict[str, Value], str]:
+    """The weight decay that carries over, if it does, and what a person should know."""
+    was, before = optimizer_spec(old.name).decay, old.hyperparameters.get("weight_decay", 0.0)
+    if new.decay == "none":
+        return {}, f"weight decay {before:g} ends: {new.name} has none" if before else ""
+    if was == new.decay:
+        return {"weight_decay": before}, f"weight decay {before:g} carries over" if before else ""
+    default = new.by_name["weight_decay"].default
+    if not before and not default:
+        return {}, ""
+    past = f"{old.name} has none" if was == "none" else f"was {_KINDS[was]} ({before:g})"
+    return {}, f"weight decay is {default:g}, the default of {new.name}: it is {_KINDS[new.decay]} there, and {past}"
 
 
 def shadow_memory_bytes(old: OptimizerSet, new: OptimizerSpec) -> int:

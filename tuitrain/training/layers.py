@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,10 @@ class _Seen:
     module: nn.Module
     activations: Tensor  # (4,): mean, deviation, dead, saturated
     is_activated: bool = False
-    before: Tensor | None = field(default=None)
+    before: Tensor | None = None
     """The weight before the update."""
+    gradient_norm: Tensor | None = None
+    """Of the weight, before clipping and before the optimizer writes into it."""
 
 
 class LayerProbe:
@@ -95,15 +97,18 @@ class LayerProbe:
 
     @torch.no_grad()
     def before_update(self) -> None:
-        """Keep the weights of the layers seen, to measure how far they move."""
+        """Measure the gradients, and keep the weights of the layers seen, to measure how far they move."""
         began = time.perf_counter()
         for seen in self._seen:
             seen.before = _weight(seen).detach().clone()
+            gradient = seen.module.weight.grad
+            if gradient is not None:
+                seen.gradient_norm = torch.linalg.vector_norm(gradient.float())
         self._spent += time.perf_counter() - began
 
     @torch.no_grad()
     def after_update(self, step: int) -> None:
-        """Measure step `step`; the gradients must still be there. Says it at once, or when the device has it ready."""
+        """Measure the update of step `step`. Says it all at once, or when the device has it ready."""
         began = time.perf_counter()
         if self._seen:
             names = tuple(seen.name for seen in self._seen)
@@ -189,9 +194,9 @@ def _weight_values(seen: _Seen) -> Tensor:
     weight = _weight(seen).detach().float()
     nothing = torch.full((), math.nan, device=weight.device)
     norm = torch.linalg.vector_norm(weight)
-    gradient = seen.module.weight.grad
+    gradient_norm = nothing if seen.gradient_norm is None else seen.gradient_norm
     moved = nothing if seen.before is None else torch.linalg.vector_norm(weight - seen.before.float()) / norm
-    return torch.stack([torch.linalg.vector_norm(gradient.float()) if gradient is not None else nothing, norm, moved])
+    return torch.stack([gradient_norm, norm, moved])
 
 
 def _short(values: list[float]) -> list[float]:

@@ -54,6 +54,11 @@ class Regularization:
         names = [name for name, spec in REGULARIZERS.items() if spec.where in {"batch", "model", "weights"}]
         return any(self.strength(name) for name in names) or bool(self.strength("gradient_noise"))
 
+    @property
+    def changes_gradients(self) -> bool:
+        """Whether the gradients that an update uses are not those of the loss alone."""
+        return any(self.strength(name) for name, spec in REGULARIZERS.items() if spec.where == "gradient")
+
     def set(self, name: str, value: Value) -> str:
         """Change one from the next step on; returns what a person should know, or nothing.
 

@@ -28,6 +28,8 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
     updater, step = trainer.updater, trainer.step
     spec = optimizer_spec(command.name)
     _check_closure(trainer, spec)
+    if updater.lookahead is not None and (spec.needs_closure or spec.name.startswith("schedule-free")):
+        raise RefusedError(f"{spec.name} does not go with Lookahead, which moves its weights.")
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step
     if remaining < 2:
@@ -90,8 +92,10 @@ def _check_closure(trainer: Trainer, spec: OptimizerSpec) -> None:
             f"{spec.name} needs all data at once, and the batch size is {trainer.batches.batch_size}.",
             hint=f"set_batch_size batch_size={len(trainer.task.train)}.",
         )
-    if trainer.regularization.is_random or trainer.updater.gradient_clip is not None:
-        raise RefusedError(f"{spec.name} goes with no dropout, noise, augmentation or clipping.", hint="0 for those.")
+    if trainer.regularization.is_random or trainer.regularization.changes_gradients:
+        raise RefusedError(
+            f"{spec.name} goes with no dropout, noise, augmentation, L1 or clipping.", hint="0 for those."
+        )
     if len(trainer.updater.optimizer.groups) > 1:
         raise RefusedError(f"{spec.name} takes all parameters as one group, and here are several.")
 
@@ -103,7 +107,9 @@ def preview(trainer: Trainer, command: PreviewSwitch, cause: str) -> str:
     rates = trainer.updater.rates(trainer.step)
     if not all(rate > 0.0 for rate in rates.values()):
         raise RefusedError("the learning rate is 0 here: there is no update to compare with.")
-    _check_closure(trainer, optimizer_spec(command.name))
+    for name in (trainer.updater.optimizer.name, command.name):
+        if optimizer_spec(name).needs_closure:
+            raise RefusedError(f"a step of {name} is a search of its own, which cannot be told from one gradient.")
     found = preview_switch(
         command, trainer.task, trainer.updater.optimizer, trainer.last_batch, rates,
         step=trainer.step, remaining=trainer.total_steps - trainer.step, cause=cause,

@@ -105,7 +105,7 @@ def _add_affine(
     activation = "identity" if options.name == "deep-linear" else options.activation
     for number, next_width in enumerate(hidden, start=1):
         layers[f"lin_{number}"] = AffineMap(width, next_width)
-        if options.norm != "none":
+        if options.norm not in {"none", "instance"}:  # a vector has no places to take an instance norm over
             layers[f"norm_{number}"] = norm_module(options.norm, next_width, is_image=False)
         layers[f"act_{number}"] = ACTIVATION_MODULES[activation]()
         layers[f"drop_{number}"] = dropout_module(options.dropout_kind, options.dropout)

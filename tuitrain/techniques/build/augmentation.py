@@ -63,12 +63,13 @@ class Augmentation:
 
         mixup, cutmix = self.values["mixup"], self.values["cutmix"]
         is_mixup = mixup > 0 and (cutmix == 0 or torch.rand((), generator=generator).item() < 0.5)
+        images = x if x.ndim == 4 else x.reshape(len(x), -1, 1, 1)  # torchvision mixes nothing but images
         with drawing_from(generator):
             if is_mixup:
-                mixed = v2.MixUp(alpha=mixup, num_classes=self._num_classes)(x, y)
+                mixed = v2.MixUp(alpha=mixup, num_classes=self._num_classes)(images, y)
             else:
-                mixed = v2.CutMix(alpha=cutmix, num_classes=self._num_classes)(x, y)
-        return mixed[0], mixed[1].float()
+                mixed = v2.CutMix(alpha=cutmix, num_classes=self._num_classes)(images, y)
+        return mixed[0].reshape(x.shape), mixed[1].float()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from torch.nn import functional
 from tuitrain.techniques.losses import loss_spec
 
 _SMALLEST_LOG_VARIANCE = -20.0
+_SMALLEST_PROBABILITY = 1e-7
 
 
 class Criterion:
@@ -94,7 +95,9 @@ class Criterion:
 
     def _focal(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
         log_p = functional.log_softmax(outputs, dim=1)
-        terms = -((1.0 - log_p.exp()) ** self._values["focal_gamma"]) * log_p
+        # Where p rounds to 1, a power below 1 of 1 − p would have an infinite slope.
+        others = (-torch.expm1(log_p)).clamp(min=_SMALLEST_PROBABILITY)
+        terms = -(others ** self._values["focal_gamma"]) * log_p
         if weights is not None:
             terms = terms * weights
         if targets.ndim == 1:

@@ -22,6 +22,7 @@ from tuitrain.techniques.build.own_optimizers import (
     AveragedSGD,
     Closure,
     Lion,
+    Muon,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
     UncorrectedAdam,
@@ -249,8 +250,7 @@ _BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
     "adam-uncorrected": UncorrectedAdam,
     "adamax": torch.optim.Adamax,
     "adafactor": torch.optim.Adafactor,
-    # This scaling gives an update the size of AdamW's, so that both parts share a rate (Liu et al. 2025).
-    "muon": lambda tensors: torch.optim.Muon(tensors, adjust_lr_fn="match_rms_adamw"),
+    "muon": Muon,
     "lion": Lion,
     "schedule-free-sgd": ScheduleFreeSGD,
     "schedule-free-adamw": ScheduleFreeAdamW,
@@ -298,7 +298,7 @@ def _described(part: Part) -> dict[str, Value]:
 
 def _drop_stale_buffers(part: Part, changes: Mapping[str, Value]) -> list[str]:
     """Momentum set to 0 leaves a velocity that would come back, stale, when momentum returns."""
-    if changes.get("momentum") != 0 or part.inner != "sgd":
+    if changes.get("momentum") != 0 or part.inner not in {"sgd", "sam"}:
         return []
     for state in part.optimizer.state.values():
         state.pop("momentum_buffer", None)

@@ -68,6 +68,46 @@ class Lion(_Own):
         state["exp_avg"].lerp_(gradient, 1.0 - beta2)
 
 
+class Muon(_Own):
+    """Muon (Jordan et al. 2024) with updates the size of AdamW's (Liu et al. 2025).
+
+    w ← w − lr · (0.2 √max(n, m) O + λ w), for a weight of n × m.
+    O is the momentum with its singular values pushed to about 1 by Newton–Schulz iterations. torch's class does them
+    in bfloat16, which some CPUs only emulate (0.9 s a step for two matrices, seen); here they are in float32 there.
+    """
+
+    options: ClassVar[dict[str, Any]] = {
+        "lr": 1e-3, "momentum": 0.95, "nesterov": True, "weight_decay": 0.1, "ns_steps": 5,
+    }  # fmt: skip
+
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        momentum = state["momentum_buffer"].lerp_(gradient, 1.0 - group["momentum"])
+        update = gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
+        direction = orthogonalised(update, group["ns_steps"]).to(parameter.dtype)
+        parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
+        parameter.add_(direction, alpha=-group["lr"] * 0.2 * math.sqrt(max(parameter.shape)))
+
+
+def orthogonalised(matrix: Tensor, num_steps: int) -> Tensor:
+    """A matrix with the same singular vectors and singular values between about 0.7 and 1.2.
+
+    Args:
+        matrix: (n, m).
+        num_steps: Newton–Schulz iterations of the fifth order, with Jordan's coefficients.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16() if matrix.device.type == "cuda" else matrix.float()
+    is_tall = x.shape[0] > x.shape[1]
+    x = x.t() if is_tall else x
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(num_steps):
+        gram = x @ x.t()
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.t() if is_tall else x
+
+
 class _ScheduleFree(_Own):
     """What both schedule-free methods share (Defazio et al. 2024, algorithm 1 with weights lr²).
 
