@@ -54,7 +54,7 @@ def verdicts(history: LayerHistory) -> list[Verdict]:
         activation_flow(names, history.newest("activation_std")),
         saturation(names, history.newest("saturated")),
         dead_units(names, history.newest("dead")),
-        *update_sizes(names, history.newest("update_ratio")),
+        *update_sizes(names, np.where(gradients == 0.0, np.nan, history.newest("update_ratio"))),
     ]
     return [verdict for verdict in found if verdict is not None]
 
@@ -102,10 +102,10 @@ def gradient_flow(names: tuple[str, ...], gradients: Floats) -> list[Verdict]:
     shown = _fraction(ratio)
     layers = _outside(gradients, ends[1], VANISHING, EXPLODING)
     if ratio <= VANISHING:
-        text = f"first layer's gradient is {shown} of the last one's: vanishing"
+        text = f"vanishing gradient: the first layer's is {shown} of the last one's"
         found.append(Verdict(text, "gradient_norm", layers, is_alarm=True))
     elif ratio >= EXPLODING:
-        text = f"first layer's gradient is {shown} the last one's: exploding"
+        text = f"exploding gradient: the first layer's is {shown} the last one's"
         found.append(Verdict(text, "gradient_norm", layers, is_alarm=True))
     return found
 
@@ -122,9 +122,9 @@ def activation_flow(names: tuple[str, ...], deviations: Floats) -> Verdict | Non
     ratio = ends[1] / ends[0]
     if FALLING < ratio < GROWING:
         return None
-    verb, fault = ("falls", "small") if ratio <= FALLING else ("grows", "large")
+    fault = "small" if ratio <= FALLING else "large"
     layers = _outside(hidden, ends[0], FALLING, GROWING)
-    text = f"deviation of activations {verb} from {_number(ends[0])} to {_number(ends[1])} over depth"
+    text = f"deviation of activations {_number(ends[0])} → {_number(ends[1])} over depth"
     return Verdict(f"{text}: initialised too {fault}", "activation_std", layers)
 
 
@@ -133,9 +133,8 @@ def saturation(names: tuple[str, ...], shares: Floats) -> Verdict | None:
     layers = _where(shares >= SATURATED)
     if not layers:
         return None
-    worst = max(layers, key=lambda index: float(shares[index]))
-    text = f"{shares[worst] * 100:.0f} % of {names[worst]} saturated{_others(layers)}"
-    return Verdict(text, "saturated", layers)
+    worst, share = _worst(layers, shares)
+    return Verdict(f"{share * 100:.0f} % of {names[worst]} saturated{_others(layers)}", "saturated", layers)
 
 
 def dead_units(names: tuple[str, ...], shares: Floats) -> Verdict | None:
@@ -143,9 +142,9 @@ def dead_units(names: tuple[str, ...], shares: Floats) -> Verdict | None:
     layers = _where(shares >= DEAD)
     if not layers:
         return None
-    worst = max(layers, key=lambda index: float(shares[index]))
-    text = f"{shares[worst] * 100:.0f} % of the units of {names[worst]} are dead{_others(layers)}"
-    return Verdict(text, "dead", layers, is_alarm=bool(shares[worst] >= 1.0))
+    worst, share = _worst(layers, shares)
+    text = f"{share * 100:.0f} % of the units of {names[worst]} are dead{_others(layers)}"
+    return Verdict(text, "dead", layers, is_alarm=share >= 1.0)
 
 
 def update_sizes(names: tuple[str, ...], ratios: Floats) -> list[Verdict]:
@@ -169,10 +168,18 @@ def _where(is_so: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[int,
     return tuple(int(index) for index in np.flatnonzero(is_so))
 
 
+def _worst(layers: tuple[int, ...], shares: Floats) -> tuple[int, float]:
+    """The layer with the largest share, and that share."""
+    worst = max(layers, key=lambda index: float(shares[index]))
+    return worst, float(shares[worst])
+
+
 def _outside(values: Floats, reference: float, low: float, high: float) -> tuple[int, ...]:
     """Which values, relative to the reference, are not between the bounds; those that are NaN are not told."""
     return tuple(
-        index for index, value in enumerate(values.tolist()) if value == value and not low < value / reference < high
+        index
+        for index, value in enumerate(values.tolist())
+        if not math.isnan(value) and not low < value / reference < high
     )
 
 

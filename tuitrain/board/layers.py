@@ -89,9 +89,11 @@ class LayerHistory:
         found = np.full((len(self.names), max(0, columns)), np.nan)
         if not self._rows or columns < 1:
             return found
+        if last <= first:  # one look alone fills them all
+            return np.repeat(self.matrix(quantity, first, first + 1, 1), columns, axis=1)
         index = QUANTITIES.index(quantity)
         rows = np.stack([row[index] for row in self._rows])
-        edges = np.linspace(first, max(last, first), columns + 1)
+        edges = np.linspace(first, last, columns + 1)
         bounds = np.searchsorted(self._starts, edges, side="left")
         # A look at the very last step belongs to the last column.
         bounds[-1] = np.searchsorted(self._starts, edges[-1], side="right")

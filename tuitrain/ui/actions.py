@@ -128,7 +128,7 @@ _SHARED = ("toggle_pause", "step_once", "evaluate", "slower", "faster", "seek_ba
 LAYER_ACTIONS: tuple[Action, ...] = (
     *(BY_ID[shared] for shared in _SHARED),
     Action(id="next_quantity", key="m,tab", shown_key="m", title="quantity", group="screen", in_footer=True,
-           help="Show the next quantity over time."),
+           help="Show the next quantity over time; shift+tab goes back."),
     Action(id="previous_quantity", key="shift+tab", title="quantity before", group="screen",
            help="Show the quantity before it over time."),
     Action(id="up", key="up,k", shown_key="↑", title="up", group="screen", help="Select the layer before."),

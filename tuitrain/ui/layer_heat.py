@@ -24,8 +24,8 @@ _UNKNOWN, _INFINITE = "·", "×"
 _TONES = 16
 """Colours of a scale; neighbours of one tone are drawn in one go."""
 _MOST_DECADES = 12
-_PIECE = 6
-"""Cells between two numbers of a legend."""
+_CELLS = 24
+"""Of a legend, its numbers not counted."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,6 @@ class Scale:
             share = value / self.high
         return min(1.0, max(-1.0 if self.kind == "signed" else 0.0, share))
 
-    def at(self, share: float) -> float:
-        """The value at a place of the scale."""
-        return 10.0 ** (self.low + share * (self.high - self.low)) if self.kind == "log" else share * self.high
-
 
 def scale_of(quantity: Quantity, values: Floats) -> Scale:
     """A scale with round ends that holds the values, so that the colours seldom shift while a run goes on."""
@@ -109,37 +105,38 @@ def heat_cells(values: Floats, scale: Scale) -> list[tuple[str, str]]:
 
 
 def legend_of(scale: Scale, width: int) -> Content:
-    """The scale with its numbers: cells between the ends, and a number in the middle where there is room."""
+    """The scale with its numbers: cells between the ends, and numbers within where there is room."""
     for stops in _stops(scale):
         pieces: list[tuple[str, str] | str] = [(_label(scale, stops[0]), "$foreground 75%")]
         for before, after in itertools.pairwise(stops):
-            shares = before + (after - before) * (np.arange(_PIECE) + 0.5) / _PIECE
-            pieces.append(" ")
-            pieces += [_shaded(float(share), scale) for share in shares]
-            pieces += [" ", (_label(scale, after), "$foreground 75%")]
+            num_cells = max(2, round(_CELLS * (after - before) / (stops[-1] - stops[0])))
+            shares = before + (after - before) * (np.arange(num_cells) + 0.5) / num_cells
+            pieces += [" ", *(_shaded(share, scale) for share in shares.tolist()), " "]
+            pieces.append((_label(scale, after), "$foreground 75%"))
         line = Content.assemble(*pieces)
         if line.cell_length <= width:
             return line
     return Content("")
 
 
-def _stops(scale: Scale) -> tuple[tuple[float, ...], ...]:
+def _stops(scale: Scale) -> list[tuple[float, ...]]:
     """Where the numbers of a legend stand, the fullest choice first."""
     if scale.kind == "signed":
-        return (-1.0, 0.0, 1.0), (-1.0, 1.0)
-    decades = round(scale.high - scale.low) if scale.kind == "log" else 2
-    middles = [tuple(part / n for part in range(n + 1)) for n in (4, 3, 2) if decades % n == 0 and decades > n // 2]
-    return *middles, (0.0, 1.0)
+        return [(-1.0, 0.0, 1.0), (-1.0, 1.0)]
+    if scale.kind == "share":
+        return [(0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.5, 1.0), (0.0, 1.0)]
+    decades = round(scale.high - scale.low)
+    apart = [step for step in (1, 2, 3, 4, 6) if step < decades <= 6 * step]
+    return [(*(place / decades for place in range(0, decades, step)), 1.0) for step in apart] + [(0.0, 1.0)]
 
 
 def _label(scale: Scale, share: float) -> str:
-    value = scale.at(share)
     if scale.kind == "share":
-        return f"{value * 100:.0f} %"
-    if scale.kind == "log":
-        exponent = round(math.log10(value))
-        return f"{10.0**exponent:g}" if -3 < exponent < 4 else f"1e{exponent}"
-    return format_value(value)
+        return f"{share * 100:.0f} %"
+    if scale.kind == "signed":
+        return format_value(share * scale.high)
+    exponent = round(scale.low + share * (scale.high - scale.low))
+    return f"{10.0**exponent:g}" if -3 < exponent < 4 else f"1e{exponent}"
 
 
 def _cell(value: float, scale: Scale) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 from textual.content import Content
 
 from tuitrain.board.layer_verdicts import Verdict
@@ -103,8 +104,8 @@ def layer_table(
     lines = [drawing.header()]
     for layer in rows:
         lines += [drawing.row(layer, is_text=part == (tall - 1) // 2) for part in range(tall)]
-    part = f" {rows.start + 1}–{rows.stop} of {num_layers}" if len(rows) < num_layers else f" {num_layers}"
-    title = f"layers{part} · {BY_ID[view.quantity].title}"
+    part = f"layers {rows.start + 1}–{rows.stop} of {num_layers}" if len(rows) < num_layers else f"{num_layers} layers"
+    title = f"{part} · {BY_ID[view.quantity].title} over time"
     legend = legend_of(drawing.scale, max(8, width - 4))
     return LayerTable(tuple(lines[:height]), title, legend, view, page)
 
@@ -113,16 +114,19 @@ def layer_line(history: LayerHistory, shapes: Shapes, layer: int, width: int) ->
     """All that is known of one layer, in one line."""
     values = {quantity: float(history.newest(quantity)[layer]) for quantity in BY_ID}
     shape = shapes.get(history.names[layer])
-    words = [Content.styled(history.names[layer], "bold"), Content(_shape_text(shape)) if shape else Content("")]
+    words = [
+        Content.styled(_printable(history.names[layer]), "bold"),
+        Content(_shape_text(shape)) if shape else Content(""),
+    ]
     known = (
         ("gradient", text.number(values["gradient_norm"])),
         ("weight", text.number(values["weight_norm"])),
         ("update / weight", text.number(values["update_ratio"])),
-        ("activation", _activation_text(values["activation_mean"], values["activation_std"])),
+        ("activation", " ".join(_activation_text(values["activation_mean"], values["activation_std"]).split())),
         ("dead", _share_text(values["dead"])),
         ("saturated", _share_text(values["saturated"])),
     )
-    words += [Content.assemble((f"{name} ", _QUIET), value) for name, value in known if value.strip("– ±")]
+    words += [Content.assemble((f"{name} ", _QUIET), value) for name, value in known if value.strip("–± ")]
     return Content("  ").join([word for word in words if word.plain]).truncate(width, ellipsis=True)
 
 
@@ -143,6 +147,16 @@ def verdict_lines(found: Sequence[Verdict], healthy: str, width: int, most: int)
     return lines
 
 
+def short_names(names: Sequence[str], width: int) -> list[str]:
+    """Names of at most `width` characters: without the parts that all begin with, if need be, else their ends."""
+    names = [_printable(name) for name in names]
+    while any(len(name) > width for name in names) and len({name.partition(".")[:2] for name in names}) == 1:
+        if "." not in names[0]:
+            break
+        names = [name.partition(".")[2] for name in names]
+    return [_shortened(name, width) for name in names]
+
+
 class _Drawing:
     """One picture: which columns fit, how wide the map is, and its rows."""
 
@@ -151,9 +165,8 @@ class _Drawing:
     ) -> None:
         self._history, self._shapes, self._view, self._width = history, shapes, view, width
         self._loud = {(verdict.quantity, layer) for verdict in found for layer in verdict.layers}
-        self._name_width = min(
-            max(_SHORTEST_NAME, *(len(name) for name in history.names)), _LONGEST_NAME, max(_SHORTEST_NAME, width // 6)
-        )
+        self._names = short_names(history.names, max(_SHORTEST_NAME, min(_LONGEST_NAME, width // 6)))
+        self._name_width = max(_SHORTEST_NAME, *(len(name) for name in self._names))
         shape_width = max([len("shape"), *(len(_shape_text(shapes.get(name))) for name in history.names)])
         self._widths = {name: column.width for name, column in _COLUMNS.items()}
         self._widths["shape"] = min(shape_width, _LONGEST_SHAPE)
@@ -181,7 +194,7 @@ class _Drawing:
         """One line of a layer: with its values, or with the map alone where a row is more than one line tall."""
         is_selected = layer == self._view.selected
         behind = _SELECTED if is_selected else ""
-        name = _shortened(self._history.names[layer], self._name_width) if is_text else ""
+        name = self._names[layer] if is_text else ""
         mark = "▸ " if is_selected and is_text else "  "
         style = "bold $foreground" if is_selected else "$foreground 85%"
         pieces = [(f"{mark}{name:<{self._name_width}} ", style + behind)]
@@ -277,6 +290,11 @@ def _share_text(share: float) -> str:
     if math.isnan(share):
         return "–"
     return "<1 %" if 0.0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+def _printable(name: str) -> str:
+    """One column a character, whatever a layer is called."""
+    return "".join(letter if letter.isprintable() and cell_len(letter) == 1 else "?" for letter in name)
 
 
 def _shortened(words: str, width: int) -> str:

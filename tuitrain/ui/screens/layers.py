@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from tuitrain.board.board import Board
 from tuitrain.board.layer_verdicts import healthy, verdicts
-from tuitrain.ui.actions import LAYER_ACTIONS, bindings
+from tuitrain.ui.actions import BY_ID, LAYER_ACTIONS, bindings
 from tuitrain.ui.layer_heat import QUANTITIES
 from tuitrain.ui.layer_table import LayerView, Shapes, layer_line, layer_table, verdict_lines
 from tuitrain.ui.screens.small import HelpSheet
@@ -106,7 +106,8 @@ class LayersScreen(Screen[None]):
     def _draw(self, board: Board) -> None:
         self._drawn = board, board.num_words
         self._live.show_header(self.query_one(Header))
-        shown = [action for action in LAYER_ACTIONS if action.in_footer]
+        # What only this screen can do is the last to go where the footer is narrow.
+        shown = sorted((action for action in LAYER_ACTIONS if action.in_footer), key=lambda action: action.id in BY_ID)
         self.query_one(Footer).show(shown, self._live.refusal, self._live.footer_titles())
         if board.layers.names:
             self._draw_layers(board)
@@ -162,7 +163,7 @@ class LayersScreen(Screen[None]):
 def shapes_of(board: Board) -> Shapes:
     """Layer → sizes of its weight, as far as the run told them."""
     layers = board.started.layers if board.started is not None else ()
-    return {layer.name.removesuffix(".weight"): layer.shape for layer in layers if layer.name.endswith(".weight")}
+    return {layer.name.removesuffix(".weight"): layer.shape for layer in layers if len(layer.shape) > 1}
 
 
 def why_empty(board: Board) -> str:

@@ -26,6 +26,7 @@ from tuitrain.ui.composing import effect_of, form_for, preview_for, proposed_pla
 from tuitrain.ui.figures import CHARTS, figure_of
 from tuitrain.ui.looking import Look
 from tuitrain.ui.screens.keys import press
+from tuitrain.ui.screens.layers import LayersScreen
 from tuitrain.ui.source import LiveSource, ReplaySource, Source
 from tuitrain.ui.text import duration
 from tuitrain.ui.widgets.chart import Chart
@@ -123,8 +124,8 @@ class LiveScreen(Screen[None]):
             self._tell_refusals()
         if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return
-        if not self.is_current:
-            return  # a whole screen lies above
+        if any(isinstance(screen, LayersScreen) for screen in self.app.screen_stack):
+            return  # it covers this one
         self.draw()
         spent = time.monotonic() - now
         self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
