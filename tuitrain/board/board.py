@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tuitrain.board.axis import Axis
 from tuitrain.board.journal import EVALUATED, Entry, Mark, entry_for, mark_for
+from tuitrain.board.layers import LayerHistory
 from tuitrain.board.series import Series
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command, Request
@@ -23,6 +24,7 @@ from tuitrain.protocol.events import (
     HandoverStarted,
     Heartbeat,
     HyperparameterChanged,
+    LayersMeasured,
     LearningRatePlanned,
     OptimizerSwitched,
     PaceChanged,
@@ -79,6 +81,7 @@ class Board:
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    layers: LayerHistory = field(default_factory=LayerHistory)
     eval_seconds: float = 0.0
     """Time spent on evaluations so far."""
     log: list[Entry] = field(default_factory=list)
@@ -172,6 +175,8 @@ class Board:
                 self._add_steps(event)
             case EvalFinished():
                 self._add_evaluation(event)
+            case LayersMeasured():
+                self.layers.add(event)
             case LearningRatePlanned():
                 self.plan = event.plan
             case HandoverStarted():

@@ -116,6 +116,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="x_axis", key="t", title="x axis", group="charts", help="x by step, epoch or seconds."),
     Action(id="metric", key="a", title="loss or accuracy", group="charts",
            help="The next metric on the train / validation chart: loss, accuracy, squared error."),
+    Action(id="layers", key="y", title="layers", group="screen", in_footer=True,
+           help="Show every layer: gradient, weights, update, activations, and one of them over time; m says which."),
     Action(id="output", key="w", title="output", group="screen",
            help="Show what the training code printed (output.log)."),
     Action(id="side", key="i", title="side panel", group="screen", help="Show or hide the panels at the right."),
@@ -133,15 +135,36 @@ ACTIONS: tuple[Action, ...] = (
 
 BY_ID = {action.id: action for action in ACTIONS}
 
+_SHARED = ("toggle_pause", "step_once", "evaluate", "slower", "faster", "seek_back", "seek_forward", "output")
 
-def bindings() -> list[Binding]:
-    """The bindings of the live screen."""
+LAYER_ACTIONS: tuple[Action, ...] = (
+    *(BY_ID[shared] for shared in _SHARED),
+    Action(id="next_quantity", key="m,tab", shown_key="m", title="quantity", group="screen", in_footer=True,
+           help="Show the next quantity over time; shift+tab goes back."),
+    Action(id="previous_quantity", key="shift+tab", title="quantity before", group="screen",
+           help="Show the quantity before it over time."),
+    Action(id="up", key="up,k", shown_key="↑", title="up", group="screen", help="Select the layer before."),
+    Action(id="down", key="down,j", shown_key="↓", title="down", group="screen", help="Select the next layer."),
+    Action(id="page_up", key="pageup", title="page up", group="screen", help="Go up by a page of layers."),
+    Action(id="page_down", key="pagedown", title="page down", group="screen", help="Go down by a page of layers."),
+    Action(id="first", key="home", title="first", group="screen", help="Select the layer at the input."),
+    Action(id="last", key="end", title="last", group="screen", help="Select the layer at the output."),
+    Action(id="close", key="escape,y", shown_key="esc", title="back", group="screen", in_footer=True,
+           help="Go back to the charts."),
+    BY_ID["help"],
+    BY_ID["leave"],
+)  # fmt: skip
+"""The keys of the screen of the layers; those it shares with the live screen do there what they do here."""
+
+
+def bindings(actions: tuple[Action, ...] = ACTIONS) -> list[Binding]:
+    """The bindings of a screen."""
     return [
         Binding(
             action.key, f"press('{action.id}')", action.title, id=action.id, tooltip=action.help, show=action.in_footer,
             key_display=action.key_text,
         )
-        for action in ACTIONS
+        for action in actions
     ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from tuitrain.ui.composing import effect_of, form_for, preview_for, proposed_pla
 from tuitrain.ui.figures import CHARTS, figure_of
 from tuitrain.ui.looking import Look
 from tuitrain.ui.screens.keys import press
+from tuitrain.ui.screens.layers import LayersScreen
 from tuitrain.ui.source import LiveSource, ReplaySource, Source
 from tuitrain.ui.text import duration
 from tuitrain.ui.widgets.chart import Chart
@@ -123,6 +124,8 @@ class LiveScreen(Screen[None]):
             self._tell_refusals()
         if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return
+        if any(isinstance(screen, LayersScreen) for screen in self.app.screen_stack):
+            return  # it covers this one
         self.draw()
         spent = time.monotonic() - now
         self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
@@ -131,10 +134,8 @@ class LiveScreen(Screen[None]):
         """Show the board as it is now."""
         self._is_dirty = False
         self._show_effect()
-        board, source = self.source.board, self.source
-        is_reading = isinstance(source, LiveSource) and not source.is_caught_up
-        note = "replay" if isinstance(source, ReplaySource) else ""
-        self.query_one(Header).show(source.run, board, is_reading=is_reading, note=note)
+        board = self.source.board
+        self.show_header(self.query_one(Header))
         for chart in self.query(Chart):
             if chart.has_class("-shown") and chart.id is not None:
                 columns = max(8, chart.size.width - 8)
@@ -145,13 +146,24 @@ class LiveScreen(Screen[None]):
         else:
             self.query_one(Strip).show(board)
         self._show_alarm()
-        self._show_transport()
-        titles = {"toggle_pause": "resume" if board.is_paused else "pause"}
-        if isinstance(source, ReplaySource):
-            titles["toggle_pause"] = "pause" if source.is_playing else "play"
+        self.show_transport(self.query_one("#transport", Static))
+        titles = self.footer_titles()
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
         self.query_one(Footer).show([action for action in ACTIONS if action.in_footer], self.refusal, titles)
+
+    def show_header(self, header: Header) -> None:
+        """Show the state of the run in a header, here or on a screen above."""
+        source = self.source
+        is_reading = isinstance(source, LiveSource) and not source.is_caught_up
+        note = "replay" if isinstance(source, ReplaySource) else ""
+        header.show(source.run, source.board, is_reading=is_reading, note=note)
+
+    def footer_titles(self) -> dict[str, str]:
+        """Titles of actions that depend on what the run does now."""
+        if isinstance(self.source, ReplaySource):
+            return {"toggle_pause": "pause" if self.source.is_playing else "play"}
+        return {"toggle_pause": "resume" if self.source.board.is_paused else "pause"}
 
     def refusal(self, action: Action) -> str:
         """Why an action cannot be used now; empty where it can."""
@@ -176,7 +188,8 @@ class LiveScreen(Screen[None]):
         if words:
             widget.update(words, layout=True)
 
-    def _show_transport(self) -> None:
+    def show_transport(self, widget: Static) -> None:
+        """Show how far a replay is, here or on a screen above."""
         source = self.source
         if isinstance(source, ReplaySource):
             width = max(10, self.size.width - 44)
@@ -184,7 +197,7 @@ class LiveScreen(Screen[None]):
             state = "▶" if source.is_playing else "‖"
             clock = f"{duration(source.position)} / {duration(source.length)}"
             bar = f"{'━' * done}{'─' * (width - done)}"
-            self.query_one("#transport", Static).update(f"{state} {bar} {clock}  ×{source.speed:g}  , . seek")
+            widget.update(f"{state} {bar} {clock}  ×{source.speed:g}  , . seek")
 
     def lay_out(self) -> None:
         """Show the charts that fit and are wanted."""

@@ -46,9 +46,9 @@ class _Sheet(ModalScreen[None]):
 class HelpSheet(_Sheet):
     """All keys, by group, with why some cannot be used now."""
 
-    def __init__(self, refusal: Callable[[Action], str]) -> None:
+    def __init__(self, refusal: Callable[[Action], str], all_actions: tuple[Action, ...] = ACTIONS) -> None:
         lines: list[Content] = []
-        for group, actions in groupby(ACTIONS, key=lambda action: action.group):
+        for group, actions in groupby(all_actions, key=lambda action: action.group):
             lines += [Content(""), Content.styled(group, "bold $warning")]
             lines += [_help_line(action, refusal(action)) for action in actions]
         super().__init__("keys", Content("\n").join(lines[1:]))
