@@ -38,7 +38,7 @@ async def test_home_lists_presets_and_runs(size: tuple[int, int], runs: Path) ->
     async with app.run_test(size=size) as pilot:
         await until(lambda: "linreg-0bad" in text_of(app))
         assert "failed" in text_of(app)
-        await until(lambda: "Optimizer lab" in text_of(app))
+        await until(lambda: "A line through points" in text_of(app))
         await until(lambda: len(app.screen.query_one("#runs", OptionList).options) == 2)
         await pilot.press("tab", "end")
         await until(lambda: "finished at step 300" in text_of(app) or size[1] < 24)

@@ -317,6 +317,7 @@ async def test_the_keys_of_the_run_work_here_too() -> None:
 async def test_without_a_look_it_says_why(name: str, num_words: int | None, why: str) -> None:
     """One sentence, and no empty frame."""
     source = FakeSource(name, num_words)
+    source.waiting = [word for word in source.waiting if not isinstance(word, LayersMeasured)]
     app = TuitrainApp(source)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(lambda: isinstance(app.screen, LiveScreen) and source.board.num_words > 0)

@@ -115,7 +115,7 @@ async def test_schedule_and_hyperparameter_are_chosen_from_lists() -> None:
     """Down and Enter; a hyper-parameter wants a value first."""
     source = FakeSource(STEERED, EARLY)
     async with watched(source) as (screen, pilot):
-        await pilot.press("l", "up", "up", "enter")
+        await pilot.press("l", "l", "enter")
         await until(lambda: source.asked == [SetSchedule(name="linear")])
         await pilot.press("h", "enter", *"0.8", "enter")
         await until(lambda: len(source.asked) == 2)

@@ -12,9 +12,9 @@ import numpy as np
 
 from tuitrain.board.layers import Floats, LayerHistory
 
-VANISHING = 1e-3
+VANISHING = 1e-2
 """First layer's gradient relative to the last one's, from which on it counts as vanishing."""
-EXPLODING = 1e3
+EXPLODING = 1e2
 """As above, upwards."""
 FALLING = 1e-2
 """Deviation of the activations of the last hidden layer relative to the first one's (Glorot & Bengio 2010)."""

@@ -31,6 +31,11 @@ class Pace:
         """Whether it slows the run down at the moment."""
         return self.max_steps_per_second is not None and self._is_watched()
 
+    @property
+    def period(self) -> float:
+        """Seconds between two steps while it holds; else 0."""
+        return 1.0 / self.max_steps_per_second if self.max_steps_per_second is not None and self._is_watched() else 0.0
+
     def delay(self) -> float:
         """Seconds to wait before the next step; 0 when it is late or nobody watches."""
         if self.max_steps_per_second is None or not self._is_watched():

@@ -113,7 +113,7 @@ class Trainer:
         problem = problem or self.staging.take_nonfinite()
         if problem is not None:
             self._hold_back(*problem)
-        self._note_cost(time.perf_counter() - began)
+        self._note_cost(max(time.perf_counter() - began, self.control.pace.period))
 
     def _record(self, loss: Tensor, norm: Tensor | None, rate: float) -> None:
         self.staging.record(LOSS, self.step, loss)
