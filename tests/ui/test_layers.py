@@ -25,7 +25,8 @@ from tuitrain.ui.actions import LAYER_ACTIONS
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.layer_heat import BY_ID, heat_cells, legend_of, scale_of
 from tuitrain.ui.layer_heat import QUANTITIES as SHOWN
-from tuitrain.ui.layer_table import LayerTable, LayerView, layer_line, layer_table, short_names, verdict_lines
+from tuitrain.ui.layer_table import LayerTable, LayerView, layer_table
+from tuitrain.ui.layer_words import bars, layer_line, short_names, verdict_lines
 from tuitrain.ui.screens.layers import LayersScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
@@ -93,10 +94,10 @@ def test_vanishing_gradients_are_seen_at_a_glance() -> None:
     """The bar grows from layer to layer, the glyphs of the map get denser, the first values are warnings."""
     drawn = table(history_of(*vanishing()), 116, 7)
     rows, start = drawn.lines[1:], drawn.lines[0].plain.index("step")
-    bars = [sum(row.plain[:start].count(glyph) for glyph in "▏▎▍▌▋▊▉█") for row in rows]
-    assert bars == sorted(bars)
-    assert bars[0] == 1
-    assert bars[-1] == 8
+    lengths = [row.plain[:start].count("━") for row in rows]
+    assert lengths == sorted(lengths)
+    assert (lengths[0], lengths[-1]) == (0, 8)
+    assert "╸" in rows[0].plain
     shades = [" ░▒▓█".index(row.plain[-1]) for row in rows]
     assert shades == sorted(shades)
     assert set(shades) == {0, 1, 2, 3, 4}
@@ -209,6 +210,20 @@ def test_every_quantity_can_be_shown() -> None:
     assert {quantity.id for quantity in SHOWN} == set(QUANTITIES)
     keys = [key for action in LAYER_ACTIONS for key in action.key.split(",")]
     assert len(keys) == len(set(keys))
+
+
+def test_bars_span_four_decades_at_least() -> None:
+    """So that small differences look small; what is zero or unknown has none."""
+    assert [bar.strip() for bar in bars(np.array([1e-4, 1e-2, 1.0, 0.0, NAN, INF]))] == [
+        "╸",
+        "━━━━",
+        "━" * 8,
+        "",
+        "",
+        "",
+    ]
+    assert [bar.strip() for bar in bars(np.array([0.5, 1.0]))] == ["━━━━━━━╸", "━" * 8]
+    assert bars(np.array([0.0, NAN])) == ["", ""]
 
 
 def test_names_are_shortened_where_they_are_alike() -> None:

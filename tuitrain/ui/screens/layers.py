@@ -21,7 +21,8 @@ from tuitrain.board.board import Board
 from tuitrain.board.layer_verdicts import healthy, verdicts
 from tuitrain.ui.actions import BY_ID, LAYER_ACTIONS, bindings
 from tuitrain.ui.layer_heat import QUANTITIES
-from tuitrain.ui.layer_table import LayerView, Shapes, layer_line, layer_table, verdict_lines
+from tuitrain.ui.layer_table import LayerView, layer_table
+from tuitrain.ui.layer_words import Shapes, layer_line, verdict_lines
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.source import ReplaySource
 from tuitrain.ui.widgets.footer import Footer
