@@ -25,7 +25,8 @@ from tuitrain.ui.actions import LAYER_ACTIONS
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.layer_heat import BY_ID, heat_cells, legend_of, scale_of
 from tuitrain.ui.layer_heat import QUANTITIES as SHOWN
-from tuitrain.ui.layer_table import LayerTable, LayerView, layer_line, layer_table, short_names, verdict_lines
+from tuitrain.ui.layer_table import LayerTable, LayerView, layer_table
+from tuitrain.ui.layer_words import bars, layer_line, short_names, verdict_lines
 from tuitrain.ui.screens.layers import LayersScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
@@ -44,7 +45,8 @@ def vanishing(num_layers: int = 6, num_looks: int = 20) -> Iterator[LayersMeasur
     """A sigmoid net whose gradients fall to a hundred-thousandth towards the input."""
     for number in range(num_looks):
         gradients = [10.0 ** (-5.0 * (num_layers - 1 - layer) / max(1, num_layers - 1)) for layer in range(num_layers)]
-        yield look(1 + 10 * number, num_layers, gradient_norm=gradients, saturated=[0.6] * num_layers)
+        shares = {"dead": [NAN] * num_layers, "saturated": [0.6] * num_layers}
+        yield look(1 + 10 * number, num_layers, gradient_norm=gradients, **shares)
 
 
 def table(history: LayerHistory, width: int, height: int = 20, view: LayerView | None = None) -> LayerTable:
@@ -65,16 +67,18 @@ def test_every_size_has_whole_lines(width: int, height: int, quantity: str, num_
         header, rows = drawn.lines[0].plain, [line.plain for line in drawn.lines[1:] if "lin_1 " in line.plain]
         assert HEADERS[quantity] in header
         assert len(rows) == 1
-        assert sum(rows[0].count(glyph) for glyph in " ░▒▓█") >= width // 3
+        assert sum(rows[0].count(glyph) for glyph in " ░▒▓█·") >= width // 3
         assert "191" in header
 
 
 def test_narrow_terminals_lose_the_least_important_columns_first() -> None:
     """Shape, then weights, then activations, down to the gradient; the map never gets less than a fifth."""
-    history = history_of(*vanishing(2))
-    headers = {width: table(history, width).lines[0].plain.split("step")[0].split() for width in (160, 100, 76, 56, 30)}
+    history = history_of(look(1, 2, saturated=[0.1, 0.2]))
+    widths = (160, 100, 90, 76, 56, 30)
+    headers = {width: table(history, width).lines[0].plain.split("step")[0].split() for width in widths}
     assert headers[160] == ["layer", "shape", "gradient", "weight", "upd/wt", "activation", "dead", "sat."]
     assert headers[100] == ["layer", "gradient", "upd/wt", "activation", "dead", "sat."]
+    assert headers[90] == ["layer", "gradient", "upd/wt", "dead", "sat."]
     assert headers[76] == ["layer", "gradient", "upd/wt", "dead", "sat."]
     assert headers[56] == ["layer", "gradient", "upd/wt"]
     assert headers[30][:2] == ["layer", "gradient"]
@@ -93,10 +97,10 @@ def test_vanishing_gradients_are_seen_at_a_glance() -> None:
     """The bar grows from layer to layer, the glyphs of the map get denser, the first values are warnings."""
     drawn = table(history_of(*vanishing()), 116, 7)
     rows, start = drawn.lines[1:], drawn.lines[0].plain.index("step")
-    bars = [sum(row.plain[:start].count(glyph) for glyph in "▏▎▍▌▋▊▉█") for row in rows]
-    assert bars == sorted(bars)
-    assert bars[0] == 1
-    assert bars[-1] == 8
+    lengths = [row.plain[:start].count("━") for row in rows]
+    assert lengths == sorted(lengths)
+    assert (lengths[0], lengths[-1]) == (0, 8)
+    assert "╸" in rows[0].plain
     shades = [" ░▒▓█".index(row.plain[-1]) for row in rows]
     assert shades == sorted(shades)
     assert set(shades) == {0, 1, 2, 3, 4}
@@ -211,6 +215,20 @@ def test_every_quantity_can_be_shown() -> None:
     assert len(keys) == len(set(keys))
 
 
+def test_bars_span_four_decades_at_least() -> None:
+    """So that small differences look small; what is zero or unknown has none."""
+    assert [bar.strip() for bar in bars(np.array([1e-4, 1e-2, 1.0, 0.0, NAN, INF]))] == [
+        "╸",
+        "━━━━",
+        "━" * 8,
+        "",
+        "",
+        "",
+    ]
+    assert [bar.strip() for bar in bars(np.array([0.5, 1.0]))] == ["━━━━━━━╸", "━" * 8]
+    assert bars(np.array([0.0, NAN])) == ["", ""]
+
+
 def test_names_are_shortened_where_they_are_alike() -> None:
     """First what all begin with, then their beginnings."""
     assert short_names(["lin_1", "lin_2"], 8) == ["lin_1", "lin_2"]
@@ -250,6 +268,7 @@ async def test_y_opens_the_layers_and_closes_them_again(size: tuple[int, int]) -
             for words in ("5eed", "6 layers · gradient norm", "1e-5", "vanishing", "▸ lin_1", "q leave", "esc back"):
                 await until(lambda words=words: words in text_of(screen.app))  # type: ignore[misc]
             assert ("32×784" in text_of(screen.app)) or size[0] < 120
+            assert ("+1 more" in text_of(screen.app)) == (size[1] < 22)
             await pilot.press(close)
             await until(lambda: screen.app.screen is screen)
         assert screen.look.is_maximised
@@ -263,11 +282,11 @@ async def test_the_quantity_and_the_row_are_chosen_by_keys() -> None:
     """
     async with watched(with_layers(FakeSource(STEERED, 25), 60)) as (screen, pilot):
         await pilot.press("y")
-        titles = [BY_ID[name].title for name in ("gradient_norm", "update_ratio", "activation_std", "activation_mean")]
-        for title, key in zip(titles, ("m", "tab", "m", "shift+tab"), strict=True):
-            await until(lambda title=title: f"· {title} over time" in text_of(screen.app))  # type: ignore[misc]
+        shown = ("gradient_norm", "update_ratio", "activation_std", "activation_mean", "saturated", "weight_norm")
+        for name, key in zip((*shown, "gradient_norm"), (*("m", "tab") * 3, "shift+tab"), strict=True):
+            await until(lambda name=name: f"· {BY_ID[name].title} over" in text_of(screen.app))  # type: ignore[misc]
             await pilot.press(key)
-        await until(lambda: "· deviation of activations over time" in text_of(screen.app))
+        await until(lambda: "· weight norm over time" in text_of(screen.app))
         for key, number in (("down", 2), ("up", 1), ("up", 1), ("end", 60), ("home", 1), ("pagedown", 33)):
             await pilot.press(key)
             await until(lambda number=number: f"▸ lin_{number} " in text_of(screen.app))  # type: ignore[misc]
@@ -284,7 +303,7 @@ async def test_news_change_the_picture_and_nothing_else_does() -> None:
         before = layers._drawn
         drawn_below = screen.query_one("#loss", Chart).figure
         await pilot.pause(0.6)
-        assert layers._drawn is before
+        assert layers._drawn == before
         source.waiting += FakeSource(STEERED).waiting[25:60]
         source.waiting.append(look(400, 6, dead=[0.0, 0.62, 0.0, 0.0, 0.0, 0.0]))
         await until(lambda: "62 % of the units of lin_2 are dead" in text_of(screen.app))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,9 @@ Kind = Literal["log", "share", "signed"]
 _SHADES = " ░▒▓█"
 _NEGATIVE_SHADES = " -=≡#"
 _UNKNOWN, _INFINITE = "·", "×"
+_NEGATIVE_COLOUR = "$accent"
+_FINEST = 80
+"""Parts of a scale: a multiple of the glyphs and of the tones."""
 _TONES = 16
 """Colours of a scale; neighbours of one tone are drawn in one go."""
 _MOST_DECADES = 12
@@ -149,9 +153,14 @@ def _cell(value: float, scale: Scale) -> tuple[str, str]:
 
 def _shaded(share: float, scale: Scale) -> tuple[str, str]:
     """The glyph and the style of a place on the scale."""
-    shades = _NEGATIVE_SHADES if share < 0.0 else _SHADES
-    size = abs(share)
-    glyph = shades[min(len(shades) - 1, int(size * len(shades)))]
-    tone = min(_TONES - 1, int(size * _TONES)) / (_TONES - 1)
-    colour = "$error" if share < 0.0 else scale.colour
+    return _look_of(int(share * _FINEST), share < 0.0, scale.colour)
+
+
+@lru_cache(maxsize=2048)
+def _look_of(place: int, is_negative: bool, colour: str) -> tuple[str, str]:
+    """The glyph and the style of a place, counted in parts of which `_FINEST` are the whole scale."""
+    shades = _NEGATIVE_SHADES if is_negative else _SHADES
+    colour = _NEGATIVE_COLOUR if is_negative else colour
+    glyph = shades[min(len(shades) - 1, abs(place) * len(shades) // _FINEST)]
+    tone = min(_TONES - 1, abs(place) * _TONES // _FINEST) / (_TONES - 1)
     return glyph, f"{colour} {30 + 60 * tone:.0f}% on {colour} {6 + 64 * tone:.0f}%"

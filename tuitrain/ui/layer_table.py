@@ -5,30 +5,22 @@ One layer a row, the input on top. A narrow terminal loses columns; name, chosen
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from rich.cells import cell_len
 from textual.content import Content
 
 from tuitrain.board.layer_verdicts import Verdict
-from tuitrain.board.layers import Floats, LayerHistory
+from tuitrain.board.layers import LayerHistory
 from tuitrain.ui import text
 from tuitrain.ui.layer_heat import BY_ID, heat_cells, legend_of, scale_of
+from tuitrain.ui.layer_words import BAR, Shapes, activation_text, bars, shape_text, share_text, short_names, shortened
 
 _LONGEST_NAME, _SHORTEST_NAME = 20, 5
 _LONGEST_SHAPE = 12
 _TALLEST_ROW = 3
-_BAR = 8
-_BAR_DECADES = 4.0
-"""Decades that a bar spans at least, so that small differences look small."""
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _QUIET, _LOUD = "$foreground 55%", "bold $warning"
 _SELECTED = " on $foreground 12%"
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -67,10 +59,10 @@ class _Column:
 _COLUMNS: dict[str, _Column] = {
     "shape": _Column("shape", _LONGEST_SHAPE, (), 8),
     "gradient": _Column("gradient", 8, ("gradient_norm",), 1),
-    "bar": _Column("", _BAR, ("gradient_norm",), 2),
+    "bar": _Column("", BAR, ("gradient_norm",), 2),
     "weight": _Column("weight", 7, ("weight_norm",), 7),
     "update": _Column("upd/wt", 7, ("update_ratio",), 3),
-    "activation": _Column("activation", 16, ("activation_mean", "activation_std"), 6),
+    "activation": _Column("activation", 17, ("activation_mean", "activation_std"), 6),
     "dead": _Column("dead", 5, ("dead",), 4),
     "saturated": _Column("sat.", 5, ("saturated",), 5),
 }
@@ -110,53 +102,6 @@ def layer_table(
     return LayerTable(tuple(lines[:height]), title, legend, view, page)
 
 
-def layer_line(history: LayerHistory, shapes: Shapes, layer: int, width: int) -> Content:
-    """All that is known of one layer, in one line."""
-    values = {quantity: float(history.newest(quantity)[layer]) for quantity in BY_ID}
-    shape = shapes.get(history.names[layer])
-    words = [
-        Content.styled(_printable(history.names[layer]), "bold"),
-        Content(_shape_text(shape)) if shape else Content(""),
-    ]
-    known = (
-        ("gradient", text.number(values["gradient_norm"])),
-        ("weight", text.number(values["weight_norm"])),
-        ("update / weight", text.number(values["update_ratio"])),
-        ("activation", " ".join(_activation_text(values["activation_mean"], values["activation_std"]).split())),
-        ("dead", _share_text(values["dead"])),
-        ("saturated", _share_text(values["saturated"])),
-    )
-    words += [Content.assemble((f"{name} ", _QUIET), value) for name, value in known if value.strip("–± ")]
-    return Content("  ").join([word for word in words if word.plain]).truncate(width, ellipsis=True)
-
-
-def verdict_lines(found: Sequence[Verdict], healthy: str, width: int, most: int) -> list[Content]:
-    """One line each, the worst first; the last one says how many more there are."""
-    if not found:
-        return [Content.styled(healthy, _QUIET).truncate(width, ellipsis=True)]
-    shown = found[:most]
-    lines = []
-    for verdict in shown:
-        style = "$error" if verdict.is_alarm else "$warning"
-        num_more = len(found) - len(shown) if verdict is shown[-1] else 0
-        more = f"  +{num_more} more" if num_more else ""
-        words = Content.assemble(("! ", f"bold {style}"), (verdict.text, style)).truncate(
-            width - len(more), ellipsis=True
-        )
-        lines.append(Content.assemble(words, (more, _QUIET)))
-    return lines
-
-
-def short_names(names: Sequence[str], width: int) -> list[str]:
-    """Names of at most `width` characters: without the parts that all begin with, if need be, else their ends."""
-    names = [_printable(name) for name in names]
-    while any(len(name) > width for name in names) and len({name.partition(".")[:2] for name in names}) == 1:
-        if "." not in names[0]:
-            break
-        names = [name.partition(".")[2] for name in names]
-    return [_shortened(name, width) for name in names]
-
-
 class _Drawing:
     """One picture: which columns fit, how wide the map is, and its rows."""
 
@@ -167,7 +112,7 @@ class _Drawing:
         self._loud = {(verdict.quantity, layer) for verdict in found for layer in verdict.layers}
         self._names = short_names(history.names, max(_SHORTEST_NAME, min(_LONGEST_NAME, width // 6)))
         self._name_width = max(_SHORTEST_NAME, *(len(name) for name in self._names))
-        shape_width = max([len("shape"), *(len(_shape_text(shapes.get(name))) for name in history.names)])
+        shape_width = max([len("shape"), *(len(shape_text(shapes.get(name))) for name in history.names)])
         self._widths = {name: column.width for name, column in _COLUMNS.items()}
         self._widths["shape"] = min(shape_width, _LONGEST_SHAPE)
         self._columns = self._that_fit()
@@ -228,21 +173,21 @@ class _Drawing:
         values = {quantity: self._history.newest(quantity).tolist() for quantity in BY_ID}
         layers = range(len(self._history.names))
         shapes = [self._shapes.get(name) for name in self._history.names]
-        bars = _bars(self._history.newest("gradient_norm"))
+        lines = bars(self._history.newest("gradient_norm"))
         says: dict[str, Callable[[int], str]] = {
-            "shape": lambda layer: _shape_text(shapes[layer]),
+            "shape": lambda layer: shape_text(shapes[layer]),
             "gradient": lambda layer: text.number(values["gradient_norm"][layer]),
-            "bar": lambda layer: bars[layer],
+            "bar": lambda layer: lines[layer],
             "weight": lambda layer: text.number(values["weight_norm"][layer]),
             "update": lambda layer: text.number(values["update_ratio"][layer]),
-            "activation": lambda layer: _activation_text(
+            "activation": lambda layer: activation_text(
                 values["activation_mean"][layer], values["activation_std"][layer]
             ),
-            "dead": lambda layer: _share_text(values["dead"][layer]),
-            "saturated": lambda layer: _share_text(values["saturated"][layer]),
+            "dead": lambda layer: share_text(values["dead"][layer]),
+            "saturated": lambda layer: share_text(values["saturated"][layer]),
         }
         return {
-            name: [(_shortened(says[name](layer), self._widths[name]), self._style(name, layer)) for layer in layers]
+            name: [(shortened(says[name](layer), self._widths[name]), self._style(name, layer)) for layer in layers]
             for name in self._columns
         }
 
@@ -257,46 +202,3 @@ def _in_sight(view: LayerView, num_layers: int, page: int) -> LayerView:
     selected = max(0, min(view.selected, num_layers - 1))
     top = max(selected - page + 1, min(view.top, selected))
     return LayerView(view.quantity, selected, max(0, min(top, num_layers - page)))
-
-
-def _bars(values: Floats) -> list[str]:
-    """A bar a layer by the logarithm of its value; the largest is full, and every value above zero can be seen."""
-    sizes = np.where(np.isfinite(values) & (values > 0.0), values, np.nan)
-    if bool(np.isnan(sizes).all()):
-        return ["" for _ in values]
-    logs = np.log10(sizes)
-    high = float(np.nanmax(logs))
-    low = min(float(np.nanmin(logs)), high - _BAR_DECADES)
-    return [_bar((value - low) / (high - low)) for value in logs.tolist()]
-
-
-def _bar(share: float) -> str:
-    """A bar from the left, `_BAR` cells wide."""
-    if math.isnan(share):
-        return " " * _BAR
-    eighths = max(1, round(share * _BAR * 8))
-    return f"{'█' * (eighths // 8)}{_EIGHTHS[eighths % 8] if eighths % 8 else ''}".ljust(_BAR)
-
-
-def _shape_text(shape: tuple[int, ...] | None) -> str:
-    return "×".join(str(size) for size in shape) if shape else ""
-
-
-def _activation_text(mean: float, deviation: float) -> str:
-    return f"{text.number(mean):>7} ±{text.number(deviation):>7}"
-
-
-def _share_text(share: float) -> str:
-    if math.isnan(share):
-        return "–"
-    return "<1 %" if 0.0 < share < 0.01 else f"{share * 100:.0f} %"
-
-
-def _printable(name: str) -> str:
-    """One column a character, whatever a layer is called."""
-    return "".join(letter if letter.isprintable() and cell_len(letter) == 1 else "?" for letter in name)
-
-
-def _shortened(words: str, width: int) -> str:
-    """The words, or their end where they are too long: layers are told apart by the ends of their names."""
-    return words if len(words) <= width else f"…{words[len(words) - width + 1 :]}"

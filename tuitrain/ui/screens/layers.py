@@ -21,7 +21,8 @@ from tuitrain.board.board import Board
 from tuitrain.board.layer_verdicts import healthy, verdicts
 from tuitrain.ui.actions import BY_ID, LAYER_ACTIONS, bindings
 from tuitrain.ui.layer_heat import QUANTITIES
-from tuitrain.ui.layer_table import LayerView, Shapes, layer_line, layer_table, verdict_lines
+from tuitrain.ui.layer_table import LayerView, layer_table
+from tuitrain.ui.layer_words import Shapes, layer_line, verdict_lines
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.source import ReplaySource
 from tuitrain.ui.widgets.footer import Footer
@@ -54,8 +55,8 @@ class LayersScreen(Screen[None]):
         self._live = live
         self._view = LayerView()
         self._page = 1
-        self._drawn: tuple[Board, int] | None = None
-        """The board that was drawn, and how many words it had."""
+        self._drawn: int | None = None
+        """How many words the board had that was drawn: a run says the same words in the same order, always."""
         self._next_frame = 0.0
 
     def compose(self) -> ComposeResult:
@@ -98,13 +99,13 @@ class LayersScreen(Screen[None]):
         if isinstance(self._live.source, ReplaySource):
             self._live.show_transport(self.query_one("#transport", Static))
         board = self._live.source.board
-        if self._drawn is None or self._drawn[0] is not board or self._drawn[1] != board.num_words:
+        if self._drawn != board.num_words:
             self._draw(board)
         spent = time.monotonic() - now
         self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
 
     def _draw(self, board: Board) -> None:
-        self._drawn = board, board.num_words
+        self._drawn = board.num_words
         self._live.show_header(self.query_one(Header))
         # What only this screen can do is the last to go where the footer is narrow.
         shown = sorted((action for action in LAYER_ACTIONS if action.in_footer), key=lambda action: action.id in BY_ID)
