@@ -92,13 +92,29 @@ def test_what_cannot_be_matched_starts_at_its_own_rate(name: str, ramp: int) -> 
 )
 def test_weight_decay_begins_or_ends_where_only_one_has_it(overrides: tuple[str, ...], name: str) -> None:
     """And is said, where there is any."""
-    result = told(*overrides, "train.steps=60", moments=[switch(name, at=3)])
+    result = told(*overrides, "train.steps=60", moments=[switch(name, at=2)])
     switched = result.all(OptimizerSwitched)[0]
     assert result.ended.reason == "finished"
     said = [note for note in switched.notes if "weight decay" in note]
     assert len(said) == ("adamw" in (switched.from_name, name))
     decay = switched.optimizer.groups[0].hyperparameters.get("weight_decay", 0.0)
     assert decay == (0.01 if name == "adamw" else 0.0)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [("optimizer.name=lbfgs", "optimizer.max_iter=4"), ("optimizer.name=rprop",), ("optimizer.name=adafactor",)],
+)
+@pytest.mark.parametrize("after", ["adamw", "sgd", "schedule-free-adamw"])
+def test_what_was_never_matched_is_left_without_a_jump(before: tuple[str, ...], after: str) -> None:
+    """The distance of a search or of a sign is no measure for a gradient step: the next one begins at its own rate."""
+    at = 3 if "lbfgs" in before[0] else 15
+    result = told(*FULL, *before, "train.steps=60", moments=[switch(after, at=at)])
+    switched = result.all(OptimizerSwitched)[0]
+    assert (switched.step, switched.handover) == (at, "explicit")
+    own = optimizer_spec(after).learning_rate
+    assert result.values[LEARNING_RATE][at + 1] == pytest.approx(own / 51, rel=1e-6)
+    assert max(result.losses[at:]) < 1.5 * result.losses[at] + 0.01
 
 
 def test_lbfgs_takes_over_where_all_data_are_one_batch() -> None:
