@@ -32,6 +32,17 @@ CONTESTANTS: dict[str, tuple[str, dict[str, Value], float]] = {
     "radam": ("radam", {}, 1e-3),
     "muon": ("muon", {}, 1e-3),
 }
+# Those that came later, which the whole table of pairs would make too long.
+NEWCOMERS: dict[str, tuple[str, dict[str, Value], float]] = {
+    "adam-uncorrected": ("adam-uncorrected", {}, 1e-3),
+    "adamax": ("adamax", {}, 2e-3),
+    "lion": ("lion", {}, 1e-4),
+    "sam": ("sam", {}, 0.02),
+    "asgd": ("asgd", {}, 0.1),
+    "schedule-free-sgd": ("schedule-free-sgd", {}, 0.3),
+    "schedule-free-adamw": ("schedule-free-adamw", {}, 2.5e-3),
+}
+EVERY = {**CONTESTANTS, **NEWCOMERS}
 PAIRS = list(itertools.permutations(CONTESTANTS, 2))
 CONTEXTS = ("mid-cosine", "warmup", "after a decay")
 BEFORE, AFTER, TOTAL = 150, 100, 500
@@ -55,7 +66,7 @@ def measure(before: str, after: str, context: str, seed: int, mode: Mode = "matc
     teacher = torch.randn(32, 10, generator=generator)
     labels = (inputs @ teacher + 4.0 * torch.randn(4096, 10, generator=generator)).argmax(dim=1)
     model = nn.Sequential(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
-    name, values, rate = CONTESTANTS[before]
+    name, values, rate = EVERY[before]
     groups = parameter_groups(model, decay_only_weights=False)
     optimizer = OptimizerSet(name, groups, values, hidden_matrices(model))
     # In warmup the switch falls into the last third of it; a mid-cosine switch is at 200 of 500 steps.
@@ -86,7 +97,7 @@ def measure(before: str, after: str, context: str, seed: int, mode: Mode = "matc
 
 
 def _begin(updater: Updater, after: str, step: int, mode: Mode) -> None:
-    name, values, _ = CONTESTANTS[after]
+    name, values, _ = EVERY[after]
     resolved, notes = carried_over(updater.optimizer, optimizer_spec(name), values)
     num_steps = 1 if mode == "cold" else handover_steps(name, resolved, TOTAL - step)
     handover = Handover(updater.optimizer, name, resolved, mode, num_steps)

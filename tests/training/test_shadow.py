@@ -27,7 +27,12 @@ from tuitrain.training.handover import Handover, carried_over, shadow_memory_byt
 AT = 10
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adam"])
+def takeover(name: str) -> str:
+    """How it follows another."""
+    return optimizer_spec(name).takeover
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adam" and takeover(name) != "rate"])
 def test_until_it_takes_over_the_run_is_the_run_without_it(name: str) -> None:
     """Weights, gradients, statistics and random state untouched: the losses up to the swap are the same bit for bit."""
     overrides = ["train.steps=90", "train.batch_size=32", "task.hidden=[16, 16]", *DELICATE]

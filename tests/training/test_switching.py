@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tests.training.harness import build, told
-from tests.training.switching import CONTEXTS, PAIRS, measure
+from tests.training.switching import CONTEXTS, EVERY, PAIRS, measure
 from tuitrain.errors import UsageError
 from tuitrain.protocol.events import HandoverCancelled, LearningRatePlanned, OptimizerSwitched, UpdateMeasured
 from tuitrain.techniques.build.groups import parameter_groups
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.optimizers import optimizer_spec
-from tuitrain.training.handover import carried_over, handover_steps
+from tuitrain.training.handover import Mode, carried_over, handover_steps
 
 QUICK_PAIRS = [
     ("adam", "momentum"), ("adam", "rmsprop"), ("momentum", "adamw"), ("momentum", "muon"), ("adagrad", "adadelta"),
@@ -26,7 +26,8 @@ QUICK_PAIRS = [
 def assert_the_bar_holds(before: str, after: str, context: str, seeds: int) -> None:
     """First update 0.5 to 2 times the one before, peak of the loss at most 1.25 times: medians over seeds."""
     torch.set_num_threads(1)
-    outcomes = [measure(before, after, context, seed) for seed in range(seeds)]
+    mode: Mode = "cold" if optimizer_spec(EVERY[after][0]).takeover == "cold" else "match"
+    outcomes = [measure(before, after, context, seed, mode) for seed in range(seeds)]
     ratio = statistics.median(outcome.ratio for outcome in outcomes)
     peak = statistics.median(outcome.peak for outcome in outcomes)
     assert 0.5 <= ratio <= 2.0
@@ -120,6 +121,11 @@ def test_muon_without_hidden_matrices_is_refused() -> None:
         ("adagrad", {}, 10_000, 50),
         ("rmsprop", {}, 10_000, 50),
         ("adam", {}, 12, 1),
+        ("lion", {}, 10_000, 50),
+        ("sam", {"momentum": 0.5}, 10_000, 10),
+        ("asgd", {"alpha": 1.0}, 10_000, 1),
+        ("schedule-free-adamw", {}, 10_000, 1),
+        ("rprop", {}, 10_000, 1),
     ],
 )
 def test_the_length_of_a_handover(name: str, values: dict[str, Any], remaining: int, expected: int) -> None:

@@ -34,8 +34,10 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
     remaining = trainer.total_steps - step
     if remaining < 2:
         raise RefusedError("the run is at its end.")
-    if spec.takeover == "rate":
-        return _switch_at_own_rate(trainer, command, spec, values, notes, cause)
+    unmatched = _unmatched(updater.optimizer.name, command.name)
+    if unmatched:
+        told = f"the step of {unmatched} is not proportional to its rate, so the updates could not be matched"
+        return _switch_at_own_rate(trainer, command, spec, values, (*notes, told), cause)
     if command.lr is not None and command.handover == "cold":
         return _switch_at_once(trainer, command, command.lr, command.ramp_steps, values, notes, cause)
     if command.lr is not None:
@@ -61,11 +63,15 @@ def _switch_at_own_rate(
     trainer: Trainer, command: SwitchOptimizer, spec: OptimizerSpec, values: dict[str, Value], notes: tuple[str, ...],
     cause: str,
 ) -> str:  # fmt: skip
-    """An optimizer whose step is not proportional to its rate starts at its own, with a re-warmup where that helps."""
+    """What cannot be matched starts at its own rate, with a re-warmup where that helps."""
     rate = command.lr or spec.learning_rate
     ramp = command.ramp_steps or (0 if spec.needs_closure or spec.name == "rprop" else _OWN_RATE_RAMP)
-    told = f"the step of {spec.name} is not proportional to its rate, so the updates could not be matched"
-    return _switch_at_once(trainer, command, rate, ramp, values, (*notes, told), cause)
+    return _switch_at_once(trainer, command, rate, ramp, values, notes, cause)
+
+
+def _unmatched(old: str, new: str) -> str:
+    """Which of two optimizers takes steps that are not proportional to its rate, if one does."""
+    return next((name for name in (new, old) if optimizer_spec(name).takeover == "rate"), "")
 
 
 def _switch_at_once(
@@ -115,6 +121,6 @@ def preview(trainer: Trainer, command: PreviewSwitch, cause: str) -> str:
         step=trainer.step, remaining=trainer.total_steps - trainer.step, cause=cause,
     )  # fmt: skip
     trainer.run.publish(found)
-    if optimizer_spec(command.name).takeover == "rate":
+    if _unmatched(trainer.updater.optimizer.name, command.name):
         return f"{command.name} would start at its own rate, {optimizer_spec(command.name).learning_rate:g}"
     return f"first update ×{found.cold_ratio:.3g} if taken cold at this rate; hand-over keeps it at ×1"
