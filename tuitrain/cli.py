@@ -193,13 +193,14 @@ def ask(
 def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = "") -> None:
     """List the presets, or show one."""
     from tuitrain.preset import list_presets, load_preset, presets_folder
+    from tuitrain.preset.chapters import CHAPTERS, by_chapter
 
     if not name:
-        found = list_presets()
-        width = max(len(item.name) for item in found)
-        for item in found:
-            typer.echo(f"{item.name.ljust(width)}  {item.title}")
-            typer.echo(f"{' ' * width}  {item.look_for}")
+        for chapter, found in by_chapter(list_presets()).items():
+            typer.echo(f"{chapter}: {CHAPTERS.get(chapter, '')}".rstrip(": "))
+            for item in found:
+                typer.echo(f"  {item.name:<25} {item.title}")
+                typer.echo(f"  {'':<25} {item.look_for}")
         return
     chosen = load_preset(name)
     typer.echo(f"{chosen.title}\n\n{chosen.about}\n")
@@ -208,6 +209,19 @@ def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = 
     if path.is_file():
         text = path.read_text(encoding="utf-8")
         typer.echo(text[text.find("[task]") :].rstrip())
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(help="An optimizer, schedule, loss or regularizer.")] = "") -> None:
+    """Explain a technique: formula, paper, what it takes, what to watch. Without a name, list all."""
+    from tuitrain.techniques.explaining import explained, known_names, summaries
+
+    if name:
+        typer.echo("\n".join(explained(name)))
+        return
+    for kind in known_names():
+        typer.echo(kind)
+        typer.echo("\n".join(f"  {item:<22} {summary}" for item, summary in summaries(kind)))
 
 
 @app.command()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tests.house.write_readme import preset_table, technique_table
 from tuitrain.preset import list_presets
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.ui.actions import key_table
@@ -13,11 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_key_table_is_generated_from_the_actions() -> None:
-    """Change `ui/actions.py` and the table must be written again (`python -m tests.house.write_readme`)."""
-    between = re.search(r"<!-- keys -->\n(.*?)\n<!-- /keys -->", README, re.DOTALL)
+@pytest.mark.parametrize(
+    ("mark", "table"), [("keys", key_table), ("presets", preset_table), ("techniques", technique_table)]
+)
+def test_the_tables_are_generated(mark: str, table: Callable[[], str]) -> None:
+    """Change the code, and they must be written again (`python -m tests.house.write_readme`)."""
+    between = re.search(rf"<!-- {mark} -->\n(.*?)\n<!-- /{mark} -->", README, re.DOTALL)
     assert between is not None
-    assert between.group(1) == key_table()
+    assert between.group(1) == table()
 
 
 def test_every_shipped_preset_is_named() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from tuitrain.preset.schema import Preset
+
 CHAPTERS: dict[str, str] = {
     "Foundations": "data, model, loss, and the step against the gradient",
     "Losses": "what is minimised, and what that punishes",
@@ -16,3 +20,11 @@ CHAPTERS: dict[str, str] = {
     "Depth": "what skips are for",
 }
 """Name → what it is about."""
+
+
+def by_chapter(presets: Iterable[Preset]) -> dict[str, list[Preset]]:
+    """Chapter → its presets in their order; those of no chapter come last, under an empty name."""
+    found: dict[str, list[Preset]] = {chapter: [] for chapter in (*CHAPTERS, "")}
+    for preset in sorted(presets, key=lambda preset: (preset.order, preset.name)):
+        found.get(preset.chapter, found[""]).append(preset)
+    return {chapter: members for chapter, members in found.items() if members}

@@ -48,7 +48,7 @@ def list_presets() -> list[Preset]:
     Raises:
         PresetError: a shipped preset has mistakes.
     """
-    return [load_preset(path.stem) for path in sorted(presets_folder().glob("*.toml"))]
+    return [load_preset(path.stem) for path in sorted(presets_folder().glob("*.toml"), key=lambda path: path.stem)]
 
 
 def load_preset(name_or_file: str, overrides: Sequence[str] = ()) -> Preset:

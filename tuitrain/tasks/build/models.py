@@ -15,6 +15,7 @@ from tuitrain.tasks.build.residual import Block, add_blocks
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 
 _SMALL_PICTURE = 64
+_LARGE_PICTURE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,8 @@ def _add_deep(
     is_image = options.name.endswith("cnn")
     if is_image:
         width = options.channels[0]
-        layers["conv_0"] = nn.Conv2d(dataset.input_shape[0], width, kernel_size=3, padding=1)
+        stride = 2 if min(dataset.input_shape[1:]) >= _LARGE_PICTURE else 1  # a quarter of the work
+        layers["conv_0"] = nn.Conv2d(dataset.input_shape[0], width, kernel_size=3, stride=stride, padding=1)
     else:
         width = options.hidden[0]
         layers["flatten"] = nn.Flatten()

@@ -16,7 +16,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.preset import Preset
-from tuitrain.preset.chapters import CHAPTERS
+from tuitrain.preset.chapters import CHAPTERS, by_chapter
 from tuitrain.rundir.catalogue import list_runs
 from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui import text
@@ -154,14 +154,11 @@ class HomeScreen(Screen[None]):
 def _preset_options(presets: list[Preset]) -> list[Option]:
     """The presets by chapter, in the order of the lecture, each under its heading."""
     options: list[Option] = []
-    for chapter in [*CHAPTERS, ""]:
-        members = [preset for preset in presets if preset.chapter == chapter]
-        if not members:
-            continue
+    for chapter, members in by_chapter(presets).items():
         about = CHAPTERS.get(chapter, "")
         heading = Content.assemble((chapter or "Others", "bold $accent"), (f"   {about}", "$foreground 55%"))
         options.append(Option(heading, disabled=True))
-        options += [_preset_option(preset) for preset in sorted(members, key=lambda preset: preset.order)]
+        options += [_preset_option(preset) for preset in members]
     return options
 
 
