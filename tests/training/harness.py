@@ -11,7 +11,7 @@ import torch
 
 from tuitrain.preset import Preset, load_preset, preset_from_data
 from tuitrain.protocol.commands import Command, Request
-from tuitrain.protocol.events import Event, RunEnded
+from tuitrain.protocol.events import Column, Event, RunEnded
 from tuitrain.training.control import Control
 from tuitrain.training.moments import moments_of
 from tuitrain.training.pace import Pace
@@ -32,6 +32,8 @@ class Told:
     facts: list[Event]
     values: dict[str, dict[int, float]]
     """Metric → step → value."""
+    columns: list[Column]
+    """The same as it was recorded."""
 
     def all(self, kind: type[T]) -> list[T]:
         """All facts of a kind, in order."""
@@ -51,19 +53,26 @@ def build(
     checked: Preset = load_preset(preset, ["train.steps=40", "eval.every_steps=1000", *overrides])
     if moments:
         checked = preset_from_data({**checked.to_data(), "moment": list(moments)}, "test")
+    return trainer_of(checked, **options)
+
+
+def trainer_of(preset: Preset, **options: Any) -> Trainer:
+    """A trainer of a whole preset, ready for its first step."""
+    torch.set_num_threads(1)
     run = Run()
-    control = Control(run, SESSION, moments_of(checked, SESSION), Pace(None, lambda: False))
-    return build_trainer(checked, run, control, session=SESSION, **options)
+    control = Control(run, SESSION, moments_of(preset, SESSION), Pace(None, lambda: False))
+    return build_trainer(preset, run, control, session=SESSION, **options)
 
 
 def finish(trainer: Trainer) -> Told:
     """Train to the end, and collect."""
     ended = trainer.train()
     values: dict[str, dict[int, float]] = {}
-    for column in trainer.run.recorder.take():
+    columns = trainer.run.recorder.take()
+    for column in columns:
         for index, value in enumerate(column.values):
             values.setdefault(column.metric, {})[column.first_step + index * column.stride] = value
-    return Told(trainer, ended, trainer.run.take_facts(), values)
+    return Told(trainer, ended, trainer.run.take_facts(), values, columns)
 
 
 def told(*overrides: str, **options: Any) -> Told:

@@ -1,0 +1,210 @@
+"""Every item of the lecture (the sections are those of the design notes on techniques): where it is, and is seen.
+
+`spec` is "table:name", `preset` a shipped preset with overrides, `seen` what the board must hold after 20 steps,
+`command` what changes it live. Items of a later issue have no spec yet and are expected to fail, so that none is
+missing in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row."""
+
+    section: str
+    name: str
+    spec: str = ""
+    preset: str = ""
+    seen: str = ""
+    command: str = ""
+    is_later: bool = False
+
+    @property
+    def id(self) -> str:
+        """For the test's name."""
+        return f"{self.section} {self.name}"
+
+
+def later(section: str, *names: str) -> list[Item]:
+    """Items of part two."""
+    return [Item(section, name, is_later=True) for name in names]
+
+
+LOSS, NORM, RATE = "batch/loss", "batch/gradient_norm", "batch/learning_rate"
+GAP, ACCURACY = "gap/loss", "eval/accuracy"
+SET, SWITCH, REPLAN = "set_hyperparameter", "switch_optimizer", "set_schedule"
+
+FOUNDATIONS = [
+    Item("A1", "linear model and gradient descent", "model:linear", "linreg", LOSS, "set_learning_rate"),
+    Item("A1", "a rate above the limit diverges", "optimizer:sgd", "linreg-diverges", LOSS, "set_learning_rate"),
+    Item("A1", "raw inputs", "preprocessing:raw", "linreg-raw", LOSS),
+    Item("A1", "stacked linear is one matrix", "model:deep-linear", "spiral-deep-linear", ACCURACY),
+    Item("A1", "a line cannot part spirals", "model:linear", "spiral-linear", ACCURACY),
+    Item("A1", "MLP", "model:mlp", "mnist-mlp", ACCURACY),
+    Item("A1", "one wide hidden layer", "model:mlp", "spiral-wide", ACCURACY),
+    Item("A1", "ReLU", "activation:relu", "spiral-mlp", "layers/dead"),
+    Item("A1", "sigmoid", "activation:sigmoid", "sigmoid-vanish", "layers/gradient_norm"),
+    Item("A1", "tanh", "activation:tanh", "init-tanh-xavier", "layers/saturated"),
+    Item("A1", "leaky ReLU", "activation:leaky-relu", "spiral-mlp task.activation=leaky-relu", "layers/activation_std"),
+    Item("A1", "GELU", "activation:gelu", "spiral-mlp task.activation=gelu", "layers/activation_std"),
+    Item("A1", "SiLU", "activation:silu", "spiral-mlp task.activation=silu", "layers/activation_std"),
+    Item("A1", "mean squared error", "loss:mse", "outliers-mse", "loss/mse"),
+    Item("A1", "absolute error", "loss:l1", "outliers-l1", "loss/l1"),
+    Item("A1", "Huber", "loss:huber", "outliers-huber", "loss/huber"),
+    Item("A1", "cross entropy", "loss:cross-entropy", "lr-good", "loss/cross-entropy"),
+    Item("A1", "binary cross entropy", "loss:bce", "digits-bce", "loss/bce"),
+    Item("A1", "maximum likelihood with a Gaussian", "loss:gaussian-nll", "wave-gaussian-nll", "eval/mse"),
+    Item("A1", "focal loss", "loss:focal", "digits-focal", "loss/focal"),
+    Item("A1", "class weights", "loss:cross-entropy", "lr-good task.class_weights=balanced", "loss/cross-entropy"),
+    Item("A1", "the loss is not the goal", "loss:cross-entropy", "overfit-alpha-dropout", ACCURACY),
+    Item("A1", "CNN", "model:cnn", "small-cnn", ACCURACY),
+    Item("A1", "residual network", "model:residual-mlp", "deep-residual", "layers/gradient_norm"),
+    Item("A1", "its plain twin", "model:plain-mlp", "deep-plain", "layers/gradient_norm"),
+    Item("A1", "residual CNN", "model:residual-cnn", "residual-cnn", ACCURACY),
+    Item("A1", "ResNet", "model:resnet18", "resnet18 task.num_train=64 eval.max_batches=1 eval.batch_size=16", LOSS),
+    Item("A1", "optimizer lab", "dataset:lab-wave", "lab-wave", LOSS, SWITCH),
+    Item("A1", "own data", "own:csv"),
+    *later("A1", "AlexNet", "VGG", "GoogLeNet", "DenseNet", "MobileNet", "LSTM", "autoencoder", "character Transformer",
+           "forgotten zero_grad"),
+]  # fmt: skip
+
+GENERALISATION = [
+    Item("A2", "generalisation gap", "dataset:mnist-5k", "mnist-mlp", GAP, "evaluate"),
+    Item("A2", "overfitting", "dataset:mnist-5k", "overfit", GAP, SET),
+    Item("A2", "underfitting", "dataset:mnist-5k", "underfit", GAP),
+    Item("A2", "one sample a step", "dataset:digits", "online-sgd", "batch_size/1", "set_batch_size"),
+    Item("A2", "mini-batches", "dataset:mnist-5k", "minibatch", "batch_size/32", "set_batch_size"),
+    Item("A2", "full batch", "dataset:mnist-5k", "full-batch", "batch_size/4000", "set_batch_size"),
+    *later("A2", "k-fold", "bias and variance", "bootstrap", "bagging", "gradient noise read-out", "sharpness"),
+]
+
+OPTIMIZERS = [
+    Item("A3", "SGD", "optimizer:sgd", "lab-wave-sgd", "optimizer/sgd", SWITCH),
+    Item("A3", "momentum", "hyperparameter:momentum", "lab-wave-momentum", "optimizer/momentum", SET),
+    Item("A3", "Nesterov", "hyperparameter:nesterov", "lab-wave-nesterov", "optimizer/nesterov", SET),
+    Item("A3", "AdaGrad", "optimizer:adagrad", "adagrad-slows", "layers/update_ratio", SWITCH),
+    Item("A3", "Adadelta", "optimizer:adadelta", "lab-wave-adadelta", "optimizer/adadelta", SWITCH),
+    Item("A3", "RMSprop", "optimizer:rmsprop", "lab-wave-rmsprop", "optimizer/rmsprop", SWITCH),
+    Item("A3", "Adam", "optimizer:adam", "lab-wave", "optimizer/adam", SWITCH),
+    Item("A3", "Adam without bias correction", "optimizer:adam-uncorrected", "adam-no-bias-correction", LOSS, SWITCH),
+    Item("A3", "Adam with it", "optimizer:adam", "adam-corrected", LOSS, SWITCH),
+    Item("A3", "AdamW", "optimizer:adamw", "lab-wave-adamw", "optimizer/adamw", SWITCH),
+    Item("A3", "Adamax", "optimizer:adamax", "lab-wave-adamax", "optimizer/adamax", SWITCH),
+    Item("A3", "NAdam", "optimizer:nadam", "lab-wave-nadam", "optimizer/nadam", SWITCH),
+    Item("A3", "RAdam", "optimizer:radam", "lab-wave-radam", "optimizer/radam", SWITCH),
+    Item("A3", "Adafactor", "optimizer:adafactor", "lab-wave-adafactor", "optimizer/adafactor", SWITCH),
+    Item("A3", "ASGD", "optimizer:asgd", "digits-asgd", "optimizer/asgd", SWITCH),
+    Item("A3", "Rprop", "optimizer:rprop", "digits-rprop", "optimizer/rprop", SWITCH),
+    Item("A3", "Muon", "optimizer:muon", "mnist-muon", "optimizer/muon", SWITCH),
+    Item("A3", "Lion", "optimizer:lion", "lab-wave-lion", "optimizer/lion", SWITCH),
+    Item("A3", "schedule-free SGD", "optimizer:schedule-free-sgd", "mnist-schedule-free-sgd",
+         "optimizer/schedule-free-sgd", SWITCH),
+    Item("A3", "schedule-free AdamW", "optimizer:schedule-free-adamw", "lab-wave-schedule-free",
+         "optimizer/schedule-free-adamw", SWITCH),
+    Item("A3", "SAM", "optimizer:sam", "mnist-sam", "optimizer/sam", SWITCH),
+    Item("A3", "L-BFGS", "optimizer:lbfgs", "digits-lbfgs", "optimizer/lbfgs", SWITCH),
+    Item("A3", "Lookahead", "option:lookahead_steps", "mnist-lookahead", LOSS),
+    Item("A3", "rates by layer, no decay on biases", "option:layer_decay", "mnist-layer-rates", "groups/6",
+         "scale_learning_rate"),
+    Item("A3", "Adam is the default", "optimizer:adam", "mnist-mlp", "optimizer/adam", SWITCH),
+    *later("A3", "Newton"),
+]  # fmt: skip
+
+SURFACES = later(
+    "A4", "ravine", "saddle", "inflection", "local minimum", "two wells", "Beale", "Rosenbrock", "Himmelblau",
+    "noisy quadratic",
+)  # fmt: skip
+
+SCHEDULES = [
+    Item("A5", "a good rate", "optimizer:sgd", "lr-good", RATE, "set_learning_rate"),
+    Item("A5", "too low", "optimizer:sgd", "lr-low", RATE, "set_learning_rate"),
+    Item("A5", "too high", "optimizer:sgd", "lr-high", RATE, "set_learning_rate"),
+    Item("A5", "exploding", "optimizer:sgd", "lr-explode", RATE, "set_learning_rate"),
+    Item("A5", "constant, and the decay key", "schedule:constant", "manual-decay", RATE, "scale_learning_rate"),
+    Item("A5", "step", "schedule:step", "schedule-step", "schedule/step", REPLAN),
+    Item("A5", "multistep", "schedule:multistep", "step-decay", "schedule/multistep", REPLAN),
+    Item("A5", "exponential", "schedule:exponential", "schedule-exponential", "schedule/exponential", REPLAN),
+    Item("A5", "1/t", "schedule:one-over-t", "schedule-one-over-t", "schedule/one-over-t", REPLAN),
+    Item("A5", "polynomial", "schedule:polynomial", "schedule-polynomial", "schedule/polynomial", REPLAN),
+    Item("A5", "cosine", "schedule:cosine", "cosine", "schedule/cosine", REPLAN),
+    Item("A5", "linear", "schedule:linear", "schedule-linear", "schedule/linear", REPLAN),
+    Item(
+        "A5", "inverse square root", "schedule:inverse-sqrt", "schedule-inverse-sqrt", "schedule/inverse-sqrt", REPLAN
+    ),
+    Item("A5", "cyclic", "schedule:triangular", "schedule-triangular", "schedule/triangular", REPLAN),
+    Item("A5", "warm restarts", "schedule:sgdr", "sgdr-snapshots", "schedule/sgdr", REPLAN),
+    Item("A5", "one cycle", "schedule:one-cycle", "one-cycle", "momentum/moved", REPLAN),
+    Item("A5", "warmup-stable-decay", "schedule:wsd", "wsd", "schedule/wsd", "cool_down"),
+    Item("A5", "plateau", "schedule:plateau", "plateau", "schedule/plateau", REPLAN),
+    Item("A5", "warmup", "schedule:constant", "warmup", RATE, REPLAN),
+    Item("A5", "without warmup", "schedule:constant", "no-warmup", LOSS, REPLAN),
+    *later("A5", "snapshot ensemble"),
+]
+
+REGULARIZERS = [
+    Item("A6", "early stopping", "regularizer:early_stopping", "overfit-early-stop", "regularizer/early_stopping", SET),
+    Item("A6", "L2", "regularizer:weight_decay", "overfit-l2", "weights/norm", SET),
+    Item("A6", "decoupled weight decay", "optimizer:adamw", "overfit-adamw", "weights/norm", SET),
+    Item("A6", "L1", "regularizer:l1", "overfit-l1", "weights/near_zero", SET),
+    Item("A6", "shift", "regularizer:shift", "overfit-shift", "regularizer/shift", SET),
+    Item("A6", "rotation", "regularizer:rotate", "overfit-rotate", "regularizer/rotate", SET),
+    Item("A6", "scales", "regularizer:scale", "overfit-scale", "regularizer/scale", SET),
+    Item("A6", "crops", "regularizer:crop", "overfit-scale", "regularizer/crop", SET),
+    Item("A6", "flips", "regularizer:flip", "overfit-flip", "regularizer/flip", SET),
+    Item("A6", "noise on inputs", "regularizer:input_noise", "overfit-input-noise", "regularizer/input_noise", SET),
+    Item("A6", "noise on weights", "regularizer:weight_noise", "overfit-weight-noise", "regularizer/weight_noise", SET),
+    Item("A6", "noise on gradients", "regularizer:gradient_noise", "overfit-gradient-noise",
+         "regularizer/gradient_noise", SET),
+    Item("A6", "clipping the norm", "regularizer:gradient_clip", "overfit-clip", NORM, SET),
+    Item("A6", "clipping entries", "regularizer:gradient_clip_value", "overfit-clip-value",
+         "regularizer/gradient_clip_value", SET),
+    Item("A6", "label smoothing", "regularizer:label_smoothing", "cnn-label-smoothing",
+         "regularizer/label_smoothing", SET),
+    Item("A6", "mixup", "regularizer:mixup", "cnn-mixup", "regularizer/mixup", SET),
+    Item("A6", "cutout", "regularizer:cutout", "cnn-cutout", "regularizer/cutout", SET),
+    Item("A6", "CutMix", "regularizer:cutmix", "cnn-cutmix", "regularizer/cutmix", SET),
+    Item("A6", "dropout", "regularizer:dropout", "overfit-dropout", "regularizer/dropout", SET),
+    Item("A6", "dropout in a CNN", "regularizer:dropout", "cnn-dropout", "regularizer/dropout", SET),
+    Item("A6", "shift in a CNN", "regularizer:shift", "cnn-shift", "regularizer/shift", SET),
+    Item("A6", "dropout of channels", "dropout:spatial", "cnn-spatial-dropout", "regularizer/dropout", SET),
+    Item("A6", "Gaussian dropout", "dropout:gaussian", "overfit-gaussian-dropout", "regularizer/dropout", SET),
+    Item("A6", "alpha dropout", "dropout:alpha", "overfit-alpha-dropout", "regularizer/dropout", SET),
+    Item("A6", "DropConnect", "regularizer:dropconnect", "overfit-dropconnect", "regularizer/dropconnect", SET),
+    Item("A6", "stochastic depth", "regularizer:stochastic_depth", "stochastic-depth", "regularizer/stochastic_depth",
+         SET),
+    Item("A6", "batch norm", "norm:batch", "norm-batch", "layers/activation_std"),
+    Item("A6", "layer norm", "norm:layer", "norm-layer", "layers/activation_std"),
+    Item("A6", "group norm", "norm:group", "norm-group", "layers/activation_std"),
+    Item("A6", "instance norm", "norm:instance", "norm-instance", "layers/activation_std"),
+    Item("A6", "RMS norm", "norm:rms", "norm-rms", "layers/activation_std"),
+    *later("A6", "fractional max pooling", "TrivialAugment", "colour jitter", "test-time augmentation", "max-norm",
+           "MC dropout"),
+]  # fmt: skip
+
+BABYSITTING = [
+    Item("A7", "weights too small", "init:normal", "init-too-small", "layers/activation_std"),
+    Item("A7", "healed by batch norm", "norm:batch", "init-too-small-bn", "layers/activation_std"),
+    Item("A7", "weights too large", "init:normal", "init-too-large", LOSS),
+    Item("A7", "He", "init:he", "init-he", "layers/gradient_norm"),
+    Item("A7", "Xavier", "init:xavier", "init-tanh-xavier", "layers/gradient_norm"),
+    Item("A7", "orthogonal", "init:orthogonal", "init-orthogonal", "layers/gradient_norm"),
+    Item("A7", "LSUV", "init:lsuv", "init-lsuv", "layers/activation_std"),
+    Item("A7", "vanishing gradients", "activation:sigmoid", "sigmoid-vanish", "layers/gradient_norm"),
+    Item("A7", "raw pixels", "preprocessing:raw", "raw-pixels", LOSS),
+    Item("A7", "scaled pixels", "preprocessing:scale", "scaled-pixels", ACCURACY),
+    Item("A7", "zero mean alone", "preprocessing:center", "centred-pixels", ACCURACY),
+    Item("A7", "standardised pixels", "preprocessing:standardize", "standardised-pixels", ACCURACY),
+    Item("A7", "whitened pixels", "preprocessing:whiten", "whitened-pixels", GAP),
+    *later("A7", "gradient check", "range test", "overfit one batch", "verdicts as alarms", "random and grid search",
+           "coarse to fine"),
+]  # fmt: skip
+
+AVERAGES = later(
+    "A8", "ensemble of runs", "EMA", "SWA", "freeze and unfreeze", "discriminative rates of a transfer",
+    "weights of an earlier run", "pretrained weights",
+)  # fmt: skip
+
+ITEMS = [*FOUNDATIONS, *GENERALISATION, *OPTIMIZERS, *SURFACES, *SCHEDULES, *REGULARIZERS, *BABYSITTING, *AVERAGES]
