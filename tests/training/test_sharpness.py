@@ -189,7 +189,7 @@ def test_lookahead_and_layer_decay_act_in_a_run(overrides: tuple[str, ...]) -> N
         assert result.trainer.updater.rates(40) == pytest.approx({"lin_2": 1e-3, "lin_1": 5e-4})
     else:
         assert result.losses[:5] == told().losses[:5]
-            assert result.losses[5] != told().losses[5]
+        assert result.losses[5] != told().losses[5]
 
 
 def test_one_cycle_moves_rate_and_momentum_of_what_is_trained() -> None:
