@@ -69,12 +69,13 @@ def test_what_is_measured_is_what_torch_computes_directly(activation: str) -> No
 def test_dead_units_and_flat_ends_are_counted() -> None:
     """Units that a large negative bias switches off; a tanh pushed to its ends; a whole channel of a picture."""
     said: list[LayersMeasured] = []
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 10), nn.Tanh())
+    picture, vector = nn.Conv2d(1, 4, 3), nn.Linear(16, 10)
+    model = nn.Sequential(picture, nn.ReLU(), nn.Flatten(), vector, nn.Tanh())
+    assert picture.bias is not None
     with torch.no_grad():
-        model[0].bias[:3] = torch.tensor([-1e3, 1e3, -1e3])  # type: ignore[index]
-        model[0].bias[3] = 1e3  # type: ignore[index]
-        model[3].weight.zero_()  # type: ignore[operator]
-        model[3].bias.copy_(torch.tensor([10.0] * 3 + [0.1] * 7))  # type: ignore[operator]
+        picture.bias.copy_(torch.tensor([-1e3, 1e3, -1e3, 1e3]))
+        vector.weight.zero_()
+        vector.bias.copy_(torch.tensor([10.0] * 3 + [0.1] * 7))
     probe = LayerProbe(model, 1.0, 10, said.append)
     with probe.watching():
         model(torch.randn(5, 1, 4, 4))

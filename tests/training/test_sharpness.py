@@ -44,16 +44,16 @@ def test_sam_is_sgd_on_the_gradient_at_the_worst_point_nearby() -> None:
             for parameter, gradient in zip(climbed.parameters(), gradients, strict=True):
                 parameter.add_(gradient, alpha=RHO / norm.item())
         functional.cross_entropy(climbed(x), y).backward()  # type: ignore[no-untyped-call]
-        for parameter, other in zip(model.parameters(), climbed.parameters(), strict=True):
-            parameter.grad = other.grad
+        for mine, other in zip(model.parameters(), climbed.parameters(), strict=True):
+            mine.grad = other.grad
         optimizer.step()
         losses.append(loss.item())
     assert result.losses == pytest.approx(losses, rel=1e-4)
-    mine = result.trainer.task.model
-    for one, two in zip(mine.parameters(), model.parameters(), strict=True):
+    trained = result.trainer.task.model
+    for one, two in zip(trained.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
-    for one, two in zip(mine.buffers(), model.buffers(), strict=True):
-        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
+    for had, has in zip(trained.buffers(), model.buffers(), strict=True):
+        torch.testing.assert_close(had, has, atol=1e-4, rtol=1e-3)
 
 
 def test_ascending_brings_weights_and_statistics_back_bit_for_bit() -> None:
@@ -68,7 +68,7 @@ def test_ascending_brings_weights_and_statistics_back_bit_for_bit() -> None:
 
     def backward() -> Tensor:
         visited.append([parameter.detach().clone() for parameter in model.parameters()])
-        loss = model(x).square().mean()
+        loss: Tensor = model(x).square().mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -134,7 +134,7 @@ def test_lbfgs_is_that_of_torch_and_computes_no_gradient_twice() -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
-    losses = [float(theirs.step(closure)) for _ in range(6)]  # type: ignore[arg-type]
+    losses = [float(theirs.step(closure)) for _ in range(6)]  # type: ignore[no-untyped-call]
     result = finish(trainer)
     assert result.losses == losses
     assert same(weights(trainer), [parameter.detach() for parameter in model.parameters()])
