@@ -192,7 +192,8 @@ def test_that_share_of_the_training_labels_is_drawn_again(share: float) -> None:
 def test_one_training_point_in_ten_of_the_outlier_line_is_moved_up() -> None:
     """By twenty; none of the validation points is."""
     data = synthetic.line_outliers(0, 100, 100)
-    off = data.train_y - (2 * data.train_x + 1)
+    train_x, train_y, validation_x, validation_y = (side.astype(np.float64) for side in data)
+    off = train_y - (2 * train_x + 1)
     assert (off > 15).sum() == 10
     assert np.abs(off[off < 15]).max() < 1.5
-    assert np.abs(data.validation_y - (2 * data.validation_x + 1)).max() < 1.5
+    assert np.abs(validation_y - (2 * validation_x + 1)).max() < 1.5

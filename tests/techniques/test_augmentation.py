@@ -12,7 +12,7 @@ from torch import Tensor
 from tuitrain.techniques.build.augmentation import Augmentation, cut_out, drawing_from, warped
 from tuitrain.techniques.regularizers import REGULARIZERS
 
-STRENGTHS: dict[str, float] = {
+STRENGTHS: dict[str, Any] = {
     "shift": 2, "crop": 0.4, "scale": 0.3, "rotate": 20.0, "flip": 0.5, "cutout": 4, "input_noise": 0.5, "mixup": 0.2,
     "cutmix": 1.0,
 }  # fmt: skip
@@ -25,6 +25,11 @@ def images(height: int = 12, width: int = 12, channels: int = 2) -> Tensor:
 
 def labels() -> Tensor:
     return torch.arange(COUNT) % 4
+
+
+def only(name: str) -> dict[str, Any]:
+    """One of them, at the strength above."""
+    return {name: STRENGTHS[name]}
 
 
 def augmented(x: Tensor, seed: int = 0, **strengths: Any) -> tuple[Tensor, Tensor]:
@@ -45,17 +50,17 @@ def test_one_regularizer_keeps_shapes_leaves_its_input_and_draws_from_its_own_ge
     """The same seed gives the same batch, another one another; torch's random state is not touched."""
     x = images(*shape)
     before, state = x.clone(), torch.get_rng_state()
-    found, shares = augmented(x, **{name: STRENGTHS[name]})
+    found, shares = augmented(x, **only(name))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(x, before)
     assert found.shape == x.shape
     assert found.dtype == torch.float32
     assert found.isfinite().all()
     assert not torch.equal(found, x)
-    again, again_shares = augmented(x, **{name: STRENGTHS[name]})
+    again, again_shares = augmented(x, **only(name))
     assert torch.equal(found, again)
     assert torch.equal(shares, again_shares)
-    assert not torch.equal(augmented(x, seed=1, **{name: STRENGTHS[name]})[0], found)
+    assert not torch.equal(augmented(x, seed=1, **only(name))[0], found)
     assert shares.shape == ((COUNT, 4) if name in {"mixup", "cutmix"} else (COUNT,))
 
 

@@ -103,7 +103,7 @@ def test_lbfgs_is_that_of_torch_with_a_strong_wolfe_search() -> None:
     begin = loss_of(mine).item()
     for _ in range(8):
         optimizer.step(lambda: loss_of(mine))
-        other.step(lambda: loss_of(theirs).item())
+        other.step(lambda: loss_of(theirs).item())  # type: ignore[no-untyped-call]
         pairs = zip(mine.parameters(), theirs.parameters(), strict=True)
         assert all(torch.equal(one, two) for one, two in pairs)
     assert loss_of(mine).item() < 0.6 * begin

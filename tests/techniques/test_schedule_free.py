@@ -32,7 +32,7 @@ def both(
 ) -> tuple[list[Tensor], OptimizerSet, list[Tensor], Any]:
     """Ours and the authors', each on its own copy of the model."""
     networks = model().double(), model().double()
-    tensors, others = (list(network.parameters()) for network in networks)
+    tensors, others = ([*map(Tensor.requires_grad_, network.parameters())] for network in networks)
     make = schedulefree.SGDScheduleFree if name.endswith("sgd") else schedulefree.AdamWScheduleFree
     return tensors, ours(name, networks[0], mine), others, make(others, lr=0.05, warmup_steps=WARMUP, **theirs)
 

@@ -17,7 +17,8 @@ from tuitrain.protocol.commands import Command, PreviewSwitch, SetHyperparameter
 from tuitrain.protocol.plan import Schedule
 from tuitrain.techniques.checking import check_command, known_hyperparameters
 from tuitrain.techniques.hyperparameter import Hyperparameter, problems_with
-from tuitrain.techniques.optimizers import OPTIMIZERS, OptimizerSpec, optimizer_spec, split_betas
+from tuitrain.techniques.optimizer_spec import OptimizerSpec
+from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.schedules import SCHEDULES, ScheduleSpec, factor, schedule_spec
 
 SPECS: list[OptimizerSpec | ScheduleSpec] = [*OPTIMIZERS.values(), *SCHEDULES.values()]
