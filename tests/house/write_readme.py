@@ -42,7 +42,7 @@ def main() -> None:
     for mark, table in (("keys", key_table()), ("presets", preset_table()), ("techniques", technique_table())):
         between = f"<!-- {mark} -->\n{table}\n<!-- /{mark} -->"
         pattern = f"<!-- {mark} -->.*<!-- /{mark} -->"
-        text = re.sub(pattern, lambda _, between=between: between, text, flags=re.DOTALL)
+        text = re.sub(pattern, between.replace("\\", r"\\"), text, flags=re.DOTALL)
     README.write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache
 
 import pytest
@@ -21,7 +22,7 @@ from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import SCHEDULES
 
-TABLES = {
+TABLES: dict[str, Container[str]] = {
     "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES, "regularizer": REGULARIZERS,
     "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
