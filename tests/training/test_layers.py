@@ -150,6 +150,21 @@ def test_a_layer_that_was_not_run_is_left_out_and_one_that_ran_twice_is_there_on
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_what_a_layer_gives_is_what_the_first_function_after_it_gives() -> None:
+    """Not the second, wherever there are two."""
+    said: list[LayersMeasured] = []
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.ReLU())
+    probe = LayerProbe(model, 1.0, 10, said.append)
+    x = torch.randn(16, 4)
+    with probe.watching():
+        model(x)
+    probe.after_update(1)
+    assert said[0].values["activation_std"] == pytest.approx(
+        [torch.tanh(model[0](x)).std(correction=0).item()], rel=1e-3
+    )
+    assert math.isnan(said[0].values["dead"][0])
+
+
 @pytest.mark.parametrize("model", ["mlp", "cnn", "residual-mlp"])
 def test_looking_at_every_step_or_never_is_one_stream(model: str) -> None:
     """With dropout and batch norm, where one forward pass too many would show; without a budget nothing is said."""

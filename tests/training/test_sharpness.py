@@ -57,12 +57,12 @@ def test_sam_is_sgd_on_the_gradient_at_the_worst_point_nearby() -> None:
 
 
 def test_ascending_brings_weights_and_statistics_back_bit_for_bit() -> None:
-    """Weights whose sum with the step rounds; the gradients are those of the point visited."""
+    """Weights whose sum with the step rounds away; the gradients are those of the point visited."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(1e4)
+            parameter.mul_(1e-4)
     x = torch.randn(16, 4)
     visited: list[list[Tensor]] = []
 
