@@ -100,14 +100,17 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
 
 
 def test_a_preset_extends_one_other(tmp_path: Path) -> None:
-    """Keys over keys; a section that names another optimizer starts afresh; one level only."""
+    """Keys over keys; a section that names another optimizer starts afresh; over as many levels as there are."""
     preset = load_preset(
         written(tmp_path, 'extends = "lr-explode"\ntitle = "x"\n[train]\nsteps = 5\n[optimizer]\nname = "adamw"\n')
     )
     assert (preset.train.steps, preset.train.epochs, preset.train.batch_size) == (5, None, 32)
     assert (preset.optimizer.name, preset.optimizer.lr, preset.optimizer.further) == ("adamw", None, {})
     written(tmp_path, 'extends = "mine"\ntitle = "y"\n', "second")
-    assert "extends another one" in problems_of(str(tmp_path / "second.toml"))[0]
+    second = load_preset(str(tmp_path / "second.toml"))
+    assert (second.title, second.train.steps, second.task.dataset) == ("y", 5, "digits")
+    written(tmp_path, 'extends = "third"\ntitle = "z"\n', "third")
+    assert "comes back to itself" in problems_of(str(tmp_path / "third.toml"))[0]
 
 
 def test_overrides_are_toml_values_and_replace_their_rivals() -> None:

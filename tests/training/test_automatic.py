@@ -132,10 +132,10 @@ def test_early_stopping_ends_the_run_with_its_reason() -> None:
 
 
 def test_early_stopping_begins_and_ends_while_the_run_goes() -> None:
-    """Set live it acts at the next evaluation that is due; set to 0 it never does."""
+    """Set live it counts from there on; set to 0 it never acts."""
     on = {"at_step": 22, "do": "set_hyperparameter", "name": "early_stopping", "value": 2}
     off = {"at_step": 23, "do": "set_hyperparameter", "name": "early_stopping", "value": 0}
-    assert told(*STILL, moments=[on]).ended.step == 25
+    assert told(*STILL, moments=[on]).ended.step == 30
     assert told(*STILL, moments=[on, off]).ended.step == 40
 
 

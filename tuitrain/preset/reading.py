@@ -98,7 +98,8 @@ def _find(name_or_file: str) -> Path:
     return path
 
 
-def _read_extended(path: Path) -> tuple[dict[str, Any], list[str]]:
+def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[str]]:
+    """A preset over those that it extends, the nearest first."""
     data = _read(path)
     parent_name = data.pop("extends", None)
     if parent_name is None:
@@ -106,10 +107,11 @@ def _read_extended(path: Path) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(parent_name, str):
         return data, [f"{_shown(path)}: extends is not the name of a preset."]
     beside = path.parent / f"{parent_name}.toml"
-    parent = _read(beside if beside.is_file() else _find(parent_name))
-    if "extends" in parent:
-        return data, [f'{_shown(path)}: extends = "{parent_name}" extends another one. Try: extend that directly.']
-    return _merged(parent, data), []
+    parent_path = beside if beside.is_file() else _find(parent_name)
+    if parent_path in (*below, path):
+        return data, [f'{_shown(path)}: extends = "{parent_name}" comes back to itself. Try: extend another one.']
+    parent, problems = _read_extended(parent_path, (*below, path))
+    return _merged(parent, data), problems
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class OptimizerSpec:
     """How it can follow another one live. match: it shadows first, and its rate is matched. cold: its state cannot
     grow on another's path, so it starts empty at a rate matched on one step. rate: its step is not proportional to
     its rate, so it starts at its own default rate."""
+    is_step_its_rate: bool = True
+    """Whether its step is proportional to its rate; if not, its updates are no measure for one that follows it."""
     needs_closure: bool = False
     """Whether it evaluates the loss several times a step, which needs all data at once and no randomness."""
     combines_not: str = ""

@@ -113,6 +113,7 @@ ADAMS: tuple[OptimizerSpec, ...] = (
         decay="decoupled",
         state_tensors=0,
         family="step size",
+        is_step_its_rate=False,
         takeover="rate",
         good_for="very large models whose optimizer state would not fit",
         watch="its step is relative to the size of the weights, and capped at 1/√t",

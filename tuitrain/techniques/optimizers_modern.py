@@ -121,6 +121,7 @@ MODERN: tuple[OptimizerSpec, ...] = (
         decay="none",
         state_tensors=20,
         family="curvature",
+        is_step_its_rate=False,
         takeover="rate",
         needs_closure=True,
         combines_not="mini-batches, dropout, noise, augmentation, mixing, gradient clipping, several parameter groups, "

@@ -33,6 +33,10 @@ class Automatic:
         self._num_bad = 0
         self._cooldown = int(_value(schedule, "cooldown")) if schedule_spec(schedule.name).is_automatic else 0
 
+    def stopping_changed(self) -> None:
+        """Early stopping was switched on or off: what was worse before it does not count."""
+        self._num_worse = 0
+
     def decide(
         self, step: int, metrics: Mapping[str, float], schedule: Schedule, patience_to_stop: int
     ) -> list[Command]:

@@ -15,6 +15,7 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.codec import encode
 from tuitrain.protocol.events import CheckpointSaved
 from tuitrain.protocol.plan import LearningRatePlan
+from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.optimizers import OptimizerSet
 
 CHECKPOINT_VERSION = 1
@@ -27,6 +28,7 @@ def save_checkpoint(
     optimizer: OptimizerSet,
     plan: LearningRatePlan,
     *,
+    lookahead: Lookahead | None = None,
     tag: str = "",
     cause: str = "",
 ) -> CheckpointSaved:
@@ -46,6 +48,7 @@ def save_checkpoint(
             "model": dict(model_state),
             "optimizer": optimizer.state_dict(),
             "plan": encode(plan).decode(),
+            "lookahead": {} if lookahead is None else lookahead.state_dict(),
         },
         content,
     )

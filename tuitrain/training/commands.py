@@ -30,7 +30,7 @@ from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
-from tuitrain.training.refusing import RefusedError, check_groups, edited
+from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
 from tuitrain.training.switching import preview, switch_optimizer
 from tuitrain.training.tuning import cool_down, set_batch_size, set_hyperparameter
 
@@ -119,6 +119,7 @@ def _set_rate(trainer: Trainer, command: SetLearningRate, request: Request) -> s
 
 
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
+    check_decay(trainer, command.name)
     num_steps = command.num_steps or max(1, trainer.total_steps - trainer.step)
     if command.warmup_steps >= num_steps:
         raise RefusedError(

@@ -54,6 +54,7 @@ def _save(trainer: Trainer) -> str:
             trainer.task.model.state_dict(),
             trainer.updater.optimizer,
             trainer.updater.plan,
+            lookahead=trainer.updater.lookahead,
         )
     except RunFolderError as error:
         trainer.run.publish(AlarmRaised(step=trainer.step, kind="disk", message=str(error), value=math.nan))

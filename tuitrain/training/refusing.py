@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from tuitrain.errors import TuitrainError, UnknownNameError
 from tuitrain.protocol.plan import LearningRatePlan
 from tuitrain.techniques import plan as plans
+
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
 
 
 class RefusedError(TuitrainError):
@@ -23,6 +27,21 @@ def edited(edit: Callable[[], LearningRatePlan]) -> LearningRatePlan:
         return edit()
     except plans.PlanEditError as error:
         raise RefusedError(str(error)) from None
+
+
+def check_decay(trainer: Trainer, schedule: str) -> None:
+    """Refuse a schedule that the optimizer at work does not follow, or that works against it.
+
+    Raises:
+        RefusedError: says which optimizer, and what to do.
+    """
+    name = trainer.updater.optimizer.name
+    if schedule == "constant":
+        return
+    if name == "rprop":
+        raise RefusedError("the rate of rprop is only its first step.", hint="switch_optimizer first.")
+    if name.startswith("schedule-free"):
+        raise RefusedError(f"{name} averages in place of a decay.", hint="stop: its average is ready at any time.")
 
 
 def check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:

@@ -65,13 +65,15 @@ def _switch_at_own_rate(
 ) -> str:  # fmt: skip
     """What cannot be matched starts at its own rate, with a re-warmup where that helps."""
     rate = command.lr or spec.learning_rate
-    ramp = command.ramp_steps or (0 if spec.needs_closure or spec.name == "rprop" else _OWN_RATE_RAMP)
+    ramp = command.ramp_steps or (_OWN_RATE_RAMP if spec.is_step_its_rate or spec.name == "adafactor" else 0)
     return _switch_at_once(trainer, command, rate, ramp, values, notes, cause)
 
 
 def _unmatched(old: str, new: str) -> str:
     """Which of two optimizers takes steps that are not proportional to its rate, if one does."""
-    return next((name for name in (new, old) if optimizer_spec(name).takeover == "rate"), "")
+    if optimizer_spec(new).takeover == "rate":
+        return new
+    return "" if optimizer_spec(old).is_step_its_rate else old
 
 
 def _switch_at_once(

@@ -15,7 +15,7 @@ from tuitrain.techniques.optimizers import optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
-from tuitrain.training.refusing import RefusedError, check_groups, edited
+from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -25,6 +25,9 @@ def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str)
     """Change a hyper-parameter of the optimizer, or a regularizer."""
     updater, regularization = trainer.updater, trainer.regularization
     notes: list[str] = []
+    if command.name in {"momentum", "beta1", "betas"} and plans.momentum(updater.plan, trainer.step) is not None:
+        schedule = updater.schedule(trainer.step).name
+        raise RefusedError(f"the {schedule} schedule writes it at every step.", hint="set_schedule first.")
     is_of_optimizer = command.name in updater.optimizer.hyperparameters or command.name == "betas"
     if command.name in REGULARIZERS and not is_of_optimizer:
         before = _text(regularization.values.get(command.name, 0))
@@ -72,6 +75,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
     factor = size / before if command.rate == "linear" else math.sqrt(size / before)
     after = plans.scaled(trainer.updater.plan, trainer.step, factor)
     trainer.updater.plan = after
+    trainer.automatic.rate_changed_by_hand(trainer.updater.schedule(trainer.step))
     rate = plans.learning_rate(after, next(iter(plans.segment_at(after, trainer.step).base)), trainer.step)
     what = f"×{factor:.3g} with the batch size: learning rate {rate:.2g}"
     trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=after, summary=what, cause=cause))
@@ -80,6 +84,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
 
 def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     """Save the stable point, bring the rate down, and end there."""
+    check_decay(trainer, command.shape)
     step = trainer.step
     num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)
     schedule = Schedule(name=command.shape, num_steps=num_steps)
@@ -88,7 +93,7 @@ def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
         try:
             saved = save_checkpoint(
                 trainer.checkpoint_folder, step, trainer.task.model.state_dict(), trainer.updater.optimizer,
-                trainer.updater.plan, tag="stable", cause=cause,
+                trainer.updater.plan, lookahead=trainer.updater.lookahead, tag="stable", cause=cause,
             )  # fmt: skip
         except RunFolderError as error:
             raise RefusedError(
@@ -115,6 +120,8 @@ def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:
             f"{optimizer.name} compares losses, and {name} would change them.", hint="another optimizer."
         )
     note = trainer.regularization.set(name, value)
+    if name == "early_stopping":
+        trainer.automatic.stopping_changed()
     if name == CLIP_NAME:
         trainer.updater.gradient_clip = trainer.regularization.strength(CLIP_NAME) or None
     return note

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from tuitrain.techniques.losses import loss_spec
 
-_SMALLEST_LOG_VARIANCE = -20.0
+_LARGEST_LOG_VARIANCE = 20.0
 _SMALLEST_PROBABILITY = 1e-7
 
 
@@ -81,7 +81,7 @@ class Criterion:
                 return functional.huber_loss(outputs, targets, reduction="none", delta=delta).mean(dim=1)
             case "gaussian-nll":
                 mean, log_variance = outputs.chunk(2, dim=1)
-                variance = log_variance.clamp(min=_SMALLEST_LOG_VARIANCE).exp()
+                variance = log_variance.clamp(-_LARGEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE).exp()
                 return functional.gaussian_nll_loss(mean, targets, variance, reduction="none").mean(dim=1)
             case "cross-entropy":
                 return functional.cross_entropy(outputs, targets, weight=weights, reduction="none")

@@ -105,8 +105,9 @@ class OptimizerSet:
     def write_momentum(self, momentum: float) -> None:
         """Give every part that has one its momentum for the next step, as a one-cycle schedule does."""
         for part in self.parts:
-            name = optimizer_spec(part.inner).momentum_name
-            if name:
+            known = OPTIMIZERS[part.inner].by_name
+            name = next((name for name in ("momentum", "beta1") if name in known and name in part.values), "")
+            if name and known[name].is_live:
                 part.take({name: momentum})
 
     def step(self, closure: Closure | None = None) -> None:
