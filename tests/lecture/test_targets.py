@@ -218,7 +218,7 @@ SLOW = [
     after("lab-wave-sgd", 4000, 0.06, 0.1),
     after("adagrad-slows", 4000, 0.03, 0.08),
     after("lab-wave-rmsprop", 4000, 0.0, 0.015),
-    after("lab-wave-adadelta", 4000, 0.0, 0.03),
+    after("lab-wave-adadelta", 4000, 0.0, 0.045),
     *[after(f"lab-wave-{name}", 4000, 0.0, 0.02) for name in
       ("adamw", "nadam", "radam", "adamax", "adafactor", "lion", "schedule-free")],
     one("wave-gaussian-nll", "squared error below 0.03, loss below 0", lambda s: s.mse < 0.03 and s.loss < 0.0,

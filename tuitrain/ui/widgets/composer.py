@@ -28,7 +28,10 @@ class Composer(Vertical):
         border: round $warning 60%; border-title-color: $warning; border-subtitle-color: $foreground 60%;
     }
     Composer.-open { display: block; }
-    Composer OptionList { height: auto; max-height: 9; background: $surface; scrollbar-size-vertical: 1; }
+    Composer OptionList {
+        height: auto; max-height: 9; background: $surface; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     Composer.-low OptionList { max-height: 4; }
     Composer Input { background: $surface; }
     Composer #effect { height: auto; min-height: 1; color: $foreground 85%; }
@@ -96,7 +99,7 @@ class Composer(Vertical):
         line.selection = Selection(0, len(form.initial))  # what is typed replaces the suggestion
         self.border_title = form.title
         self.border_subtitle = (
-            "letters jump   numbers go to the line   enter confirms   tab moves   esc closes"
+            "letters jump   enter confirms   tab to the options   esc closes"
             if form.choices
             else "enter confirms   esc closes"
         )
