@@ -37,6 +37,8 @@ LOSS, NORM, RATE = "batch/loss", "batch/gradient_norm", "batch/learning_rate"
 GAP, ACCURACY = "gap/loss", "eval/accuracy"
 SET, SWITCH, REPLAN = "set_hyperparameter", "switch_optimizer", "set_schedule"
 
+_SMALL_RESNET = "resnet18 task.dataset=digits task.num_train=32 train.batch_size=4 eval.max_batches=1 eval.batch_size=8"
+
 FOUNDATIONS = [
     Item("A1", "linear model and gradient descent", "model:linear", "linreg", LOSS, "set_learning_rate"),
     Item("A1", "a rate above the limit diverges", "optimizer:sgd", "linreg-diverges", LOSS, "set_learning_rate"),
@@ -64,7 +66,7 @@ FOUNDATIONS = [
     Item("A1", "residual network", "model:residual-mlp", "deep-residual", "layers/gradient_norm"),
     Item("A1", "its plain twin", "model:plain-mlp", "deep-plain", "layers/gradient_norm"),
     Item("A1", "residual CNN", "model:residual-cnn", "residual-cnn", ACCURACY),
-    Item("A1", "ResNet", "model:resnet18", "resnet18 task.num_train=64 eval.max_batches=1 eval.batch_size=16", LOSS),
+    Item("A1", "ResNet", "model:resnet18", _SMALL_RESNET, LOSS),
     Item("A1", "optimizer lab", "dataset:lab-wave", "lab-wave", LOSS, SWITCH),
     Item("A1", "own data", "own:csv"),
     *later("A1", "AlexNet", "VGG", "GoogLeNet", "DenseNet", "MobileNet", "LSTM", "autoencoder", "character Transformer",

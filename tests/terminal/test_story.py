@@ -141,8 +141,8 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
 def test_home_starts_a_preset(terminal: Terminal) -> None:
     """Enter on the list; Escape comes back and shows the run among the others."""
     terminal.run("")
-    terminal.until("presets", "Optimizer lab")
-    terminal.type("Down", "Enter")
+    terminal.until("presets", "A line through points")
+    terminal.type("Enter")
     terminal.until("linreg", "training", "batch loss")
     terminal.type("x")
     terminal.until("stopped")
