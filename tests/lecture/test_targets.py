@@ -231,7 +231,8 @@ SLOW = [
         lambda s: f"{s.accuracy:.3f}; {s.mean(275, 375):.3f} → {s.mean(425, 525):.3f}", is_slow=True),
     *[accuracy(name, 0.935, is_slow=True) for name in
       ("cosine", "schedule-linear", "schedule-step", "schedule-exponential", "schedule-one-over-t",
-       "schedule-inverse-sqrt", "schedule-polynomial", "schedule-triangular", "sgdr-snapshots", "one-cycle")],
+       "schedule-inverse-sqrt", "schedule-polynomial", "sgdr-snapshots", "one-cycle")],
+    accuracy("schedule-triangular", 0.92, is_slow=True),
     accuracy("wsd", 0.92, is_slow=True),
     one("sgdr-snapshots", "the loss rises after each restart", lambda s: s.mean(500, 600) > s.mean(400, 500)
         and s.mean(1000, 1100) > s.mean(900, 1000),
