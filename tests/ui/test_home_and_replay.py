@@ -120,3 +120,23 @@ def test_home_attach_and_replay_never_load_torch(runs: Path) -> None:
         [sys.executable, "-c", SCREEN_WITHOUT_TORCH], capture_output=True, text=True, check=False, env={**os.environ}
     )
     assert done.returncode == 0, done.stderr
+
+
+async def test_the_presets_are_narrowed_by_what_is_typed(runs: Path) -> None:
+    """Every word must be in the name, the title or the chapter; escape shows all again, a second one leaves."""
+    app = TuitrainApp(presets=list_presets())
+    async with app.run_test(size=(120, 40)) as pilot:
+        presets = app.screen.query_one("#presets", OptionList)
+        num_presets = len(presets.options)
+        await pilot.press("slash", *"schedules cos")
+        await until(lambda: [option.id for option in presets.options] == [None, "cosine"])
+        await until(lambda: "Half a cosine" in text_of(app))
+        await pilot.press("enter")
+        await until(lambda: presets.has_focus and presets.highlighted == 1)
+        await pilot.press("escape")
+        await until(lambda: len(presets.options) == num_presets)
+        assert app.is_running
+        await pilot.press("slash", *"no such thing")
+        await until(lambda: not presets.options)
+        await pilot.press("escape", "escape")
+        await until(lambda: not app.is_running)

@@ -91,7 +91,8 @@ class Printer:
         sys.stdout.write(f" ({rate:.0f} steps/s)\n")
         for name in sorted(self.last):
             best = f" best {self.best[name]:.4g}" if name in self.best else ""
-            sys.stdout.write(f"  {name:<17} last {self.last[name]:<10.4g}{best}\n".replace(" \n", "\n"))
+            line = f"  {name:<17} last {self.last[name]:<10.4g}{best}"
+            sys.stdout.write(f"{line.rstrip()}\n")
         sys.stdout.flush()
 
     def say(self, text: str) -> None:

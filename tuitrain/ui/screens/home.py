@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.preset import Preset
@@ -34,7 +34,8 @@ class HomeScreen(Screen[None]):
 
     CSS_PATH = "home.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape", "app.quit", "quit"),
+        Binding("q,escape", "close", "quit"),
+        Binding("slash", "search", "search"),
         Binding("right", "app.focus_next", show=False),
         Binding("left", "app.focus_previous", show=False),
     ]
@@ -65,6 +66,7 @@ class HomeScreen(Screen[None]):
         with Horizontal(id="lists"):
             yield OptionList(*_preset_options(list(self._presets.values())), id="presets")
             yield OptionList(id="runs")
+        yield Input(id="search", placeholder="part of a name, a title or a chapter", compact=True)
         yield Static(id="detail")
         yield Static(id="keys")
 
@@ -74,7 +76,14 @@ class HomeScreen(Screen[None]):
         self.query_one("#runs").border_title = "runs"
         self.query_one("#keys", Static).update(
             Content.assemble(
-                ("enter", "bold"), " start or attach  ", ("tab ←→", "bold"), " list  ", ("q", "bold"), " quit"
+                ("enter", "bold"),
+                " start or attach  ",
+                ("tab ←→", "bold"),
+                " list  ",
+                ("/", "bold"),
+                " search  ",
+                ("q", "bold"),
+                " quit",
             )
         )
         self.query_one("#presets").focus()
@@ -85,6 +94,37 @@ class HomeScreen(Screen[None]):
         """One list above the other where there is no room beside it."""
         self.set_class(event.size.width < 112, "-small")
         self.set_class(event.size.height < 24, "-low")
+
+    def action_search(self) -> None:
+        """Narrow the presets to those that hold what is typed."""
+        search = self.query_one("#search", Input)
+        search.display = True
+        self.set_focus(search)
+
+    def action_close(self) -> None:
+        """Show all presets again; where they are shown already, quit."""
+        search = self.query_one("#search", Input)
+        if not search.display:
+            self.app.exit()
+            return
+        search.display, search.value = False, ""
+        self.set_focus(self.query_one("#presets"))
+
+    @on(Input.Changed, "#search")
+    def _narrow(self, event: Input.Changed) -> None:
+        words = event.value.lower().split()
+        found = [preset for preset in self._presets.values() if all(word in _searched(preset) for word in words)]
+        presets = self.query_one("#presets", OptionList)
+        presets.clear_options()
+        presets.add_options(_preset_options(found))
+        first = next((index for index, option in enumerate(presets.options) if not option.disabled), None)
+        presets.highlighted = first
+        if first is not None:
+            self._describe("presets", presets.get_option_at_index(first).id)
+
+    @on(Input.Submitted, "#search")
+    def _choose_found(self) -> None:
+        self.set_focus(self.query_one("#presets"))
 
     @work(thread=True, exclusive=True)
     def _refresh_runs(self) -> None:
@@ -160,6 +200,10 @@ def _preset_options(presets: list[Preset]) -> list[Option]:
         options.append(Option(heading, disabled=True))
         options += [_preset_option(preset) for preset in members]
     return options
+
+
+def _searched(preset: Preset) -> str:
+    return f"{preset.name} {preset.title} {preset.chapter}".lower()
 
 
 def _preset_option(preset: Preset) -> Option:
