@@ -254,6 +254,8 @@ class Board:
             del self.replies[next(iter(self.replies))]
 
     def _log(self, entry: Entry) -> None:
+        if entry.topic:
+            self.log = [other for other in self.log if other.topic != entry.topic]
         if self.log and _is_same(self.log[-1], entry):
             entry = replace(entry, count=self.log[-1].count + 1)
             self.log.pop()

@@ -50,6 +50,8 @@ class Entry:
     kind: Kind = "fact"
     count: int = 1
     """How often the same thing happened in a row."""
+    topic: str = ""
+    """Where not empty, the newest entry of a topic stands for all of them."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case AlarmRaised():
             return Entry(word.step, word.message, word.advice, kind="alarm")
         case CadenceChanged():
-            return Entry(
-                word.step,
-                f"{word.metric.rpartition('/')[2].replace('_', ' ')} every {word.stride} steps",
-                word.reason,
-                kind="quiet",
-            )
+            what = f"{word.metric.rpartition('/')[2].replace('_', ' ')} every {word.stride} steps"
+            return Entry(word.step, what, word.reason, kind="quiet", topic=f"cadence {word.metric}")
         case StepsThinned():
             return Entry(word.step, f"{word.num_left_out} values of {word.metric} left out", "the disk was too slow")
         case RunEnded():

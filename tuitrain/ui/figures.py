@@ -173,7 +173,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
 def _best_mark(board: Board, view: ChartView, metric: str, first: float, last: float) -> tuple[Mark, ...]:
     """Where the validation loss was best, once it has not been for a while."""
     lowest = board.lowest_loss
-    if metric != "loss" or lowest is None:
+    if metric != "loss" or lowest is None or lowest[0] == 0:
         return ()
     since = sum(step > lowest[0] for step, _ in board.evals["eval/loss"])
     if since < _EVALS_PAST_BEST or not first <= lowest[0] <= last:

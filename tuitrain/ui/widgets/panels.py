@@ -134,7 +134,8 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
         lines.append(_value_line("batch size", text.count(board.batch_size)))
     norm, near_zero = board.last_eval("weights/norm"), board.last_eval("weights/near_zero")
     if norm is not None and near_zero is not None:
-        lines.append(_value_line("weight norm", f"{norm:.3g}   {100.0 * near_zero:.0f} % near 0"))
+        lines.append(_value_line("weight norm", f"{norm:.3g}"))
+        lines.append(_value_line("near zero", f"{100.0 * near_zero:.0f} % of weights"))
     if board.pace is not None:
         lines.append(_value_line("pace", f"{board.pace:g} steps/s"))
     if board.handover is not None:
