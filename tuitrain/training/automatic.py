@@ -28,6 +28,19 @@ class Automatic:
         """Step and value of the best validation loss so far."""
         return self._lowest_step, self._lowest
 
+    def state_dict(self) -> dict[str, float]:
+        """All counts."""
+        return {
+            "best": self._best, "num_bad": self._num_bad, "cooldown": self._cooldown, "lowest": self._lowest,
+            "lowest_step": self._lowest_step, "num_worse": self._num_worse,
+        }  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on counting."""
+        self._best, self._lowest = state["best"], state["lowest"]
+        self._num_bad, self._cooldown = int(state["num_bad"]), int(state["cooldown"])
+        self._lowest_step, self._num_worse = int(state["lowest_step"]), int(state["num_worse"])
+
     def rate_changed_by_hand(self, schedule: Schedule) -> None:
         """A person decayed or set the rate: the count begins again, and waits as after a decay of its own."""
         self._num_bad = 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,6 +43,24 @@ class Batches:
     def resize(self, batch_size: int) -> None:
         """Give the batches another size from the next one on; what is left of the epoch keeps its order."""
         self.batch_size = batch_size
+
+    def state_dict(self) -> dict[str, object]:
+        """Where it stands: the order of this epoch, the place in it, and both generators."""
+        return {
+            "batch_size": self.batch_size,
+            "order": None if self._order is None else self._order.to("cpu", copy=True),
+            "cursor": self._cursor,
+            "generator": self._generator.get_state(),
+            "augmentation": self._augmentation.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.batch_size, self._cursor = state["batch_size"], state["cursor"]
+        order = state["order"]
+        self._order = None if order is None else order.to(self._split.x.device)
+        self._generator.set_state(state["generator"])
+        self._augmentation.set_state(state["augmentation"])
 
     def next(self) -> tuple[Tensor, Tensor]:
         """The next batch: inputs (batch_size, *input_shape) and targets, as they are trained on."""

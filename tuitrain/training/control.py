@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from tuitrain.errors import TuitrainError
@@ -60,6 +60,16 @@ class Control:
         )
         self._inbox.append(request)
         self._wake.set()
+
+    def state_dict(self) -> dict[str, int]:
+        """How many of the preset's moments are done, and how many decisions the run has taken itself."""
+        return {"num_moments_left": len(self._moments), "num_decided": self._num_decided}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Leave out what is done."""
+        while len(self._moments) > state["num_moments_left"]:
+            self._moments.popleft()
+        self._num_decided = state["num_decided"]
 
     def decide(self, step: int, command: Command) -> None:
         """The run itself asks for something: answered at the next safe point, and recorded like a person's."""

@@ -57,7 +57,8 @@ class Evaluator:
         limit = batch_size * max_batches if max_batches else len(task.train_subset)
         self._num_samples = min(limit, len(task.train_subset))
         self._last_time = time.monotonic()
-        self._last_step: int | None = None
+        self.last_step: int | None = None
+        """Finished steps at the newest evaluation."""
 
     def is_due(self, step: int) -> bool:
         """Whether the cadence asks for an evaluation after `step` finished steps."""
@@ -67,7 +68,7 @@ class Evaluator:
 
     def is_fresh(self, step: int) -> bool:
         """Whether the model as it is has been evaluated."""
-        return self._last_step == step
+        return self.last_step == step
 
     def evaluate(self, step: int, cause: str = "", further: Mapping[str, float] | None = None) -> EvalFinished:
         """Evaluate now; the run is not changed.
@@ -87,7 +88,7 @@ class Evaluator:
         metrics = {f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()}
         metrics.update(further or {})
         self._last_time = time.monotonic()
-        self._last_step = step
+        self.last_step = step
         return EvalFinished(
             step=step,
             metrics=metrics,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -56,6 +56,29 @@ class Handover:
         self._hyperparameters = dict(hyperparameters)
         self._unit_updates: list[list[Tensor]] = [[] for _ in self._shadow.parts]
         self._old_updates: list[list[tuple[Tensor, float]]] = [[] for _ in self._shadow.parts]
+
+    def state_dict(self) -> dict[str, object]:
+        """Everything that it has observed, and the shadow."""
+        return {
+            "shadow": self._shadow.state_dict(),
+            "mode": self.mode,
+            "num_steps": self.num_steps,
+            "num_observed": self.num_observed,
+            "hyperparameters": dict(self._hyperparameters),
+            "unit_updates": [[float(norm) for norm in norms] for norms in self._unit_updates],
+            "old_updates": [[(float(norm), rate) for norm, rate in norms] for norms in self._old_updates],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], old: OptimizerSet) -> Handover:
+        """A hand-over as `state_dict` described it, beside the optimizer at work."""
+        handover = cls(old, state["shadow"]["name"], state["hyperparameters"], state["mode"], state["num_steps"])
+        handover._shadow = OptimizerSet.from_state(state["shadow"], handover._shadow)
+        handover._shadow.write_rates({group.name: 1.0 for group in old.groups})
+        handover.num_observed = state["num_observed"]
+        handover._unit_updates = [[torch.tensor(norm) for norm in norms] for norms in state["unit_updates"]]
+        handover._old_updates = [[(torch.tensor(norm), rate) for norm, rate in norms] for norms in state["old_updates"]]
+        return handover
 
     @property
     def shadow(self) -> OptimizerSet:

@@ -43,6 +43,11 @@ class Regularization:
         """Name → strength of all that can act on this task."""
         return {name: value for name, value in self._values.items() if name not in self._impossible}
 
+    @property
+    def all_values(self) -> dict[str, Value]:
+        """Name → strength of everything, also of what cannot act."""
+        return dict(self._values)
+
     def strength(self, name: str) -> float:
         """One of them; 0 is off."""
         value = self._values.get(name, 0.0)
@@ -68,8 +73,12 @@ class Regularization:
         spec = REGULARIZERS[name]
         if name in self._impossible and value:
             raise UsageError(f"{name} {self._impossible[name]}.")
-        number = spec.hyperparameter.converted(value)
-        self._values[name] = number
+        return self.put(name, spec.hyperparameter.converted(value))
+
+    def put(self, name: str, value: Value) -> str:
+        """Give one a strength that is known to be possible, as when a state comes back."""
+        spec = REGULARIZERS[name]
+        self._values[name] = value
         strength = self.strength(name)
         if spec.where == "batch":
             self._task.augmentation.values[name] = strength

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -40,6 +41,7 @@ from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Run
 from tuitrain.training.staging import Staging
+from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
 from tuitrain.training.updating import Updater
 
@@ -58,6 +60,7 @@ def build_trainer(
     data_folder: Path = Path("data"),
     checkpoint_folder: Path | None = None,
     on_nonfinite: Literal["pause", "stop", "continue"] = "stop",
+    state: Mapping[str, Any] | None = None,
 ) -> Trainer:
     """Build everything a preset names, and say `RunStarted`.
 
@@ -70,6 +73,7 @@ def build_trainer(
         data_folder: where torchvision keeps its files, unless the preset says.
         checkpoint_folder: where the last state is saved; None means nowhere.
         on_nonfinite: what to do at a NaN where the preset leaves it open.
+        state: where to go on, as `state.captured` gave it; None begins at step 0.
 
     Raises:
         UsageError: the device is not there, or the optimizer cannot work on this model.
@@ -117,7 +121,9 @@ def build_trainer(
         checkpoint_folder=checkpoint_folder,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
     )
-    _describe(trainer, preset, run_id, session, device, threads, num_parameters, batch_size)
+    if state is not None:
+        restore(trainer, state)
+    _describe(trainer, preset, run_id, session, device, threads, num_parameters)
     return trainer
 
 
@@ -236,7 +242,6 @@ def _describe(
     device: torch.device,
     threads: int,
     num_parameters: int,
-    batch_size: int,
 ) -> None:
     """Say `RunStarted` and the plan: what a screen needs before any value arrives."""
     task, updater = trainer.task, trainer.updater
@@ -244,7 +249,8 @@ def _describe(
     trainer.run.publish(
         RunStarted(
             run=run_id, session=session, title=preset.title, total_steps=trainer.total_steps,
-            steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=batch_size, num_train=len(task.train),
+            step=trainer.step, steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=trainer.batches.batch_size,
+            num_train=len(task.train),
             num_validation=len(task.validation), seed=preset.train.seed, device=str(device), torch_threads=threads,
             num_parameters=num_parameters, loss=task.criterion.name, regularizers=trainer.regularization.values,
             metrics=tuple(info for info in METRICS if is_classified or "accuracy" not in info.name),
@@ -257,5 +263,5 @@ def _describe(
             max_steps_per_second=preset.train.max_steps_per_second,
         )
     )  # fmt: skip
-    schedule = updater.plan.segments[0].schedule
-    trainer.run.publish(LearningRatePlanned(step=0, plan=updater.plan, summary=f"{schedule.name} schedule"))
+    summary = f"{updater.schedule(trainer.step).name} schedule"
+    trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=updater.plan, summary=summary))

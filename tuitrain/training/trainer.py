@@ -60,7 +60,8 @@ class Trainer:
         """Train until the planned end or until asked to stop; returns the last word, not yet published."""
         self.task.model.train()
         self.run.progress.state = "running"
-        self.evaluate()
+        if self.evaluator.last_step is None:
+            self.evaluate()
         while self.step < self.total_steps:
             self.control.at_safe_point(self.step, self._apply)
             if self.control.stopping:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,3 +38,9 @@ class Lookahead:
     def state_dict(self) -> dict[str, object]:
         """The slow weights and the count."""
         return {"slow": list(self._slow), "count": self._count}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+        for slow, saved in zip(self._slow, state["slow"], strict=True):
+            slow.copy_(saved)
+        self._count = state["count"]

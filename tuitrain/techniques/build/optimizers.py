@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +97,21 @@ class OptimizerSet:
                 f"{name} works on all parameters together, and here are {len(self.parts)} groups.",
                 hint="decay_only_weights = false, layer_decay = 1.",
             )
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], like: OptimizerSet) -> OptimizerSet:
+        """An optimizer as `state_dict` described it, over the parameters of another one of the same model.
+
+        Args:
+            state: may name another optimizer than `like`.
+            like: gives the logical groups.
+        """
+        optimizer = cls(state["name"], like.groups, state["hyperparameters"], like.matrix_names)
+        for part, saved in zip(optimizer.parts, state["parts"], strict=True):
+            part.ratio = saved["ratio"]
+            part.values = dict(saved["values"])
+            part.optimizer.load_state_dict(saved["state"])
+        return optimizer
 
     def write_rates(self, rates: Mapping[str, float]) -> None:
         """Give every part the learning rate of its logical group for the next step."""
@@ -211,6 +227,7 @@ class OptimizerSet:
                     "inner": part.inner,
                     "parameters": [name for name, _ in part.parameters],
                     "ratio": part.ratio,
+                    "values": dict(part.values),
                     "state": part.optimizer.state_dict(),
                 }
                 for part in self.parts

@@ -1,0 +1,127 @@
+"""Everything that decides the future of a run, as plain data: taken at a safe point, put back into a new trainer.
+
+A run that goes on from such a state takes, on the CPU, the very steps that it would have taken: weights, optimizer,
+plan, random states, the order of the data, a hand-over under way, what the run's own decisions have counted.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuitrain.protocol.codec import decode_plan, encode
+from tuitrain.techniques.build.optimizers import OptimizerSet
+from tuitrain.training.handover import Handover
+from tuitrain.training.updating import Switch
+
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
+
+State = dict[str, Any]
+
+
+def captured(trainer: Trainer) -> State:
+    """The state of a trainer between two steps; tensors are copies on the CPU, so that training may go on."""
+    updater = trainer.updater
+    return {
+        "step": trainer.step,
+        "total_steps": trainer.total_steps,
+        "model": _copied(trainer.task.model.state_dict()),
+        "optimizer": _copied(updater.optimizer.state_dict()),
+        "plan": encode(updater.plan).decode(),
+        "switch": _switch_state(updater.switch),
+        "lookahead": {} if updater.lookahead is None else _copied(updater.lookahead.state_dict()),
+        "regularizers": trainer.regularization.all_values,
+        "batches": trainer.batches.state_dict(),
+        "automatic": trainer.automatic.state_dict(),
+        "control": trainer.control.state_dict(),
+        "evaluated_step": trainer.evaluator.last_step,
+        "is_in_trouble": trainer.guard.is_in_trouble,
+        "progress": {"best": dict(trainer.run.progress.best), "last": dict(trainer.run.progress.last)},
+        "random": random_states(),
+    }
+
+
+def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    """Put a state into a trainer that was built from the same preset and has taken no step."""
+    updater = trainer.updater
+    trainer.step, trainer.total_steps = state["step"], state["total_steps"]
+    trainer.task.model.load_state_dict(state["model"])
+    updater.optimizer = OptimizerSet.from_state(state["optimizer"], updater.optimizer)
+    updater.plan = decode_plan(state["plan"].encode())
+    if updater.lookahead is not None and state["lookahead"]:
+        updater.lookahead.load_state_dict(state["lookahead"])
+    for name, value in state["regularizers"].items():
+        trainer.regularization.put(name, value)
+    updater.gradient_clip = trainer.regularization.strength("gradient_clip") or None
+    updater.switch = _switch_from(state["switch"], updater.optimizer)
+    trainer.batches.load_state_dict(state["batches"])
+    trainer.automatic.load_state_dict(state["automatic"])
+    trainer.control.load_state_dict(state["control"])
+    trainer.evaluator.last_step = state["evaluated_step"]
+    trainer.guard.is_in_trouble = state["is_in_trouble"]
+    progress = trainer.run.progress
+    progress.step, progress.best, progress.last = trainer.step, state["progress"]["best"], state["progress"]["last"]
+    put_random_states(state["random"])  # last: nothing above may draw from what is put back
+
+
+def random_states() -> State:
+    """Of Python, numpy, torch on the CPU and on every accelerator, as plain data."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def put_random_states(state: Mapping[str, Any]) -> None:
+    """Put back what `random_states` gave."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _switch_state(switch: Switch | None) -> State:
+    if switch is None:
+        return {}
+    return {
+        "handover": _copied(switch.handover.state_dict()),
+        "to_name": switch.to_name,
+        "asked_step": switch.asked_step,
+        "cause": switch.cause,
+        "ramp_steps": switch.ramp_steps,
+        "explicit_rate": switch.explicit_rate,
+        "notes": list(switch.notes),
+    }
+
+
+def _switch_from(state: Mapping[str, Any], old: OptimizerSet) -> Switch | None:
+    if not state:
+        return None
+    return Switch(
+        Handover.from_state(state["handover"], old), state["to_name"], state["asked_step"], state["cause"],
+        state["ramp_steps"], state["explicit_rate"], tuple(state["notes"]),
+    )  # fmt: skip
+
+
+def _copied(value: Any) -> Any:
+    """The same structure with copies of all tensors, on the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    return copy.copy(value)
