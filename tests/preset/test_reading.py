@@ -102,7 +102,7 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
 def test_a_preset_extends_one_other(tmp_path: Path) -> None:
     """Keys over keys; a section that names another optimizer starts afresh; over as many levels as there are."""
     preset = load_preset(
-        written(tmp_path, 'extends = "lr-explode"\ntitle = "x"\n[train]\nsteps = 5\n[optimizer]\nname = "adamw"\n')
+        written(tmp_path, 'extends = "lr-good"\ntitle = "x"\n[train]\nsteps = 5\n[optimizer]\nname = "adamw"\n')
     )
     assert (preset.train.steps, preset.train.epochs, preset.train.batch_size) == (5, None, 32)
     assert (preset.optimizer.name, preset.optimizer.lr, preset.optimizer.further) == ("adamw", None, {})

@@ -227,3 +227,35 @@ def test_why_a_run_stopped_is_its_last_word(command: Stop, message: str) -> None
     run_then_ask(trainer, 6, command)
     ended = finish(trainer).ended
     assert (ended.reason, ended.step, ended.message) == ("stopped", 6, message)
+
+
+def test_none_switches_weight_decay_off_as_it_does_every_regularizer() -> None:
+    """Also where it belongs to the optimizer."""
+    moment = {"at_step": 5, "do": "set_hyperparameter", "name": "weight_decay", "value": "none"}
+    result = told("optimizer.name=adamw", moments=[moment])
+    assert not result.all(CommandRefused)
+    assert result.trainer.updater.optimizer.hyperparameters["weight_decay"] == 0.0
+
+
+def test_a_run_that_somebody_stops_decides_nothing_more() -> None:
+    """Its last evaluation would else leave a decay that is asked and refused."""
+    result = told(
+        "schedule.name=plateau", "schedule.patience=0", "eval.every_steps=5", "optimizer.name=sgd",
+        "optimizer.lr=1e-30", moments=[{"at_step": 7, "do": "stop"}],
+    )  # fmt: skip
+    assert result.ended.step == 7
+    assert not result.all(CommandRefused)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"do": "scale_learning_rate", "factor": 0.1}, {"do": "set_learning_rate", "lr": 0.1},
+        {"do": "set_schedule", "name": "cosine"}, {"do": "cool_down"},
+    ],
+)  # fmt: skip
+def test_what_rprop_would_not_follow_is_refused(asked: dict[str, Any]) -> None:
+    """Its rate is only its first step: a decay would be told, and do nothing."""
+    result = told("optimizer.name=rprop", moments=[{"at_step": 3, **asked}])
+    assert "does not follow the learning rate" in result.all(CommandRefused)[0].reason
+    assert result.ended.step == 40

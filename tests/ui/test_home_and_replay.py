@@ -94,6 +94,14 @@ async def test_a_replay_goes_through_the_same_screen(runs: Path) -> None:
         await until(lambda: "this is a replay" in text_of(app))
 
 
+async def test_home_without_runs_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an empty list."""
+    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
+    app = TuitrainApp(presets=list_presets())
+    async with app.run_test(size=(120, 40)):
+        await until(lambda: "No runs yet" in text_of(app))
+
+
 SCREEN_WITHOUT_TORCH = """
 import asyncio, sys
 from pathlib import Path

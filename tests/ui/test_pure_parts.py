@@ -10,6 +10,7 @@ from tests.ui.watching import FakeSource
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import ScaleLearningRate, SetHyperparameter, SetPace, SetSchedule, Stop, SwitchOptimizer
 from tuitrain.protocol.describe import COMMANDS
+from tuitrain.protocol.events import BatchSizeChanged
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.ui import text
 from tuitrain.ui.actions import ACTIONS, BY_ID, key_table
@@ -165,6 +166,15 @@ def test_the_header_never_overflows(width: int) -> None:
     assert line.cell_length <= max(width, 40)
     assert "mnist-mlp-5eed" in line.plain
     assert short_name(STEERED) == "mnist-mlp-5eed"
+
+
+def test_the_epoch_of_the_header_follows_the_batch_size() -> None:
+    """A full batch is an epoch a step from there on."""
+    board = folded(recorded(STEERED)[:25])
+    before = board.axis.of(board.step, "epoch")
+    board.apply(BatchSizeChanged(step=board.step, before=64, after=4000, steps_per_epoch=1))
+    board.step += 10
+    assert f"epoch {before + 10:.1f}" in header_line(STEERED, board, 200, is_reading=False, note="").plain
 
 
 def test_numbers_in_words() -> None:

@@ -148,6 +148,21 @@ def _schedule(preset: Preset) -> Iterator[Problem]:
     if spec is not None:
         for name, text in problems_with(section.name, spec.hyperparameters, section.further):
             yield f"schedule.{name}", _sentence(f"schedule.{name}", text)
+    yield from _warmup(preset)
+
+
+def _warmup(preset: Preset) -> Iterator[Problem]:
+    """A warmup as long as the run leaves nothing of the schedule; told where both are in one unit."""
+    section, train = preset.schedule, preset.train
+    length = train.epochs if section.unit == "epochs" else train.steps
+    if section.warmup and length is not None and section.warmup >= length:
+        yield (
+            "schedule.warmup",
+            (
+                f"schedule.warmup = {section.warmup:g} leaves nothing of {length:g} {section.unit}. "
+                f"Try warmup = {length / 10:g}."
+            ),
+        )
 
 
 def _moments(preset: Preset) -> Iterator[Problem]:

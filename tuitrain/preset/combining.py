@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from tuitrain.preset.schema import Preset
@@ -16,6 +17,8 @@ Problem = tuple[str, str]
 
 _RANDOM = ("dropout", "dropconnect", "stochastic_depth", "weight_noise", "gradient_noise")
 _DEEP_CNNS = {"residual-cnn", "plain-cnn"}
+_MOST_WHITENED = 8192
+"""Features: their covariance takes 512 MB, and minutes."""
 _CHOICES = ("huber_delta", "focal_gamma")
 
 
@@ -61,8 +64,8 @@ def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) ->
         for key, plain in (("norm", "none"), ("activation", "relu"), ("init", "he")):
             if getattr(task, key) != plain:
                 yield f"task.{key}", f"task.{key} does not act on {model.name}, which has its own. Leave it out."
-    if preset.train.batch_size == 1 and (task.norm == "batch" or model.source == "torchvision"):
-        yield "train.batch_size", "train.batch_size = 1 has no variance to normalise a batch by. Try batch_size = 32."
+    yield from _norm(preset, dataset, model)
+    yield from _whitening(preset, dataset)
     if task.num_train is not None and task.num_train > dataset.num_train:
         yield (
             "task.num_train",
@@ -71,6 +74,42 @@ def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) ->
     if task.label_noise and dataset.kind == "regression":
         yield "task.label_noise", f"task.label_noise needs classes, and {task.dataset} is a regression. Leave it out."
     yield from _loss(preset, dataset)
+
+
+def _norm(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
+    """A norm needs several numbers to take a variance of."""
+    task = preset.task
+    is_of_batch = task.norm == "batch" or model.source == "torchvision"
+    if is_of_batch and preset.train.batch_size == 1:
+        yield "train.batch_size", "train.batch_size = 1 has no variance to normalise a batch by. Try batch_size = 32."
+    elif is_of_batch and preset.train.batch_size == "full" and (task.num_train or dataset.num_train) == 1:
+        yield "task.num_train", "task.num_train = 1 has no variance to normalise a batch by. Try num_train = 32."
+    if task.norm != "instance" or model.name != "cnn" or len(dataset.input_shape) != 3:
+        return
+    height, width = dataset.input_shape[1:]
+    for number, _ in enumerate(task.channels, start=1):
+        if height * width == 1:
+            yield (
+                "task.norm",
+                f'task.norm = "instance" has one pixel left to normalise at convolution {number}. Try "group".',
+            )
+            return
+        if min(height, width) >= 2:  # as the model pools
+            height, width = height // 2, width // 2
+
+
+def _whitening(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
+    """Whitening takes the covariance of all features."""
+    if preset.task.preprocess != "whiten":
+        return
+    features = math.prod(dataset.input_shape)
+    if features > _MOST_WHITENED:
+        yield (
+            "task.preprocess",
+            f'task.preprocess = "whiten" needs a table of {features} × {features} numbers. Try "standardize".',
+        )
+    if (preset.task.num_train or dataset.num_train) < 2:
+        yield "task.preprocess", 'task.preprocess = "whiten" needs at least 2 training samples. Try "scale".'
 
 
 def _loss(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
@@ -91,6 +130,8 @@ def _loss(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
             "task.class_weights",
             f'task.class_weights has {len(task.class_weights)} numbers, not {dataset.num_outputs}. Try "balanced".',
         )
+    elif isinstance(task.class_weights, list) and not any(task.class_weights):
+        yield "task.class_weights", 'task.class_weights are all 0: nothing would be learned. Try "balanced".'
 
 
 def regularizer_problem(

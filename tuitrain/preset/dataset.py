@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,6 +12,8 @@ from tuitrain.tasks.own import OWN_KINDS, OwnData, inspect_own
 from tuitrain.tasks.tables import DATASETS, DatasetSpec, dataset_spec
 
 Kind = Literal["csv", "npz", "imagefolder"]
+
+_COLUMN_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 KNOWN = (*DATASETS, *OWN_KINDS)
 """Everything that task.dataset may be."""
@@ -27,7 +30,7 @@ def own_data(task: TaskSection) -> OwnData:
     return OwnData(
         kind=cast("Kind", task.dataset),
         path=Path(task.path),
-        target=int(column) if column.lstrip("-").isdigit() else column or None,
+        target=int(column) if _COLUMN_NUMBER.fullmatch(column) else column or None,
         ignore=tuple(task.ignore),
         image_size=task.image_size,
         validation_share=task.validation_share,
@@ -48,7 +51,7 @@ def dataset_of(preset: Preset) -> DatasetSpec:
     options = own_data(preset.task)
     try:
         changed = options.path.stat().st_mtime_ns
-    except OSError:
+    except (OSError, ValueError):  # a path with a zero byte; said by the inspection
         changed = 0
     return _inspected(options, changed)
 

@@ -7,6 +7,7 @@ The presets live in `presets/` at the top of a checkout, and as `tuitrain/preset
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from tuitrain.preset.schema import Preset
 _PACKAGE = Path(__file__).resolve().parent.parent
 _NAMED_SECTIONS = ("optimizer", "schedule")
 _EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epochs", "every_seconds")}
+_BARE_POINT = re.compile(r"^\s*([-+]?)\.(\d+(?:[eE][-+]?\d+)?)\s*$")
+"""People write .5; TOML wants 0.5."""
 _PARSERS = {
     "float_type": "is not a number",
     "int_type": "is not a whole number",
@@ -80,7 +83,11 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
     """Make the path to one's own data absolute: in a file it is beside it, on the command line where one stands."""
     task = data.get("task")
     if isinstance(task, dict) and isinstance(task.get("path"), str) and task["path"]:
-        data["task"] = {**task, "path": str((folder / Path(task["path"]).expanduser()).resolve())}
+        try:
+            path = str((folder / Path(task["path"]).expanduser()).resolve())
+        except (RuntimeError, ValueError, OSError):  # ~nobody, or a zero byte: said when it is looked into
+            return
+        data["task"] = {**task, "path": path}
 
 
 def _find(name_or_file: str) -> Path:
@@ -165,10 +172,12 @@ def _apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fr
 
 def parse_value(text: str) -> Any:
     """A value as TOML writes it; a bare word is a text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    for written in (text, _BARE_POINT.sub(r"\g<1>0.\2", text)):
+        try:
+            return tomllib.loads(f"value = {written}")["value"]
+        except tomllib.TOMLDecodeError:
+            continue
+    return text
 
 
 def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems: list[str]) -> Preset:

@@ -12,6 +12,7 @@ from tuitrain.techniques.regularizers import resolved_regularizers
 # TOML writes 1 where 1.0 is meant; a text or true is never a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[StrictInt, Field(ge=1)]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 
 
 class Section(BaseModel):
@@ -73,7 +74,7 @@ class TaskSection(Section):
     """Of one's own data, where they are not split already."""
     num_train: Count | None = None
     """Use only so many training samples; none means all."""
-    data_seed: StrictInt = 0
+    data_seed: Seed = 0
     """Seed of synthetic data and of the split into training and validation, independent of train.seed."""
     data_folder: StrictStr = ""
     """Where torchvision keeps its files; empty means the data folder of tuitrain."""
@@ -86,7 +87,7 @@ class TrainSection(Section):
     steps: Count | None = None
     """Optimizer steps; give this or epochs, not both."""
     batch_size: Count | Literal["full"] = 64
-    seed: StrictInt = 0
+    seed: Seed = 0
     device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|mps|xpu|cuda(:\d+)?)$")] = "auto"
     max_steps_per_second: Annotated[Number, Field(gt=0)] | None = None
     """Pace that an eye can follow; holds only while a screen is attached."""

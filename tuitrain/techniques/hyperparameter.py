@@ -37,9 +37,9 @@ class Hyperparameter:
             return self._problem_with_list(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return "is not a number"
-        if self.kind == "int" and not float(value).is_integer():
+        if self.kind == "int" and isinstance(value, float) and not value.is_integer():
             return "is not a whole number"
-        return None if self._contains(float(value)) else f"is not in {self.range_text()}"
+        return None if self._contains(value) else f"is not in {self.range_text()}"
 
     def converted(self, value: Value) -> Value:
         """`value`, already checked, in the type of this hyper-parameter."""
@@ -60,7 +60,10 @@ class Hyperparameter:
         return f"{'' if math.isinf(self.low) else low}{self.name}{'' if math.isinf(self.high) else high}"
 
     def _contains(self, value: float) -> bool:
-        if not math.isfinite(value):
+        try:
+            if not math.isfinite(value):
+                return False
+        except OverflowError:  # a whole number beyond all floats
             return False
         above = value >= self.low if self.is_low_included else value > self.low
         below = value <= self.high if self.is_high_included else value < self.high
@@ -71,7 +74,7 @@ class Hyperparameter:
             return "is not a list of numbers"
         if any(isinstance(item, bool) or not isinstance(item, int | float) for item in value):
             return "is not a list of numbers"
-        return None if all(self._contains(float(item)) for item in value) else f"has an item not in {self.range_text()}"
+        return None if all(self._contains(item) for item in value) else f"has an item not in {self.range_text()}"
 
 
 def problems_with(

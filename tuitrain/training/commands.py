@@ -30,7 +30,7 @@ from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
-from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
+from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
 from tuitrain.training.switching import preview, switch_optimizer
 from tuitrain.training.tuning import cool_down, set_batch_size, set_hyperparameter
 
@@ -105,6 +105,7 @@ def _stop(trainer: Trainer, command: Stop) -> str:
 
 
 def _scale(trainer: Trainer, command: ScaleLearningRate, request: Request) -> str:
+    check_follows_rate(trainer.updater.optimizer.name)
     before = trainer.updater.plan
     check_groups(command.groups, plans.segment_at(before, trainer.step).base)
     after = plans.scaled(before, trainer.step, command.factor, command.groups)
@@ -113,12 +114,14 @@ def _scale(trainer: Trainer, command: ScaleLearningRate, request: Request) -> st
 
 
 def _set_rate(trainer: Trainer, command: SetLearningRate, request: Request) -> str:
+    check_follows_rate(trainer.updater.optimizer.name)
     after = edited(lambda: plans.set_to(trainer.updater.plan, trainer.step, command.lr, hold=command.hold))
     _tell_plateau(trainer, request)
     return _replan(trainer, after, "held constant" if command.hold else "set", request.id)
 
 
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
+    check_follows_rate(trainer.updater.optimizer.name)
     check_decay(trainer, command.name)
     num_steps = command.num_steps or max(1, trainer.total_steps - trainer.step)
     if command.warmup_steps >= num_steps:

@@ -53,3 +53,15 @@ def check_groups(asked: Iterable[str] | None, known: Iterable[str]) -> None:
     for name in asked or ():
         if name not in set(known):
             raise UnknownNameError("parameter group", name, known)
+
+
+def check_follows_rate(optimizer: str) -> None:
+    """Refuse to change a learning rate that is only the size of the first step.
+
+    Raises:
+        RefusedError: the optimizer is such a one.
+    """
+    if optimizer == "rprop":
+        raise RefusedError(
+            "rprop does not follow the learning rate, which is only its first step.", hint="switch_optimizer, or stop."
+        )

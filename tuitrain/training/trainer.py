@@ -77,7 +77,7 @@ class Trainer:
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
         self.run.publish(found)
-        if not cause and self.step < self.total_steps:
+        if not cause and self.step < self.total_steps and not self.control.stopping:
             schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
             for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
                 self.control.decide(self.step, command)

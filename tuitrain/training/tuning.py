@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuitrain.errors import RunFolderError, UsageError
 from tuitrain.protocol.commands import CoolDown, SetBatchSize, SetHyperparameter
 from tuitrain.protocol.events import BatchSizeChanged, EndPlanned, HyperparameterChanged, LearningRatePlanned
@@ -15,7 +17,7 @@ from tuitrain.techniques.optimizers import optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
-from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
+from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -28,6 +30,8 @@ def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str)
     if command.name in {"momentum", "beta1", "betas"} and plans.momentum(updater.plan, trainer.step) is not None:
         schedule = updater.schedule(trainer.step).name
         raise RefusedError(f"the {schedule} schedule writes it at every step.", hint="set_schedule first.")
+    if command.value == "none" and command.name in REGULARIZERS:
+        command = msgspec.structs.replace(command, value=0)
     is_of_optimizer = command.name in updater.optimizer.hyperparameters or command.name == "betas"
     if command.name in REGULARIZERS and not is_of_optimizer:
         before = _text(regularization.values.get(command.name, 0))
@@ -84,6 +88,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
 
 def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     """Save the stable point, bring the rate down, and end there."""
+    check_follows_rate(trainer.updater.optimizer.name)
     check_decay(trainer, command.shape)
     step = trainer.step
     num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)
@@ -109,7 +114,7 @@ def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
 
 
 def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:
-    name, value = command.name, 0 if command.value == "none" else command.value
+    name, value = command.name, command.value
     spec, optimizer = REGULARIZERS[name], trainer.updater.optimizer
     if name == "weight_decay":
         raise RefusedError(f"{optimizer.name} has no weight decay.", hint="l1, or another optimizer.")

@@ -94,11 +94,10 @@ def shifted(x: Tensor, limit: int, generator: torch.Generator) -> Tensor:
     """
     count, _, height, width = x.shape
     offsets = torch.randint(0, 2 * limit + 1, (2, count), generator=generator).to(x.device)
-    padded = functional.pad(x, (limit, limit, limit, limit), mode="replicate")
-    rows = offsets[0][:, None] + torch.arange(height, device=x.device)  # (n, height)
-    columns = offsets[1][:, None] + torch.arange(width, device=x.device)  # (n, width)
+    rows = (offsets[0][:, None] - limit + torch.arange(height, device=x.device)).clamp(0, height - 1)  # (n, height)
+    columns = (offsets[1][:, None] - limit + torch.arange(width, device=x.device)).clamp(0, width - 1)  # (n, width)
     samples = torch.arange(count, device=x.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return x.permute(0, 2, 3, 1)[samples, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def warped(x: Tensor, generator: torch.Generator, *, crop: float, scale: float, rotate: float) -> Tensor:

@@ -58,7 +58,7 @@ class HomeScreen(Screen[None]):
         super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._runs: dict[str, RunSummary] = {}
-        self._shown: list[tuple[str, str]] = []
+        self._shown: list[tuple[str, str]] | None = None
 
     def compose(self) -> ComposeResult:
         """Two lists above a detail."""

@@ -192,5 +192,7 @@ class Composer(Vertical):
             self._command = composed(form, choice, line)
         except TuitrainError as error:
             self._command = None
-            self.show_effect(str(error), is_problem=bool(line.strip()))
+            is_problem = bool(line.strip())
+            said = str(error) if is_problem or str(error) != form.hint else ""  # the empty line shows the hint itself
+            self.show_effect(said, is_problem=is_problem)
         self.post_message(self.Changed(self._command))

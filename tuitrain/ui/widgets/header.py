@@ -77,7 +77,7 @@ def _parts(board: Board, *, is_reading: bool, note: str) -> list[Content | None]
         Content.assemble("step ", (text.count(board.step), "bold"), f"/{text.count(board.total_steps)}"),
         Content.styled("reading history…", "$warning") if is_reading else None,
         Content.styled(note, "$accent") if note else None,
-        Content(f"epoch {board.step / max(1, started.steps_per_epoch):.1f}"),
+        Content(f"epoch {board.axis.of(board.step, 'epoch'):.1f}"),
     ]
     if beat is not None and board.is_live:
         eta = board.eta_seconds

@@ -187,7 +187,7 @@ def _rate_line(board: Board, group: GroupState, gap: str = "") -> Content:
 
 
 def _value_line(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<14}", "$foreground 55%"), value)
+    return Content.assemble((f"{name:<13} ", "$foreground 55%"), value)
 
 
 def _wrapped(entry: Entry, width: int, label_width: int) -> list[Content]:
