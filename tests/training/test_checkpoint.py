@@ -108,3 +108,11 @@ def test_a_run_that_cannot_be_saved_says_so_and_has_failed(tmp_path: Path) -> No
     assert result.ended.reason == "failed"
     assert "trained to step 40, but it could not be saved" in result.ended.message
     assert [fact.kind for fact in result.all(AlarmRaised)] == ["disk"]
+
+
+def test_a_folder_that_is_a_file_is_told_like_any_disk_that_refuses(tmp_path: Path) -> None:
+    """Cleaning up must not hide what was wrong."""
+    (tmp_path / "file").write_text("x")
+    result = finish(build(checkpoint_folder=tmp_path / "file" / "checkpoints"))
+    assert result.ended.reason == "failed"
+    assert "cannot be written" in result.ended.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -64,7 +65,8 @@ def save_checkpoint(
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}", hint="free some space.") from error
     return CheckpointSaved(
         step=step,
