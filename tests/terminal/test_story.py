@@ -138,6 +138,20 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
     terminal.until("ready$")
 
 
+def test_a_burst_of_keys_is_taken_whole(terminal: Terminal) -> None:
+    """As a slow line delivers them: the dialog's key, the value and Enter at once; of a list, the letter too."""
+    terminal.run("run mnist-mlp train.steps=4000")
+    terminal.until("training", "paced")
+    terminal.type("d", "0.5", "Enter")
+    terminal.until("factor=0.5", "×0.5")
+    terminal.type("m", "d", "0.25", "Enter")
+    terminal.until("dropout 0 → 0.25")
+    terminal.type("x")
+    terminal.until("stopped")
+    terminal.type("q")
+    terminal.until("stopped at step", "ready$")
+
+
 def test_home_starts_a_preset(terminal: Terminal) -> None:
     """Enter on the list; Escape comes back and shows the run among the others."""
     terminal.run("")

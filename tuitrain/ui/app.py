@@ -66,6 +66,12 @@ class TuitrainApp(App[int]):
             with suppress(OSError), self.last_folder.output_path.open("a", encoding="utf-8") as output:
                 output.write(event.text)
 
+    def on_key(self, event: events.Key) -> None:
+        """A key that nobody took: what was typed in one burst with the key that opened a dialog belongs to that."""
+        if isinstance(self.screen, LiveScreen) and self.screen.take_late_key(event):
+            event.stop()
+            event.prevent_default()
+
     def show_run(self, source: Source, *, has_home: bool) -> None:
         """Show a run above whatever is shown."""
         self.last_folder, self._source = source.folder, source

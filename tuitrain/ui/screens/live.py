@@ -112,6 +112,10 @@ class LiveScreen(Screen[None]):
         """Every key of the table comes through here."""
         press(self, action)
 
+    def take_late_key(self, event: events.Key) -> bool:
+        """Give a key that came too early for the composer to it; False where it is not open."""
+        return self.query_one(Composer).take_late(event)
+
     def leave(self) -> None:
         """The person leaves; what that means is for whoever opened the screen."""
         self._leave_run()

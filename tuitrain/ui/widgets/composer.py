@@ -119,6 +119,17 @@ class Composer(Vertical):
             self._form = self._command = None
             self.post_message(self.Closed())
 
+    def take_late(self, event: events.Key) -> bool:
+        """Take what was typed before the line or the list had the focus; whether it was something to type."""
+        if not self.is_open or not event.is_printable or not event.character:
+            return False
+        line = self.query_one("#line", Input)
+        if self.query_one("#choices", OptionList).display:
+            self._typed_into_list(event.character, line)
+        else:
+            _type(line, event.character)
+        return True
+
     def show_effect(self, words: str, *, is_problem: bool = False) -> None:
         """Say what the command would do, or what is wrong with it."""
         self.query_one("#effect", Static).update(Content.styled(words, "$error" if is_problem else "$foreground"))
@@ -167,7 +178,7 @@ class Composer(Vertical):
             self._jump_to(character)
             return
         self.screen.set_focus(line)
-        line.insert_text_at_cursor(character)
+        _type(line, character)
 
     def _jump_to(self, letter: str) -> None:
         """Highlight the next choice that begins with a letter."""
@@ -196,3 +207,9 @@ class Composer(Vertical):
             said = str(error) if is_problem or str(error) != form.hint else ""  # the empty line shows the hint itself
             self.show_effect(said, is_problem=is_problem)
         self.post_message(self.Changed(self._command))
+
+
+def _type(line: Input, character: str) -> None:
+    """Put a character where the cursor is, in place of what is selected."""
+    start, end = sorted(line.selection)
+    line.replace(character, start, end)
