@@ -104,13 +104,26 @@ def test_shares_of_classes_are_targets_as_classes_are(name: str, weighted: bool)
     made = criterion(name, WEIGHTS if weighted else None)
     one_hot, other = functional.one_hot(LABELS, 5).float(), functional.one_hot(LABELS.roll(1), 5).float()
     by_class, by_share = made.training_loss(OUTPUTS, LABELS), made.training_loss(OUTPUTS, one_hot)
-    # torch divides a weighted cross entropy of classes by the sum of the weights, of shares by the number of samples.
-    scale = float(WEIGHTS[LABELS].mean()) if weighted and name == "cross-entropy" else 1.0
-    assert by_share.item() == pytest.approx(by_class.item() * scale, rel=1e-5)
+    assert by_share.item() == pytest.approx(by_class.item(), rel=1e-5)
     mixed = made.training_loss(OUTPUTS, 0.3 * one_hot + 0.7 * other)
-    expected = 0.3 * by_share + 0.7 * made.training_loss(OUTPUTS, other)
-    assert mixed.item() == pytest.approx(expected.item(), rel=1e-5)
+    # The mean over the weights of the samples: those of a mixed sample are mixed, too.
+    is_over_weights = weighted and name != "bce"
+    parts = [float(WEIGHTS[labels].sum()) if is_over_weights else 1.0 for labels in (LABELS, LABELS.roll(1))]
+    shares = [0.3 * parts[0], 0.7 * parts[1]]
+    both = shares[0] * by_share + shares[1] * made.training_loss(OUTPUTS, other)
+    assert mixed.item() == pytest.approx(both.item() / sum(shares), rel=1e-5)
     assert made.training_loss(OUTPUTS, SHARES).isfinite()
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "focal"])
+def test_a_batch_whose_classes_all_weigh_nothing_has_no_loss(name: str) -> None:
+    """And no gradient; torch's own gives 0/0."""
+    outputs = OUTPUTS.clone().requires_grad_(True)
+    loss = criterion(name, torch.zeros(5)).training_loss(outputs, LABELS)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == 0.0
+    assert outputs.grad is not None
+    assert outputs.grad.abs().max() == 0.0
 
 
 def test_weights_of_classes_are_those_of_torch_and_never_evaluated() -> None:

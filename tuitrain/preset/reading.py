@@ -7,6 +7,7 @@ The presets live in `presets/` at the top of a checkout, and as `tuitrain/preset
 from __future__ import annotations
 
 import copy
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ _EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epoch
 _BARE_POINT = re.compile(r"^\s*([-+]?)\.(\d+(?:[eE][-+]?\d+)?)\s*$")
 """People write .5; TOML wants 0.5."""
 _PARSERS = {
+    "string_pattern_mismatch": "is not auto, cpu, mps, xpu, cuda or cuda:N",
     "float_type": "is not a number",
     "int_type": "is not a whole number",
     "int_from_float": "is not a whole number",
@@ -276,7 +278,7 @@ def _try(key: str) -> str:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and name in annotation.model_fields:
         default = annotation.model_fields[name].get_default()
         if isinstance(default, bool | int | float | str) and default != "":
-            return f" Try: {name} = {str(default).lower() if isinstance(default, bool) else default}"
+            return f" Try: {name} = {json.dumps(default)}"  # as TOML writes it, too
     return ""
 
 

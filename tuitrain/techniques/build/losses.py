@@ -40,13 +40,17 @@ class Criterion:
             outputs: (n, num_outputs) of the model.
             targets: (n,) classes, (n, num_classes) shares of classes, or (n, num_targets) numbers.
         """
-        if self.name == "cross-entropy":
-            return functional.cross_entropy(
-                outputs, targets, weight=self._weights, label_smoothing=self.label_smoothing
-            )
+        if self.name == "cross-entropy" and self._weights is None:
+            return functional.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
         if self.name == "mse":
             return functional.mse_loss(outputs, targets)
-        return self._by_sample(outputs, self._prepared(targets), self._weights).mean()
+        losses = self._by_sample(outputs, self._prepared(targets), self._weights)
+        if self._weights is None or self.name == "bce":
+            return losses.mean()
+        # The mean over the weights of the samples, as torch takes it for classes; for shares of classes alike,
+        # and 0 where no sample of the batch has a weight.
+        weight = _as_shares(targets, self._num_classes) @ self._weights
+        return losses.sum() / weight.sum().clamp(min=1e-12)
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch: the loss without smoothing and weights, and of classes accuracy.
