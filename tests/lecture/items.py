@@ -102,7 +102,7 @@ OPTIMIZERS = [
     Item("A3", "Rprop", "optimizer:rprop", "digits-rprop", "optimizer/rprop", SWITCH),
     Item("A3", "Muon", "optimizer:muon", "mnist-muon", "optimizer/muon", SWITCH),
     Item("A3", "Lion", "optimizer:lion", "lab-wave-lion", "optimizer/lion", SWITCH),
-    Item("A3", "schedule-free SGD", "optimizer:schedule-free-sgd", "mnist-schedule-free-sgd",
+    Item("A3", "schedule-free SGD", "optimizer:schedule-free-sgd", "mnist-schedule-free-sgd schedule.warmup=10",
          "optimizer/schedule-free-sgd", SWITCH),
     Item("A3", "schedule-free AdamW", "optimizer:schedule-free-adamw", "lab-wave-schedule-free",
          "optimizer/schedule-free-adamw", SWITCH),
@@ -141,7 +141,7 @@ SCHEDULES = [
     Item("A5", "one cycle", "schedule:one-cycle", "one-cycle", "momentum/moved", REPLAN),
     Item("A5", "warmup-stable-decay", "schedule:wsd", "wsd", "schedule/wsd", "cool_down"),
     Item("A5", "plateau", "schedule:plateau", "plateau", "schedule/plateau", REPLAN),
-    Item("A5", "warmup", "schedule:constant", "warmup", RATE, REPLAN),
+    Item("A5", "warmup", "schedule:constant", "warmup schedule.warmup=10", RATE, REPLAN),
     Item("A5", "without warmup", "schedule:constant", "no-warmup", LOSS, REPLAN),
     *later("A5", "snapshot ensemble"),
 ]
