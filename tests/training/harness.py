@@ -50,7 +50,9 @@ def build(
 ) -> Trainer:
     """A trainer that is ready for its first step."""
     torch.set_num_threads(1)
-    checked: Preset = load_preset(preset, ["train.steps=40", "eval.every_steps=1000", *overrides])
+    checked: Preset = load_preset(
+        preset, ["train.steps=40", "eval.every_steps=1000", "checkpoint.keep_best=false", *overrides]
+    )
     if moments:
         checked = preset_from_data({**checked.to_data(), "moment": list(moments)}, "test")
     return trainer_of(checked, **options)

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,8 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.codec import decode_plan
 from tuitrain.protocol.events import AlarmRaised, CheckpointSaved
 from tuitrain.techniques import plan as plans
-from tuitrain.training.checkpoint import CHECKPOINT_VERSION, load_checkpoint, save_checkpoint
+from tuitrain.training.checkpoint import CHECKPOINT_VERSION, load_checkpoint, newest_intact, save_checkpoint
+from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
 
@@ -51,7 +53,36 @@ def test_a_checkpoint_holds_weights_optimizer_and_plan_of_its_step(tmp_path: Pat
                 assert torch.equal(theirs[number][key], value)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_no_changed_bit_is_taken_for_what_was_written(tmp_path: Path) -> None:
+    """Wherever it is, the seal too."""
+    path = saved_after_a_run(tmp_path, "task.hidden=[8]")[2]
+    data = path.read_bytes()
+    load_checkpoint(path)
+    rng = np.random.default_rng(0)
+    for place in [*rng.integers(0, 8 * len(data), 100), *range(8 * len(data) - 1, 8 * len(data) - 9, -1)]:
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(RunFolderError, match="cannot be read"):
+            load_checkpoint(path)
+
+
+def test_the_newest_intact_one_is_found_and_the_damaged_are_named(tmp_path: Path) -> None:
+    """By step; a tag does not matter."""
+    state = captured(saved_after_a_run(tmp_path)[0])
+    for step, tag in ((50, ""), (60, "best"), (70, "")):
+        save_checkpoint(tmp_path, {**state, "step": step}, tag=tag)
+    newest = tmp_path / "step-00000070.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (tmp_path / "step-x.pt").write_bytes(b"no checkpoint")
+    found = newest_intact(tmp_path)
+    assert found is not None
+    assert (found[0].name, found[1]["step"]) == ("step-00000060-best.pt", 60)
+    assert [str(newest) in problem for problem in found[2]] == [True]
+    assert newest_intact(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize("share", [number / 64 for number in range(64)])
 def test_a_checkpoint_cut_short_is_an_error_that_names_it(tmp_path: Path, share: float) -> None:
     """As a power cut may leave it on a disk that lies about syncing."""
     _, _, path = saved_after_a_run(tmp_path)
@@ -97,7 +128,7 @@ def test_a_disk_that_refuses_leaves_the_older_checkpoint_and_nothing_half_writte
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(RunFolderError, match="No space left"):
-        save_checkpoint(tmp_path, 40, {}, trainer.updater.optimizer, trainer.updater.plan)
+        save_checkpoint(tmp_path, captured(trainer))
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
 

@@ -117,7 +117,9 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case Resumed():
             return Entry(word.step, "resumed" if word.num_steps is None else f"{word.num_steps} steps more")
         case CheckpointSaved():
-            return Entry(word.step, f"saved {word.path}", f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s")
+            kind: Kind = "quiet" if word.path.endswith("-best.pt") else "fact"
+            told = f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s"
+            return Entry(word.step, f"saved {word.path}", told, kind=kind, topic=f"saved {_tag(word.path)}")
         case AlarmRaised():
             return Entry(word.step, word.message, word.advice, kind="alarm")
         case CadenceChanged():
@@ -169,3 +171,8 @@ def _evaluation(word: EvalFinished) -> str:
     accuracy = word.metrics.get("eval/accuracy")
     numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
     return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"
+
+
+def _tag(path: str) -> str:
+    """Of a checkpoint: the newest of each tag stands for those before it."""
+    return path.removesuffix(".pt").partition("/step-")[2].partition("-")[2]

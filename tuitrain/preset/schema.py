@@ -111,6 +111,17 @@ class EvalSection(Section):
     batch_size: Count = 1000
 
 
+class CheckpointSection(Section):
+    """[checkpoint]: when a run saves itself, besides at its end."""
+
+    every_minutes: Annotated[Number, Field(ge=0)] = 5.0
+    """0 is never."""
+    keep_last: Count = 3
+    """Those with a tag are kept besides."""
+    keep_best: StrictBool = True
+    """Whether the state at the best validation loss is kept, as step-N-best.pt."""
+
+
 class OptimizerSection(OpenSection):
     """[optimizer]: name, learning rate, and what the optimizer takes besides."""
 
@@ -170,6 +181,7 @@ class Preset(Section):
     task: TaskSection
     train: TrainSection = TrainSection()
     eval: EvalSection = EvalSection()
+    checkpoint: CheckpointSection = CheckpointSection()
     optimizer: OptimizerSection = OptimizerSection()
     schedule: ScheduleSection = ScheduleSection()
     regularize: RegularizeSection = RegularizeSection()

@@ -1,4 +1,4 @@
-"""A checkpoint: weights, optimizer and plan in one versioned file, written whole or not at all."""
+"""A checkpoint: the whole state of a run in one versioned, sealed file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,51 +9,38 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tuitrain.errors import RunFolderError
-from tuitrain.protocol.codec import encode
 from tuitrain.protocol.events import CheckpointSaved
-from tuitrain.protocol.plan import LearningRatePlan
-from tuitrain.techniques.build.lookahead import Lookahead
-from tuitrain.techniques.build.optimizers import OptimizerSet
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
+_SEAL = b"sha256:"
+_SEAL_BYTES = len(_SEAL) + 64
 
 
-def save_checkpoint(
-    folder: Path,
-    step: int,
-    model_state: Mapping[str, torch.Tensor],
-    optimizer: OptimizerSet,
-    plan: LearningRatePlan,
-    *,
-    lookahead: Lookahead | None = None,
-    tag: str = "",
-    cause: str = "",
-) -> CheckpointSaved:
+def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", cause: str = "") -> CheckpointSaved:
     """Write `step-NNNNNNNN.pt`, or `step-NNNNNNNN-TAG.pt`, into `folder`, readable by the owner alone.
 
-    It is written to a temporary name, synced, and renamed.
+    It is written to a temporary name, synced, and renamed. A seal at its end, which torch takes for a comment, tells
+    whether it is still what was written.
+
+    Args:
+        folder: is there.
+        state: as `state.captured` gave it.
+        tag: a name beside the step; letters, digits and dashes.
+        cause: id of the command.
 
     Raises:
         RunFolderError: the disk refuses; nothing half-written is left.
     """
     began = time.monotonic()
     content = io.BytesIO()
-    torch.save(
-        {
-            "version": CHECKPOINT_VERSION,
-            "step": step,
-            "model": dict(model_state),
-            "optimizer": optimizer.state_dict(),
-            "plan": encode(plan).decode(),
-            "lookahead": {} if lookahead is None else lookahead.state_dict(),
-        },
-        content,
-    )
-    data = content.getvalue()
+    torch.save({"version": CHECKPOINT_VERSION, **state}, content)
+    data = _sealed(content.getvalue())
+    step = state["step"]
     name = f"step-{step:08d}-{tag}" if tag else f"step-{step:08d}"
     path = folder / f"{name}.pt"
     temporary = folder / f".{name}.{os.getpid()}.tmp"
@@ -78,14 +65,16 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(path: Path) -> dict[str, object]:
+def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; nothing in it can run code.
 
     Raises:
         RunFolderError: it is damaged, or of a version that we do not know.
     """
     try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
+        is_whole = _is_whole(data)
+        content: object = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise RunFolderError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -94,4 +83,43 @@ def load_checkpoint(path: Path) -> dict[str, object]:
         raise RunFolderError(
             f"{path}: version {content.get('version')} is not {CHECKPOINT_VERSION}.", hint="a newer tuitrain."
         )
+    if not is_whole:
+        raise RunFolderError(f"{path}: cannot be read: it is not what was written.")
     return content
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """All checkpoints of a run, the newest first: by step, then by time."""
+    found = [path for path in folder.glob("step-*.pt") if _step_of(path) is not None]
+    return sorted(found, key=lambda path: (_step_of(path) or 0, path.stat().st_mtime_ns), reverse=True)
+
+
+def newest_intact(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
+    """The newest checkpoint that can be read, and what is wrong with those that are newer.
+
+    Returns:
+        Its path, its content, and one sentence for each damaged one; None where there is none.
+    """
+    problems: list[str] = []
+    for path in checkpoint_paths(folder):
+        try:
+            return path, load_checkpoint(path), problems
+        except RunFolderError as error:
+            problems.append(str(error))
+    return None
+
+
+def _step_of(path: Path) -> int | None:
+    number = path.stem.split("-")[1] if path.stem.count("-") else ""
+    return int(number) if number.isdigit() else None
+
+
+def _sealed(data: bytes) -> bytes:
+    """The archive with its own hash as its comment, whose length stands in the last two bytes of a zip without one."""
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data[:-2] + _SEAL_BYTES.to_bytes(2, "little") + _SEAL + digest
+
+
+def _is_whole(data: bytes) -> bool:
+    body, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
+    return seal == _SEAL + hashlib.sha256(body[:-2] + b"\0\0").hexdigest().encode()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import AlarmRaised, RunEnded, RunState
 from tuitrain.training.checkpoint import save_checkpoint
+from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -45,17 +46,11 @@ def end_run(trainer: Trainer) -> RunEnded:
 
 def _save(trainer: Trainer) -> str:
     """Save weights, optimizer and plan; returns what the disk said if it could not."""
-    if trainer.checkpoint_folder is None:
+    if trainer.saver.folder is None:
         return ""
+    trainer.saver.wait()
     try:
-        saved = save_checkpoint(
-            trainer.checkpoint_folder,
-            trainer.step,
-            trainer.task.model.state_dict(),
-            trainer.updater.optimizer,
-            trainer.updater.plan,
-            lookahead=trainer.updater.lookahead,
-        )
+        saved = save_checkpoint(trainer.saver.folder, captured(trainer))
     except RunFolderError as error:
         trainer.run.publish(AlarmRaised(step=trainer.step, kind="disk", message=str(error), value=math.nan))
         return str(error)

@@ -40,6 +40,7 @@ from tuitrain.training.nonfinite import NonfiniteGuard
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Run
+from tuitrain.training.saving import Saver
 from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
@@ -116,9 +117,15 @@ def build_trainer(
         layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, run.publish),
         guard=NonfiniteGuard(task.model, device),
         staging=Staging(run.recorder, device),
+        saver=Saver(
+            checkpoint_folder,
+            preset.checkpoint.every_minutes * 60.0,
+            preset.checkpoint.keep_last,
+            keep_best=preset.checkpoint.keep_best,
+            publish=run.publish,
+        ),
         control=control,
         total_steps=total_steps,
-        checkpoint_folder=checkpoint_folder,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
     )
     if state is not None:

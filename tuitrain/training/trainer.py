@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
@@ -29,6 +28,7 @@ from tuitrain.training.nonfinite import Kind, NonfiniteGuard, alarm
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import GRADIENT_NORM, LEARNING_RATE, LOSS, Run
+from tuitrain.training.saving import Saver
 from tuitrain.training.staging import Staging
 from tuitrain.training.updating import Updater
 
@@ -48,9 +48,9 @@ class Trainer:
     layers: LayerProbe
     guard: NonfiniteGuard
     staging: Staging
+    saver: Saver
     control: Control
     total_steps: int
-    checkpoint_folder: Path | None
     on_nonfinite: Literal["pause", "stop", "continue"]
     automatic: Automatic = field(default_factory=Automatic)
     step: int = 0
@@ -66,6 +66,7 @@ class Trainer:
             self.control.at_safe_point(self.step, self._apply)
             if self.control.stopping:
                 break
+            self.saver.at_safe_point(self)
             self._take_step()
             if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
                 self.evaluate()
@@ -77,6 +78,7 @@ class Trainer:
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
         self.run.publish(found)
+        self.saver.note_evaluation(found.metrics["eval/loss"])
         if not cause and self.step < self.total_steps and not self.control.stopping:
             schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
             for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
@@ -106,9 +108,8 @@ class Trainer:
             self.layers.after_update(self.step + 1)
         self.updater.optimizer.zero_grad()
 
-        rate = next(iter(self.updater.rates(self.step).values()))
         self.step += 1
-        self._record(loss, norm, rate)
+        self._record(loss, norm, next(iter(self.updater.rates(self.step - 1).values())))
         self.run.progress.step = self.step  # last: whoever reads it finds what was measured up to it
         self.control.step_taken(self.step)
         problem = problem or self.staging.take_nonfinite()

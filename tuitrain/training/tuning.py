@@ -18,6 +18,7 @@ from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
+from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -94,12 +95,9 @@ def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)
     schedule = Schedule(name=command.shape, num_steps=num_steps)
     after = edited(lambda: plans.rescheduled(trainer.updater.plan, step, schedule, restart=False))
-    if trainer.checkpoint_folder is not None:
+    if trainer.saver.folder is not None:
         try:
-            saved = save_checkpoint(
-                trainer.checkpoint_folder, step, trainer.task.model.state_dict(), trainer.updater.optimizer,
-                trainer.updater.plan, lookahead=trainer.updater.lookahead, tag="stable", cause=cause,
-            )  # fmt: skip
+            saved = save_checkpoint(trainer.saver.folder, captured(trainer), tag="stable", cause=cause)
         except RunFolderError as error:
             raise RefusedError(
                 f"the stable point could not be saved: {error.message}", hint="free some space."
