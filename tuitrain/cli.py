@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tuitrain import __version__
-from tuitrain.errors import CommandError, TuitrainError
+from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 if TYPE_CHECKING:
     from tuitrain.rundir.summary import RunSummary
@@ -69,7 +69,7 @@ def _home(
 
 @app.command()
 def run(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")],
+    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")] = "",
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. optimizer.lr=0.01")
     ] = None,
@@ -77,19 +77,43 @@ def run(
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Train inside the dashboard process; it ends with it.")
     ] = False,
+    resume: Annotated[
+        str, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or lost.")
+    ] = "",
     as_json: _Json = False,
 ) -> None:
     """Start a run and watch it. It goes on when you leave (q) or the line drops."""
     from tuitrain.preset import load_preset
 
+    is_plain = headless or as_json or not _has_screen()
+    if resume:
+        if preset or in_process:
+            raise UsageError("--resume goes on with a run as it is.", hint=f"tuitrain run --resume {resume}")
+        raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain))
+    if not preset:
+        raise UsageError("run needs a preset.", hint="tuitrain presets, or --resume RUN.")
+
     chosen = load_preset(preset, overrides or [])
-    if headless or as_json or not _has_screen():
+    if is_plain:
         from tuitrain.session.headless import run_headless
 
         raise typer.Exit(run_headless(chosen, as_json=as_json))
     from tuitrain.launch import watch_in_process, watch_new_run
 
     raise typer.Exit(watch_in_process(chosen) if in_process else watch_new_run(chosen))
+
+
+def _resume(name: str, *, as_json: bool, is_plain: bool) -> int:
+    from tuitrain.rundir.catalogue import find_run
+
+    folder = find_run(name)
+    if is_plain:
+        from tuitrain.session.headless import resume_headless
+
+        return resume_headless(folder, as_json=as_json)
+    from tuitrain.launch import watch_resumed_run
+
+    return watch_resumed_run(folder)
 
 
 @app.command()

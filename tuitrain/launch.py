@@ -8,7 +8,7 @@ import sys
 from tuitrain.preset import Preset, list_presets
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
-from tuitrain.session.start import start_detached
+from tuitrain.session.start import resume_detached, start_detached
 
 _STOP_SECONDS = 30.0
 
@@ -29,6 +29,14 @@ def watch_new_run(preset: Preset) -> int:
     import tuitrain.ui.app  # noqa: F401  # before torch is imported beside us: the first frame comes sooner
 
     started = start_detached(preset, has_screen=True)
+    return watch_run(started.folder, started.process)
+
+
+def watch_resumed_run(folder: RunFolder) -> int:
+    """Go on with a run, and watch it."""
+    import tuitrain.ui.app  # noqa: F401  # as above
+
+    started = resume_detached(folder, has_screen=True)
     return watch_run(started.folder, started.process)
 
 

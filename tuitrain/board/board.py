@@ -217,10 +217,22 @@ class Board:
                 pass  # told in the log alone
 
     def _start(self, event: RunStarted) -> None:
+        if event.step < self.step:
+            self._forget_after(event.step)
         self.started, self.ended, self.stage = event, None, ""
+        self.is_paused, self.pause_reason, self.handover, self.heartbeat = False, "", None, None
         self.step, self.optimizer, self.pace = event.step, event.optimizer, event.max_steps_per_second
         self.axis.steps_per_epoch = event.steps_per_epoch
         self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
+
+    def _forget_after(self, step: int) -> None:
+        """The run goes on from an earlier step: what came after it is no longer its history. The log keeps it."""
+        for series in self.series.values():
+            series.cut_after(step)
+        for values in self.evals.values():
+            values[:] = [point for point in values if point[0] <= step]
+        self.evals = {metric: values for metric, values in self.evals.items() if values}
+        self.marks = [mark for mark in self.marks if mark.step <= step]
 
     def _add_steps(self, event: StepsFinished) -> None:
         self.step = max(self.step, event.step)

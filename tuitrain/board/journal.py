@@ -28,6 +28,7 @@ from tuitrain.protocol.events import (
     Paused,
     Resumed,
     RunEnded,
+    RunResumed,
     RunStarted,
     StageEntered,
     StepsThinned,
@@ -81,6 +82,9 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
                 f"started, seed {word.seed}",
                 f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else ""),
             )
+        case RunResumed():
+            lost = f", {word.lost_steps} steps are taken again" if word.lost_steps else ""
+            return Entry(word.step, f"goes on from step {word.step}", f"{word.checkpoint}{lost}", kind="decision")
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
         case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
@@ -150,6 +154,8 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"hand-over to {word.to_name}", cause=word.cause)
         case HyperparameterChanged():
             return Mark(word.step, f"{word.name} {word.after}", cause=word.cause)
+        case RunResumed():
+            return Mark(word.step, "resumed")
         case BatchSizeChanged():
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():

@@ -95,6 +95,8 @@ class Series:
     def cut_after(self, step: int) -> None:
         """Forget all values after `step`, as when a run goes back."""
         self._work_in()
+        past = self._history.last <= step
+        self._history = _Buckets(*(values[past] for values in self._history._arrays()))
         kept = self._steps <= step
         self._steps, self._values, self._smooth = self._steps[kept], self._values[kept], self._smooth[kept]
 

@@ -69,6 +69,17 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
 
 
+class RunResumed(EventBase, frozen=True, kw_only=True):
+    """A new session of the run goes on from a checkpoint; what was said of later steps is history that did not last."""
+
+    step: int
+    """Finished steps at the checkpoint."""
+    checkpoint: str
+    """Relative to the run folder."""
+    lost_steps: int
+    """Steps that had been taken beyond it, and are taken again."""
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Values of one metric at first_step, first_step + stride, first_step + 2 · stride, …"""
 
@@ -357,6 +368,7 @@ class UnknownEvent(EventBase, frozen=True, kw_only=True):
 Event = (
     StageEntered
     | RunStarted
+    | RunResumed
     | StepsFinished
     | StepsThinned
     | CadenceChanged

@@ -16,7 +16,7 @@ from tuitrain.rundir.places import RunFolder
 from tuitrain.session.asking import send
 from tuitrain.session.printer import Printer
 from tuitrain.session.reading import RunReader
-from tuitrain.session.start import start_detached
+from tuitrain.session.start import Started, resume_detached, start_detached
 from tuitrain.session.worker import EXIT_CODES
 
 _POLL_SECONDS = 0.05
@@ -29,10 +29,28 @@ def run_headless(preset: Preset, *, as_json: bool) -> int:
         RunFolderError: the run folder cannot be made or written.
     """
     started = start_detached(preset, has_screen=False)
+    return _print_started(started, RunReader(started.folder), as_json=as_json)
+
+
+def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
+    """Go on with a run without a screen; only what is new is printed.
+
+    Raises:
+        RunBusyError: its trainer is alive.
+        UsageError: it has no checkpoint.
+        RunFolderError: the folder cannot be read or written.
+    """
+    reader = RunReader(folder)
+    while reader.poll():
+        pass
+    return _print_started(resume_detached(folder, has_screen=False), reader, as_json=as_json)
+
+
+def _print_started(started: Started, reader: RunReader, *, as_json: bool) -> int:
     printer = Printer(started.folder.id)
     printer.say(f"run {started.folder.id}")
     with _signals_ask_to_stop(started.folder, printer):
-        _print_to_the_end(started.folder, printer, started.process)
+        _print_to_the_end(reader, printer, started.process)
     printer.finish(as_json=as_json)
     return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
 
@@ -41,7 +59,7 @@ def follow_plainly(folder: RunFolder) -> int:
     """Print a run that goes on elsewhere, until it ends or the person presses ctrl+c, which leaves it alone."""
     printer = Printer(folder.id)
     try:
-        _print_to_the_end(folder, printer, None)
+        _print_to_the_end(RunReader(folder), printer, None)
     except KeyboardInterrupt:
         printer.say(f"left {folder.id}; it goes on. Come back with: tuitrain attach {folder.id}")
         return 0
@@ -49,8 +67,7 @@ def follow_plainly(folder: RunFolder) -> int:
     return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
 
 
-def _print_to_the_end(folder: RunFolder, printer: Printer, process: subprocess.Popen[bytes] | None) -> None:
-    reader = RunReader(folder)
+def _print_to_the_end(reader: RunReader, printer: Printer, process: subprocess.Popen[bytes] | None) -> None:
     while True:
         words = reader.poll()
         printer.take(words)

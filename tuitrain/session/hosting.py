@@ -7,15 +7,17 @@ import threading
 import time
 import traceback
 from collections.abc import Iterable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 
-from tuitrain.errors import TuitrainError
+from tuitrain.errors import RunFolderError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Request, Stop
-from tuitrain.protocol.events import AlarmRaised, RunEnded, StageEntered
+from tuitrain.protocol.events import AlarmRaised, RunEnded, RunResumed, StageEntered
 from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_id
+from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.rundir.writer import EventWriter
@@ -36,19 +38,24 @@ class Hosting:
         folder: made by `start.create_run`; its lock is held by this process.
         preset: checked.
         on_nonfinite: what to do at a NaN where the preset leaves it open.
+        is_resumed: whether it goes on from the newest intact checkpoint of the folder.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
 
-    def __init__(self, folder: RunFolder, preset: Preset, on_nonfinite: OnNonfinite) -> None:
+    def __init__(
+        self, folder: RunFolder, preset: Preset, on_nonfinite: OnNonfinite, *, is_resumed: bool = False
+    ) -> None:
         self._folder = folder
         self._preset = preset
         self._on_nonfinite = on_nonfinite
         self._session = read_info(folder).session
-        self.run = Run()
+        self._past = _Past.of(folder) if is_resumed else None
+        past = self._past or _Past()
+        self.run = Run(sequence=past.sequence, seconds=past.seconds)
         self._telemetry = Telemetry()
-        inbox = _Inbox(CommandReader(folder), PresenceWatch(folder))
+        inbox = _Inbox(CommandReader(folder, past.answered), PresenceWatch(folder))
         pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
         self.control = Control(self.run, self._session, moments_of(preset, self._session), pace)
         self._writer = EventWriter(folder.events_path)
@@ -96,10 +103,32 @@ class Hosting:
             data_folder=home_folder() / "data",
             checkpoint_folder=self._folder.checkpoints_path,
             on_nonfinite=self._on_nonfinite,
+            state=None if self._past is None else self._state_to_go_on(self._past),
         )
         self._telemetry.watch_device(trainer.task.validation.x.device)
         self._complete_info(trainer.total_steps)
         return trainer.train()
+
+    def _state_to_go_on(self, past: _Past) -> dict[str, Any]:
+        """The newest intact checkpoint; damaged ones are named."""
+        from tuitrain.training.checkpoint import newest_intact
+
+        self.run.publish(StageEntered(stage="reading the checkpoint"))
+        found = newest_intact(self._folder.checkpoints_path)
+        if found is None:
+            raise RunFolderError(
+                f"{self._folder.checkpoints_path}: there is no intact checkpoint to go on from.", hint="a new run."
+            )
+        path, state, problems = found
+        step = int(state["step"])
+        self.run.progress.step = step
+        for problem in problems:
+            advice = f"{path.name} is taken in its place"
+            self.run.publish(AlarmRaised(step=step, kind="disk", message=problem, value=0.0, advice=advice))
+        lost = max(0, past.step - step)
+        checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
+        self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost))
+        return state
 
     def _complete_info(self, total_steps: int) -> None:
         import torch
@@ -130,6 +159,27 @@ class Hosting:
         )  # fmt: skip
         if action == "stop":
             self.control.stop()
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What a folder tells of the sessions before."""
+
+    sequence: int = 0
+    seconds: float = 0.0
+    step: int = 0
+    answered: frozenset[str] = frozenset()
+    """Commands that were asked of them: none is carried out twice."""
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> _Past:
+        events = last_events(folder.events_path)
+        return cls(
+            sequence=max((event.seq for event in events), default=0),
+            seconds=max((event.seconds for event in events), default=0.0),
+            step=max((getattr(event, "step", 0) for event in events), default=0),
+            answered=frozenset(path.stem for path in folder.commands_path.glob("*.json")),
+        )
 
 
 class _Inbox:

@@ -21,6 +21,7 @@ from tuitrain.protocol.events import (
     Paused,
     Resumed,
     RunEnded,
+    RunResumed,
     RunStarted,
     StageEntered,
     StepsFinished,
@@ -109,7 +110,7 @@ class Printer:
 
     def _note_numbers(self, word: Word) -> None:
         if isinstance(word, RunStarted):
-            self._total = word.total_steps
+            self._total, self.step, self.ended = word.total_steps, word.step, None
         elif isinstance(word, StepsFinished):
             self.step = max(self.step, word.step)
             losses = [column for column in word.columns if column.metric == "batch/loss"]
@@ -152,6 +153,9 @@ def _line_for(word: Word) -> str:
         case RunStarted():
             size = f"{word.num_parameters} parameters, {word.num_train} training samples"
             return f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}"
+        case RunResumed():
+            lost = f"; {word.lost_steps} steps are taken again" if word.lost_steps else ""
+            return f"goes on from step {word.step} ({word.checkpoint}){lost}"
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"

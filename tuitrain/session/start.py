@@ -14,11 +14,14 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
+from tuitrain.errors import UsageError
 from tuitrain.preset import Preset
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.places import RunFolder, new_run_id, runs_folder, write_info
+from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
 
 
@@ -72,23 +75,47 @@ def start_detached(preset: Preset, *, has_screen: bool) -> Started:
     """
     folder = create_run(preset)
     with RunLock.acquire(folder) as lock:
-        output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            process = subprocess.Popen(
-                [
-                    sys.executable, "-m", "tuitrain.session.worker", str(folder.path),
-                    "--lock-descriptor", str(lock.fileno()),
-                    "--on-nonfinite", "pause" if has_screen else "stop",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=(lock.fileno(),),
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
-        finally:
-            os.close(output)
+        return _spawn(folder, lock, has_screen=has_screen, is_resumed=False)
+
+
+def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
+    """Go on with a run that is no longer at work, in its own folder, from its newest intact checkpoint.
+
+    Raises:
+        RunBusyError: its trainer is alive.
+        UsageError: it has no checkpoint.
+        RunFolderError: the folder cannot be read or written.
+    """
+    with RunLock.acquire(folder) as lock:
+        if not any(folder.checkpoints_path.glob("step-*.pt")):
+            raise UsageError(f"{folder.id} has no checkpoint to go on from.", hint="a new run.")
+        info = read_info(folder)
+        fresh = msgspec.structs.replace(
+            info, session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
+        )
+        write_info(folder, fresh)
+        return _spawn(folder, lock, has_screen=has_screen, is_resumed=True)
+
+
+def _spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bool) -> Started:
+    output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "tuitrain.session.worker", str(folder.path),
+                "--lock-descriptor", str(lock.fileno()),
+                "--on-nonfinite", "pause" if has_screen else "stop",
+                *(["--resume"] if is_resumed else []),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=(lock.fileno(),),
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    finally:
+        os.close(output)
     return Started(folder, process)
 
 

@@ -34,11 +34,12 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lock-descriptor", type=int, required=True)
     parser.add_argument("--on-nonfinite", choices=("pause", "stop", "continue"), default="stop")
+    parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
     folder = RunFolder(arguments.folder)
     lock = RunLock.from_descriptor(arguments.lock_descriptor)
     try:
-        hosting = open_hosting(folder, arguments.on_nonfinite)
+        hosting = open_hosting(folder, arguments.on_nonfinite, is_resumed=arguments.resume)
     except Exception as error:
         _record_failure(folder, error)
         raise
@@ -54,7 +55,7 @@ def main() -> int:
     return EXIT_CODES[ended[0].reason] if ended else 1
 
 
-def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite) -> Hosting:
+def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite, *, is_resumed: bool = False) -> Hosting:
     """Sign `run.json` as this process and make ready to train the preset recorded there."""
     info = read_info(folder)
     write_info(
@@ -64,7 +65,7 @@ def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite) -> Hosting:
         ),
     )
     preset = preset_from_data(info.preset, str(folder.info_path))
-    return Hosting(folder, preset, on_nonfinite)
+    return Hosting(folder, preset, on_nonfinite, is_resumed=is_resumed)
 
 
 def _record_failure(folder: RunFolder, error: Exception) -> None:

@@ -67,16 +67,25 @@ class Run:
     Args:
         clock: seconds since 1970.
         timer: seconds by a clock that never jumps.
+        sequence: place in the stream of the last event before, where a run goes on.
+        seconds: that it had lasted by then.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+        *,
+        sequence: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
         self.recorder = Recorder()
         self.progress = Progress()
         self._facts: deque[Event] = deque()
         self._clock = clock
         self._timer = timer
-        self._began = timer()
-        self._sequence = 0
+        self._began = timer() - seconds
+        self._sequence = sequence
         self._lock = threading.Lock()
 
     @property

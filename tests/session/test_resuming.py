@@ -1,0 +1,124 @@
+"""A run that was killed or stopped goes on in its own folder, as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tuitrain.board.board import Board
+from tuitrain.errors import RunBusyError, UsageError
+from tuitrain.preset import load_preset
+from tuitrain.protocol.carrier import DamageSeen
+from tuitrain.protocol.commands import ScaleLearningRate
+from tuitrain.protocol.events import AlarmRaised, CommandApplied, RunEnded, RunResumed, StepsFinished
+from tuitrain.rundir.follower import read_events
+from tuitrain.rundir.lock import RunLock
+from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.summary import summarize
+from tuitrain.session.asking import send
+from tuitrain.session.start import create_run, resume_detached, start_detached
+from tuitrain.session.worker import open_hosting
+
+SMALL = ("task.hidden=[16]", "train.steps=4000", "checkpoint.every_minutes=0.002", "eval.every_steps=500")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def losses(folder: RunFolder) -> dict[int, float]:
+    """The batch loss of every step, as it was told last."""
+    found: dict[int, float] = {}
+    for event in read_events(folder):
+        for column in event.columns if isinstance(event, StepsFinished) else ():
+            if column.metric == "batch/loss":
+                found |= {column.first_step + i * column.stride: value for i, value in enumerate(column.values)}
+    return found
+
+
+def trained_here(*overrides: str) -> RunFolder:
+    """The same run, never interrupted."""
+    folder = create_run(load_preset("mnist-mlp", [*SMALL, *overrides]))
+    with RunLock.acquire(folder):
+        open_hosting(folder, "stop").work()
+    return folder
+
+
+def test_a_killed_run_goes_on_bit_for_bit() -> None:
+    """With what a person had decided; the sequence of the stream has no gap, and no decision is taken twice."""
+    started = start_detached(load_preset("mnist-mlp", SMALL), has_screen=False)
+    folder = started.folder
+    until(lambda: summarize(folder).step > 50)
+    send(folder, ScaleLearningRate(factor=0.5))
+    until(lambda: any(isinstance(event, CommandApplied) for event in read_events(folder)))
+    decided = next(event.step for event in read_events(folder) if isinstance(event, CommandApplied))
+    until(lambda: any(int(path.stem.split("-")[1]) > decided for path in folder.checkpoints_path.glob("step-*.pt")))
+    with pytest.raises(RunBusyError):
+        resume_detached(folder, has_screen=False)
+    started.process.send_signal(signal.SIGKILL)
+    started.process.wait(10.0)
+    assert summarize(folder).state == "lost"
+
+    newest = sorted(folder.checkpoints_path.glob("step-????????.pt"))
+    newest[-1].write_bytes(newest[-1].read_bytes()[:-100])
+    assert resume_detached(folder, has_screen=False).process.wait(120.0) == 0
+
+    events = [event for event in read_events(folder) if not isinstance(event, DamageSeen)]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    resumed = next(event for event in events if isinstance(event, RunResumed))
+    assert resumed.seconds >= max(event.seconds for event in events if event.seq < resumed.seq - 2)
+    assert resumed.step > decided
+    assert sum(isinstance(event, CommandApplied) for event in events) == 1
+    damaged = [event for event in events if isinstance(event, AlarmRaised)]
+    assert [newest[-1].name in event.message for event in damaged] == [True]
+
+    board = Board()
+    for event in events:
+        board.apply(event)
+    assert (board.state, board.step) == ("finished", 4000)
+    assert board.series["batch/loss"].last_step == 4000
+    assert any(mark.label == "resumed" for mark in board.marks)
+
+    moment = ScaleLearningRate(factor=0.5)
+    other = create_run(
+        load_preset("mnist-mlp", SMALL).model_copy(
+            update={"moment": [{"at_step": decided, "do": "scale_learning_rate", "factor": moment.factor}]}
+        )
+    )
+    with RunLock.acquire(other):
+        open_hosting(other, "stop").work()
+    assert losses(folder) == losses(other)
+
+
+def test_a_stopped_run_goes_on_to_its_planned_end() -> None:
+    """By SIGTERM; it takes no step again."""
+    started = start_detached(load_preset("mnist-mlp", SMALL), has_screen=False)
+    until(lambda: summarize(started.folder).step > 50)
+    os.kill(started.process.pid, signal.SIGTERM)
+    assert started.process.wait(30.0) == 0
+    assert summarize(started.folder).state == "stopped"
+    assert resume_detached(started.folder, has_screen=False).process.wait(120.0) == 0
+    events = read_events(started.folder)
+    assert [event.lost_steps for event in events if isinstance(event, RunResumed)] == [0]
+    assert [event.reason for event in events if isinstance(event, RunEnded)] == ["stopped", "finished"]
+    assert losses(started.folder) == losses(trained_here())
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from() -> None:
+    """Said at once, with what to do."""
+    folder = create_run(load_preset("mnist-mlp", SMALL))
+    with pytest.raises(UsageError, match="no checkpoint"):
+        resume_detached(folder, has_screen=False)
