@@ -12,7 +12,7 @@ import pytest
 
 from tuitrain.board.board import Board
 from tuitrain.errors import RunBusyError, UsageError
-from tuitrain.preset import load_preset
+from tuitrain.preset import load_preset, preset_from_data
 from tuitrain.protocol.carrier import DamageSeen
 from tuitrain.protocol.commands import ScaleLearningRate
 from tuitrain.protocol.events import AlarmRaised, CommandApplied, RunEnded, RunResumed, StepsFinished
@@ -49,9 +49,10 @@ def losses(folder: RunFolder) -> dict[int, float]:
     return found
 
 
-def trained_here(*overrides: str) -> RunFolder:
+def trained_here(moments: list[dict[str, object]]) -> RunFolder:
     """The same run, never interrupted."""
-    folder = create_run(load_preset("mnist-mlp", [*SMALL, *overrides]))
+    preset = load_preset("mnist-mlp", SMALL)
+    folder = create_run(preset_from_data({**preset.to_data(), "moment": moments}, "test"))
     with RunLock.acquire(folder):
         open_hosting(folder, "stop").work()
     return folder
@@ -92,15 +93,7 @@ def test_a_killed_run_goes_on_bit_for_bit() -> None:
     assert board.series["batch/loss"].last_step == 4000
     assert any(mark.label == "resumed" for mark in board.marks)
 
-    moment = ScaleLearningRate(factor=0.5)
-    other = create_run(
-        load_preset("mnist-mlp", SMALL).model_copy(
-            update={"moment": [{"at_step": decided, "do": "scale_learning_rate", "factor": moment.factor}]}
-        )
-    )
-    with RunLock.acquire(other):
-        open_hosting(other, "stop").work()
-    assert losses(folder) == losses(other)
+    assert losses(folder) == losses(trained_here([{"at_step": decided, "do": "scale_learning_rate", "factor": 0.5}]))
 
 
 def test_a_stopped_run_goes_on_to_its_planned_end() -> None:
@@ -114,7 +107,7 @@ def test_a_stopped_run_goes_on_to_its_planned_end() -> None:
     events = read_events(started.folder)
     assert [event.lost_steps for event in events if isinstance(event, RunResumed)] == [0]
     assert [event.reason for event in events if isinstance(event, RunEnded)] == ["stopped", "finished"]
-    assert losses(started.folder) == losses(trained_here())
+    assert losses(started.folder) == losses(trained_here([]))
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from() -> None:
