@@ -217,10 +217,10 @@ class Board:
                 pass  # told in the log alone
 
     def _start(self, event: RunStarted) -> None:
-        if event.step < self.step:
+        if self.started is not None:  # a new session: it says itself how it stands
             self._forget_after(event.step)
+            self.is_paused, self.pause_reason, self.handover, self.heartbeat = False, "", None, None
         self.started, self.ended, self.stage = event, None, ""
-        self.is_paused, self.pause_reason, self.handover, self.heartbeat = False, "", None, None
         self.step, self.optimizer, self.pace = event.step, event.optimizer, event.max_steps_per_second
         self.axis.steps_per_epoch = event.steps_per_epoch
         self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
