@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
-from tests.recordings import DIVERGED, STEERED, copied
+from tests.recordings import ASKED, DIVERGED, STEERED, copied
 from tests.ui.watching import text_of, until
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import list_presets
@@ -148,3 +148,23 @@ async def test_the_presets_are_narrowed_by_what_is_typed(runs: Path) -> None:
         await until(lambda: not presets.options)
         await pilot.press("escape", "escape")
         await until(lambda: not app.is_running)
+
+
+async def test_a_stopped_run_is_looked_at_or_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter asks; looking is first, as it changes nothing; without a checkpoint going on says why not."""
+    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
+    copied(ASKED, runs_folder())
+    app = TuitrainApp(presets=list_presets())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(lambda: "lab-wave-a5ed" in text_of(app))
+        await pilot.press("tab", "end", "enter")
+        await until(lambda: "Look at it" in text_of(app))
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, LiveScreen) and "stopped" in text_of(app))
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, HomeScreen))
+        await pilot.press("enter")
+        await until(lambda: "go on?" in text_of(app))
+        await pilot.press("down", "enter")
+        await until(lambda: "has no checkpoint" in text_of(app))
+        assert isinstance(app.screen, HomeScreen)

@@ -124,6 +124,13 @@ class Evaluate(CommandBase, frozen=True, kw_only=True, tag="evaluate"):
     """Evaluate now, on the train subset and the validation set; the run is not changed by it."""
 
 
+class SaveCheckpoint(CommandBase, frozen=True, kw_only=True, tag="save_checkpoint"):
+    """Save the whole state of the run now; training does not wait for the disk."""
+
+    name: str = ""
+    """A tag beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
+
+
 class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Slow the run down while a screen is attached; the numbers never change."""
 
@@ -145,6 +152,7 @@ Command = (
     | SwitchOptimizer
     | PreviewSwitch
     | Evaluate
+    | SaveCheckpoint
     | SetPace
 )
 

@@ -6,6 +6,7 @@ it shall hold, a schedule continues from the rate as it is unless it shall resta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, assert_never
 
@@ -16,6 +17,7 @@ from tuitrain.protocol.commands import (
     PreviewSwitch,
     Request,
     Resume,
+    SaveCheckpoint,
     ScaleLearningRate,
     SetBatchSize,
     SetHyperparameter,
@@ -31,6 +33,7 @@ from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
+from tuitrain.training.saving import BEST
 from tuitrain.training.switching import preview, switch_optimizer
 from tuitrain.training.tuning import cool_down, set_batch_size, set_hyperparameter
 
@@ -73,6 +76,8 @@ def apply_command(trainer: Trainer, request: Request) -> str:
             return preview(trainer, command, request.id)
         case Evaluate():
             return _evaluate(trainer, request.id)
+        case SaveCheckpoint():
+            return _save(trainer, command, request.id)
         case SetPace():
             trainer.control.pace.max_steps_per_second = command.max_steps_per_second
             trainer.run.publish(
@@ -154,6 +159,17 @@ def _tell_plateau(trainer: Trainer, request: Request) -> None:
     """A rate changed by hand is a decay that the plateau's own count must know of."""
     if request.actor != "auto":
         trainer.automatic.rate_changed_by_hand(trainer.updater.schedule(trainer.step))
+
+
+def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
+    if trainer.saver.folder is None:
+        raise RefusedError("this run has no folder to save to.")
+    if command.name == BEST or not re.fullmatch(r"[a-z0-9-]{0,40}", command.name):
+        raise RefusedError(
+            f'"{command.name}" is no tag of its own.', hint="up to 40 lower-case letters, digits and dashes."
+        )
+    trainer.saver.save(trainer, tag=command.name, cause=cause)
+    return f"saving step {trainer.step}" + (f" as {command.name}" if command.name else "")
 
 
 def _evaluate(trainer: Trainer, cause: str) -> str:

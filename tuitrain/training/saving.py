@@ -62,11 +62,12 @@ class Saver:
 
     def at_safe_point(self, trainer: Trainer) -> None:
         """Save what is due."""
+        is_best, self._wants_best = self._wants_best, False  # a step later it is another state
         if self.folder is None or trainer.step == 0:
             return
         now = time.monotonic()
-        if self._wants_best and now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE:
-            self._wants_best, self._last_best_time = False, now
+        if is_best and now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE:
+            self._last_best_time = now
             self.save(trainer, tag=BEST)
         elif self._every_seconds and now - self._last_time >= self._every_seconds and not self._is_busy:
             self._last_time = now

@@ -50,6 +50,10 @@ ACTIONS: tuple[Action, ...] = (
         help="Finish the step, evaluate, save and end. A second press aborts.",
     ),
     Action(
+        id="checkpoint", key="k", title="save", group="run", command="save_checkpoint",
+        help="Save the whole state now; `tuitrain ask RUN save_checkpoint name=…` gives it a tag.",
+    ),
+    Action(
         id="slower", key="less_than_sign", shown_key="<", title="slower", group="run", command="set_pace",
         help="Halve the pace. It holds only while a screen is attached; the numbers never change.",
     ),

@@ -12,10 +12,10 @@ from textual.app import App
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.rundir.places import RunFolder
-from tuitrain.session.start import start_detached
+from tuitrain.session.start import resume_detached, start_detached
 from tuitrain.ui.screens.home import HomeScreen
 from tuitrain.ui.screens.live import LiveScreen
-from tuitrain.ui.screens.small import LeaveSheet
+from tuitrain.ui.screens.small import LeaveSheet, ResumeSheet
 from tuitrain.ui.source import LiveSource, Source
 from tuitrain.ui.theme import DARK, LIGHT
 
@@ -79,7 +79,22 @@ class TuitrainApp(App[int]):
 
     @on(HomeScreen.RunChosen)
     def _open_run(self, event: HomeScreen.RunChosen) -> None:
-        self.show_run(LiveSource(RunFolder(Path(event.path))), has_home=True)
+        run = event.run
+        folder = RunFolder(Path(run.path))
+        if run.state not in {"lost", "stopped"} or run.step >= run.total_steps:
+            self.show_run(LiveSource(folder), has_home=True)
+            return
+        words = f"{run.id} was {run.state} at step {run.step} of {run.total_steps}."
+        self.push_screen(ResumeSheet(words), lambda wants: self._look_or_go_on(folder, wants=bool(wants)))
+
+    def _look_or_go_on(self, folder: RunFolder, *, wants: bool) -> None:
+        if wants:
+            try:
+                self._reap(resume_detached(folder, has_screen=True).process.wait)
+            except TuitrainError as error:
+                self.notify(str(error), severity="error", timeout=10)
+                return
+        self.show_run(LiveSource(folder), has_home=True)
 
     @on(HomeScreen.PresetChosen)
     def _start_preset(self, event: HomeScreen.PresetChosen) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuitrain.board.board import Board
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Command, Evaluate, Pause, Resume, SetPace, StepOnce, Stop
+from tuitrain.protocol.commands import Command, Evaluate, Pause, Resume, SaveCheckpoint, SetPace, StepOnce, Stop
 from tuitrain.ui.actions import Action
 from tuitrain.ui.source import Source
 
@@ -48,6 +48,8 @@ def command_for(action: str, board: Board) -> Command:
             return StepOnce()
         case "evaluate":
             return Evaluate()
+        case "checkpoint":
+            return SaveCheckpoint()
         case "stop":
             return Stop(abort=any(isinstance(command, Stop) for command in board.asked.values()))
         case "slower" | "faster":

@@ -43,9 +43,9 @@ class HomeScreen(Screen[None]):
     class RunChosen(Message):
         """A person wants to see a run."""
 
-        def __init__(self, path: str) -> None:
+        def __init__(self, run: RunSummary) -> None:
             super().__init__()
-            self.path = path
+            self.run = run
 
     class PresetChosen(Message):
         """A person wants to start a preset."""
@@ -188,7 +188,7 @@ class HomeScreen(Screen[None]):
     @on(OptionList.OptionSelected, "#runs")
     def _choose_run(self, event: OptionList.OptionSelected) -> None:
         if event.option_id in self._runs:
-            self.post_message(self.RunChosen(self._runs[event.option_id].path))
+            self.post_message(self.RunChosen(self._runs[event.option_id]))
 
 
 def _preset_options(presets: list[Preset]) -> list[Option]:

@@ -11,7 +11,7 @@ from tuitrain.ui.source import ReplaySource
 if TYPE_CHECKING:
     from tuitrain.ui.screens.live import LiveScreen
 
-_ASKING = ("step_once", "evaluate", "stop")
+_ASKING = ("step_once", "evaluate", "stop", "checkpoint")
 _COMPOSING = (
     "decay", "set_rate", "schedule", "cool_down", "optimizer", "hyperparameter", "regularize", "batch_size",
 )  # fmt: skip

@@ -96,6 +96,38 @@ class LeaveSheet(ModalScreen[bool]):
         self.dismiss(False)
 
 
+class ResumeSheet(ModalScreen[bool]):
+    """Asks, for a run that is no longer at work, whether it shall go on, or be looked at. True means go on.
+
+    Args:
+        words: which run, and where it stands.
+    """
+
+    DEFAULT_CSS = LeaveSheet.DEFAULT_CSS.replace("LeaveSheet", "ResumeSheet")
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "look", "look")]
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        """The question and two answers; looking is the first, as it changes nothing."""
+        with Vertical() as sheet:
+            sheet.border_title = "go on?"
+            yield Static(self._words)
+            yield OptionList(
+                Option("Look at it", id="look"), Option("Go on from its newest checkpoint", id="resume"), compact=True
+            )
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id == "resume")
+
+    def action_look(self) -> None:
+        """Escape looks."""
+        self.dismiss(False)
+
+
 def _help_line(action: Action, refused: str) -> Content:
     key = f"{action.key_text:<13}"
     help_text = f"{action.help}" + (f"  (not now: {refused})" if refused else "")
