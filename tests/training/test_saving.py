@@ -10,6 +10,7 @@ import pytest
 from tests.training.harness import Told, build, finish
 from tuitrain.protocol.events import AlarmRaised, CheckpointSaved, CommandRefused, EvalFinished
 from tuitrain.training.checkpoint import load_checkpoint
+from tuitrain.training.state import captured
 
 DELICATE = ("regularize.dropout=0.3", "task.norm=batch", "eval.every_steps=5")
 
@@ -81,3 +82,15 @@ def test_a_disk_that_refuses_is_told_and_the_run_goes_on(tmp_path: Path, monkeyp
     result = saved(tmp_path, moments=[{"at_step": 10, "do": "save_checkpoint"}])
     assert [fact.message for fact in result.all(AlarmRaised)] == ["no space left"]
     assert (result.ended.reason, result.ended.step) == ("finished", 40)
+
+
+def test_the_best_of_an_earlier_session_is_not_given_up(tmp_path: Path) -> None:
+    """A resumed run replaces it only by a better one."""
+    first = saved(tmp_path, "checkpoint.keep_best=true", "checkpoint.every_minutes=0")
+    state = captured(first.trainer)
+    state["progress"]["best"]["eval/loss"] = 0.0
+    before = [name for name in names(tmp_path) if "best" in name]
+    again = build(*DELICATE, "checkpoint.keep_best=true", "train.steps=80", checkpoint_folder=tmp_path, state=state)
+    again.total_steps = 80
+    finish(again)
+    assert [name for name in names(tmp_path) if "best" in name] == before

@@ -50,15 +50,16 @@ class Saver:
         self._publish = publish
         self._last_time = time.monotonic()
         self._last_best_time = -math.inf
-        self._best = math.inf
+        self.best = math.inf
+        """The lowest validation loss so far, of earlier sessions too."""
         self._wants_best = False
         self._cost_seconds = 0.0
         self._thread: threading.Thread | None = None
 
     def note_evaluation(self, loss: float) -> None:
         """Take in a validation loss; the state at the best one is saved at the next safe point."""
-        self._wants_best = self._keep_best and loss < self._best
-        self._best = min(self._best, loss) if math.isfinite(loss) else self._best
+        self._wants_best = self._keep_best and loss < self.best
+        self.best = min(self.best, loss) if math.isfinite(loss) else self.best
 
     def at_safe_point(self, trainer: Trainer) -> None:
         """Save what is due."""
