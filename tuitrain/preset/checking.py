@@ -35,9 +35,10 @@ from tuitrain.techniques.schedules import SCHEDULES
 
 def table_problems(preset: Preset) -> list[Problem]:
     """Everything that the tables find wrong, in the order of the file."""
+    dataset, problems = _dataset(preset)
     return [
-        *_head(preset), *_task(preset), *_train(preset), *_eval(preset), *_optimizer(preset), *_schedule(preset),
-        *_regularize(preset), *_moments(preset),
+        *_head(preset), *problems, *_task(preset, dataset), *_train(preset, dataset), *_eval(preset),
+        *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
     ]  # fmt: skip
 
 
@@ -54,13 +55,26 @@ def _unknown(key: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
         yield key, f'{key} = "{name}" is not known. {hint}'
 
 
-def _task(preset: Preset) -> Iterator[Problem]:
+def _dataset(preset: Preset) -> tuple[DatasetSpec | None, list[Problem]]:
+    """The dataset, if there is such a one, and what is wrong with its name or with one's own data."""
     task = preset.task
-    yield from _unknown("task.dataset", task.dataset, KNOWN)
-    if is_own(task):
-        yield from _own_data(preset)
-    elif task.path:
-        yield "task.path", f'task.path is for one\'s own data, and {task.dataset} is not. Try dataset = "csv".'
+    if is_own(task) and not task.path:
+        problem = f'task.path is missing: dataset = "{task.dataset}" needs one. Try path = "data.csv".'
+        return None, [("task.path", problem)]
+    problems: list[Problem] = []
+    if task.path and not is_own(task):
+        problem = f'task.path is for one\'s own data, and {task.dataset} is not. Try dataset = "csv".'
+        problems.append(("task.path", problem))
+    try:
+        return dataset_of(preset), problems
+    except OwnDataError as error:
+        return None, [("task.path", text) for text in error.problems]
+    except UnknownNameError:
+        return None, [*_unknown("task.dataset", task.dataset, KNOWN), *problems]
+
+
+def _task(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
+    task = preset.task
     yield from _unknown("task.model", task.model, MODELS)
     yield from _unknown("task.activation", task.activation, ACTIVATIONS)
     yield from _unknown("task.init", task.init, INITIALIZATIONS)
@@ -68,45 +82,26 @@ def _task(preset: Preset) -> Iterator[Problem]:
     yield from _unknown("task.dropout_kind", task.dropout_kind, DROPOUT_KINDS)
     yield from _unknown("task.preprocess", task.preprocess, PREPROCESSINGS)
     yield from _unknown("task.loss", task.loss, ("auto", *LOSSES))
-    dataset, model = _dataset(preset), MODELS.get(task.model)
+    model = MODELS.get(task.model)
     if dataset is not None and model is not None:
         yield from task_combinations(preset, dataset, model)
 
 
-def _dataset(preset: Preset) -> DatasetSpec | None:
-    """The dataset; None where there is none such, which is said elsewhere."""
-    try:
-        return dataset_of(preset)
-    except (UnknownNameError, OwnDataError):
-        return None
-
-
-def _own_data(preset: Preset) -> Iterator[Problem]:
-    if not preset.task.path:
-        yield "task.path", f'task.path is missing: dataset = "{preset.task.dataset}" needs one. Try path = "data.csv".'
-        return
-    try:
-        dataset_of(preset)
-    except OwnDataError as error:
-        yield from (("task.path", problem) for problem in error.problems)
-
-
-def _regularize(preset: Preset) -> Iterator[Problem]:
+def _regularize(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     table = [spec.hyperparameter for spec in REGULARIZERS.values()]
     given = preset.regularize.further
     for name, text in problems_with("regularize", table, given, are_required=False):
         yield f"regularize.{name}", _sentence(f"regularize.{name}", text)
-    dataset, model = _dataset(preset), MODELS.get(preset.task.model)
+    model = MODELS.get(preset.task.model)
     if dataset is not None and model is not None:
         yield from regularizer_combinations(preset, dataset, model)
     if model is not None:
         yield from optimizer_combinations(preset, dataset, model)
 
 
-def _train(preset: Preset) -> Iterator[Problem]:
+def _train(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     if preset.train.epochs is not None and preset.train.steps is not None:
         yield "train.steps", "train.steps and train.epochs exclude each other. Try one of them."
-    dataset = _dataset(preset)
     size = preset.train.batch_size
     if dataset is not None and isinstance(size, int):
         available = preset.task.num_train or dataset.num_train

@@ -7,8 +7,9 @@ One writer, closed form, no torch: a manual decay composes with every schedule, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -136,6 +137,12 @@ def default_cool_down(step: int, total_steps: int) -> int:
     """Steps of a cool-down that begins after `step` steps: a fifth of them, at least 10, at most those that remain."""
     wanted = max(_SHORTEST_COOL_DOWN, round(step * _COOL_DOWN_SHARE))
     return max(1, min(wanted, total_steps - step))
+
+
+def batch_size_factor(rule: Literal["keep", "linear", "sqrt"], before: int, after: int) -> float:
+    """Factor on the rate when the batch size changes: linear for SGD (Goyal et al. 2017), its root for Adam."""
+    share = after / max(1, before)
+    return {"keep": 1.0, "linear": share, "sqrt": math.sqrt(share)}[rule]
 
 
 def rebased(

@@ -214,3 +214,9 @@ def resolved_regularizers(given: Mapping[str, Any]) -> dict[str, Value]:
         if value is not None:
             values[spec.name] = spec.hyperparameter.converted(value)
     return values
+
+
+def strength_of(values: Mapping[str, Value], name: str) -> float:
+    """One of resolved regularizers as a number; 0 is off, and so is one that is not there."""
+    value = values.get(name, 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0

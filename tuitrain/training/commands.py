@@ -126,7 +126,6 @@ def _set_rate(trainer: Trainer, command: SetLearningRate, request: Request) -> s
 
 
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
-    check_follows_rate(trainer.updater.optimizer.name)
     check_decay(trainer, command.name)
     num_steps = command.num_steps or max(1, trainer.total_steps - trainer.step)
     if command.warmup_steps >= num_steps:

@@ -29,7 +29,7 @@ class Pace:
     @property
     def is_holding(self) -> bool:
         """Whether it slows the run down at the moment."""
-        return self.max_steps_per_second is not None and self._is_watched()
+        return self.period > 0.0
 
     @property
     def period(self) -> float:
@@ -38,11 +38,11 @@ class Pace:
 
     def delay(self) -> float:
         """Seconds to wait before the next step; 0 when it is late or nobody watches."""
-        if self.max_steps_per_second is None or not self._is_watched():
+        period = self.period
+        if not period:
             self._next = 0.0
             return 0.0
         now = self._timer()
-        period = 1.0 / self.max_steps_per_second
         # A step that came late does not make the following ones hurry.
         self._next = max(self._next + period, now)
         return self._next - now

@@ -30,16 +30,15 @@ def edited(edit: Callable[[], LearningRatePlan]) -> LearningRatePlan:
 
 
 def check_decay(trainer: Trainer, schedule: str) -> None:
-    """Refuse a schedule that the optimizer at work does not follow, or that works against it.
+    """Refuse a schedule that works against the optimizer at work, or that it does not follow.
 
     Raises:
         RefusedError: says which optimizer, and what to do.
     """
     name = trainer.updater.optimizer.name
+    check_follows_rate(name)
     if schedule == "constant":
         return
-    if name == "rprop":
-        raise RefusedError("the rate of rprop is only its first step.", hint="switch_optimizer first.")
     if name.startswith("schedule-free"):
         raise RefusedError(f"{name} averages in place of a decay.", hint="stop: its average is ready at any time.")
 

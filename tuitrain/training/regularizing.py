@@ -16,7 +16,7 @@ from tuitrain.errors import UsageError
 from tuitrain.protocol.plan import Value
 from tuitrain.tasks.build.models import set_stochastic
 from tuitrain.tasks.build.task import Task
-from tuitrain.techniques.regularizers import REGULARIZERS
+from tuitrain.techniques.regularizers import REGULARIZERS, strength_of
 
 NEAR_ZERO = 1e-3
 """A weight smaller than this counts as near zero."""
@@ -50,8 +50,7 @@ class Regularization:
 
     def strength(self, name: str) -> float:
         """One of them; 0 is off."""
-        value = self._values.get(name, 0.0)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return strength_of(self._values, name)
 
     @property
     def is_random(self) -> bool:

@@ -50,16 +50,13 @@ class Saver:
         self._publish = publish
         self._last_time = time.monotonic()
         self._last_best_time = -math.inf
-        self.best = math.inf
-        """The lowest validation loss so far, of earlier sessions too."""
         self._wants_best = False
         self._cost_seconds = 0.0
         self._thread: threading.Thread | None = None
 
-    def note_evaluation(self, loss: float) -> None:
+    def note_evaluation(self, loss: float, best_before: float) -> None:
         """Take in a validation loss; the state at the best one is saved at the next safe point."""
-        self._wants_best = self._keep_best and loss < self.best
-        self.best = min(self.best, loss) if math.isfinite(loss) else self.best
+        self._wants_best = self._keep_best and loss < best_before
 
     def at_safe_point(self, trainer: Trainer) -> None:
         """Save what is due."""

@@ -28,7 +28,7 @@ from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.losses import loss_spec
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.plan import first_plan
-from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
+from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_of
 from tuitrain.techniques.schedules import schedule_spec
 from tuitrain.training.batches import Batches
 from tuitrain.training.control import Control
@@ -101,7 +101,7 @@ def build_trainer(
         {group.name: rate * group.rate for group in optimizer.groups},
     )
     regularizers = preset.regularize.values
-    clip = float(regularizers[CLIP_NAME]) or None  # type: ignore[arg-type]
+    clip = strength_of(regularizers, CLIP_NAME) or None
     updater = Updater(optimizer, plan, clip, run.publish, _lookahead(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
@@ -149,15 +149,16 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         elif isinstance(section.class_weights, list):
             weights = torch.tensor(section.class_weights, device=device)
         criterion = Criterion(loss.name, values, num_classes, weights)
-        criterion.label_smoothing = _number(strengths["label_smoothing"])
+        criterion.label_smoothing = strength_of(strengths, "label_smoothing")
         return criterion
 
     options = TaskOptions(
         model=ModelOptions(
             name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
             activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
-            dropout_kind=section.dropout_kind, dropout=_number(strengths["dropout"]),
-            dropconnect=_number(strengths["dropconnect"]), stochastic_depth=_number(strengths["stochastic_depth"]),
+            dropout_kind=section.dropout_kind, dropout=strength_of(strengths, "dropout"),
+            dropconnect=strength_of(strengths, "dropconnect"),
+            stochastic_depth=strength_of(strengths, "stochastic_depth"),
         ),
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
@@ -165,10 +166,6 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         own=own_data(section) if is_own(section) else None,
     )  # fmt: skip
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
-
-
-def _number(value: Value) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:

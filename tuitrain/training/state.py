@@ -7,7 +7,6 @@ plan, random states, the order of the data, a hand-over under way, what the run'
 from __future__ import annotations
 
 import copy
-import math
 import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,6 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.guard.is_in_trouble = state["is_in_trouble"]
     progress = trainer.run.progress
     progress.step, progress.best, progress.last = trainer.step, state["progress"]["best"], state["progress"]["last"]
-    trainer.saver.best = progress.best.get("eval/loss", math.inf)
     put_random_states(state["random"])  # last: nothing above may draw from what is put back
 
 

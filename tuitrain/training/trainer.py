@@ -6,6 +6,7 @@ do at the safe point, and leaves facts and measurements for the pump.
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from torch import Tensor
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import CadenceChanged, EvalFinished, RunEnded
 from tuitrain.tasks.build.task import Task
-from tuitrain.training.automatic import Automatic
+from tuitrain.training.automatic import WATCHED, Automatic
 from tuitrain.training.batches import Batches
 from tuitrain.training.commands import apply_command
 from tuitrain.training.control import Control
@@ -77,8 +78,8 @@ class Trainer:
         self.staging.flush()
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
+        self.saver.note_evaluation(found.metrics[WATCHED], self.run.progress.best.get(WATCHED, math.inf))
         self.run.publish(found)
-        self.saver.note_evaluation(found.metrics["eval/loss"])
         if not cause and self.step < self.total_steps and not self.control.stopping:
             schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
             for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +16,7 @@ from tuitrain.techniques.optimizers import optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
-from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
+from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
 from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
     summary = f"batch size {before} → {size}"
     if command.rate == "keep":
         return summary
-    factor = size / before if command.rate == "linear" else math.sqrt(size / before)
+    factor = plans.batch_size_factor(command.rate, before, size)
     after = plans.scaled(trainer.updater.plan, trainer.step, factor)
     trainer.updater.plan = after
     trainer.automatic.rate_changed_by_hand(trainer.updater.schedule(trainer.step))
@@ -89,7 +88,6 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
 
 def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     """Save the stable point, bring the rate down, and end there."""
-    check_follows_rate(trainer.updater.optimizer.name)
     check_decay(trainer, command.shape)
     step = trainer.step
     num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)

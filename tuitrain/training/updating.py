@@ -58,16 +58,13 @@ class Updater:
     ) -> None:
         self.lookahead = lookahead
         self.optimizer = optimizer
+        self.parameters = [tensor for group in optimizer.groups for _, tensor in group.parameters]
+        """All that is trained, by whatever optimizer."""
         self.plan = plan
         self.gradient_clip = gradient_clip
         self.switch: Switch | None = None
         self._publish = publish
         self._to_measure: tuple[Handover, float, str] | None = None
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        """All that is trained."""
-        return [tensor for group in self.optimizer.groups for _, tensor in group.parameters]
 
     def schedule(self, step: int) -> Schedule:
         """The schedule that rules step `step` + 1."""

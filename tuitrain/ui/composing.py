@@ -5,7 +5,6 @@ Pure: from a board and what was typed to a checked command and a preview in word
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,8 +162,7 @@ def proposed_plan(command: Command, board: Board) -> LearningRatePlan | None:
             case SetLearningRate():
                 return plans.set_to(plan, step, command.lr, hold=command.hold)
             case SetBatchSize():
-                factor = command.batch_size / max(1, board.batch_size)
-                by = {"keep": 1.0, "linear": factor, "sqrt": math.sqrt(factor)}[command.rate]
+                by = plans.batch_size_factor(command.rate, board.batch_size, command.batch_size)
                 return None if by == 1.0 else plans.scaled(plan, step, by)
             case CoolDown():
                 return plans.rescheduled(

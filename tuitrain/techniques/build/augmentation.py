@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tuitrain.protocol.plan import Value
+from tuitrain.techniques.regularizers import strength_of
 
 
 class Augmentation:
@@ -27,7 +28,7 @@ class Augmentation:
     NAMES = ("shift", "crop", "scale", "rotate", "flip", "cutout", "input_noise", "mixup", "cutmix")
 
     def __init__(self, values: dict[str, Value], num_classes: int) -> None:
-        self.values = {name: float(values.get(name, 0.0)) for name in self.NAMES}  # type: ignore[arg-type]
+        self.values = {name: strength_of(values, name) for name in self.NAMES}
         self._num_classes = num_classes
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
