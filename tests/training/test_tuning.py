@@ -154,7 +154,8 @@ def test_a_cool_down_saves_the_stable_point_and_ends_at_a_rate_of_zero(
     assert (result.ended.reason, result.ended.step) == ("finished", 100 + length)
     ended = result.all(EndPlanned)[0]
     assert (ended.step, ended.total_steps, ended.reason) == (100, 100 + length, "cool-down")
-    stable, last = result.all(CheckpointSaved)
+    stable, undo, last = sorted(result.all(CheckpointSaved), key=lambda saved: (saved.step, saved.path))
+    assert undo.path.endswith("-undo.pt")
     assert (stable.step, stable.cause) == (100, "moment-0001")
     assert stable.path.endswith("step-00000100-stable.pt")
     assert load_checkpoint(tmp_path / Path(stable.path).name)["step"] == 100

@@ -95,8 +95,11 @@ class TrainSection(Section):
     """Threads of torch on CPU; 0 means 1 for small models, else torch's default."""
     telemetry_budget: Annotated[Number, Field(ge=0, le=1)] = 0.03
     """Share of step time that measuring may take; 0 switches the costly probes off."""
-    on_nonfinite: Literal["pause", "stop", "continue"] | None = None
+    on_nonfinite: Literal["pause", "stop", "continue", "roll_back"] | None = None
     """What to do at a NaN or infinite loss; none means pause with a screen, stop without one."""
+    automatic: StrictBool = True
+    """Whether the run takes decisions of its own: plateau, early stopping, alarms. False in a preset that was exported
+    from a run, where they stand among the moments."""
     on_disk_full: Literal["continue", "stop"] = "continue"
 
 
@@ -120,6 +123,8 @@ class CheckpointSection(Section):
     """Those with a tag are kept besides."""
     keep_best: StrictBool = True
     """Whether the state at the best validation loss is kept, as step-N-best.pt."""
+    restore_best: StrictBool = False
+    """Whether early stopping goes back to the state at the best validation loss before it ends the run."""
 
 
 class OptimizerSection(OpenSection):

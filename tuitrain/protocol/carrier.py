@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from tuitrain.protocol.commands import Request
+from tuitrain.protocol.commands import Decision, Request
 
 
 class CarrierStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,4 +58,10 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The resolved preset, as TOML-like data."""
     parent: str = ""
     """Id of the run it was branched from."""
+    branched_at: int = 0
+    """Step where it parts from that run."""
+    inherited: tuple[Decision, ...] = ()
+    """What was decided in that run up to there."""
+    overrides: tuple[Decision, ...] = ()
+    """What this run does otherwise, at the step where they part."""
     protocol_version: int = 0

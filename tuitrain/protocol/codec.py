@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from tuitrain.protocol.carrier import RunInfo
-from tuitrain.protocol.commands import Request
+from tuitrain.protocol.commands import Decision, Request
 from tuitrain.protocol.events import Event, UnknownEvent
 from tuitrain.protocol.plan import LearningRatePlan
 
@@ -23,6 +23,7 @@ _encoder = msgspec.json.Encoder()
 _event_decoder = msgspec.json.Decoder(Event, strict=False)
 _request_decoder = msgspec.json.Decoder(Request, strict=False)
 _info_decoder = msgspec.json.Decoder(RunInfo, strict=False)
+_decision_decoder = msgspec.json.Decoder(Decision, strict=False)
 _plan_decoder = msgspec.json.Decoder(LearningRatePlan, strict=False)
 _EVENT_NAMES = frozenset(member.__name__ for member in Event.__args__)
 
@@ -69,6 +70,15 @@ def decode_run_info(text: bytes) -> RunInfo:
         DecodeError: it is damaged.
     """
     return _decode(_info_decoder, text)
+
+
+def decode_decision(text: bytes) -> Decision:
+    """Read a decision as `encode` wrote it.
+
+    Raises:
+        DecodeError: it is damaged or of no command that we know.
+    """
+    return _decode(_decision_decoder, text)
 
 
 def decode_plan(text: bytes) -> LearningRatePlan:

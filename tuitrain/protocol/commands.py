@@ -131,6 +131,42 @@ class SaveCheckpoint(CommandBase, frozen=True, kw_only=True, tag="save_checkpoin
     """A tag beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
 
 
+class RollBack(CommandBase, frozen=True, kw_only=True, tag="roll_back"):
+    """Go back to an earlier state of the run and go on from there; what came after it stays in the record."""
+
+    to: int | str
+    """A step: the newest state kept at or before it; or the tag of a checkpoint, such as "best"."""
+    skip_batches: int = 0
+    """Batches that are left out then, so that those which led to a spike do not come again; 0 or more."""
+    scale_learning_rate: float = 1.0
+    """Factor on the learning rate from there on; above 0."""
+
+
+class Undo(CommandBase, frozen=True, kw_only=True, tag="undo"):
+    """Return to the state before the last decision that was taken; a roll-back is one too."""
+
+
+class SkipBatches(CommandBase, frozen=True, kw_only=True, tag="skip_batches"):
+    """Leave out the next batches of training data."""
+
+    num_batches: int
+    """At least 1."""
+
+
+class SetEnd(CommandBase, frozen=True, kw_only=True, tag="set_end"):
+    """End the run at another step than was planned; the schedule keeps its length."""
+
+    step: int
+    """Finished steps at the end; beyond where the run is."""
+
+
+class SetSeed(CommandBase, frozen=True, kw_only=True, tag="set_seed"):
+    """Draw order, augmentation and noise from another seed from here on; the rest of the epoch is shuffled anew."""
+
+    seed: int
+    """0 or more."""
+
+
 class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Slow the run down while a screen is attached; the numbers never change."""
 
@@ -153,8 +189,31 @@ Command = (
     | PreviewSwitch
     | Evaluate
     | SaveCheckpoint
+    | RollBack
+    | Undo
+    | SkipBatches
+    | SetEnd
+    | SetSeed
     | SetPace
 )
+
+
+DECIDING = (
+    ScaleLearningRate, SetLearningRate, SetSchedule, CoolDown, SetBatchSize, SetHyperparameter, SwitchOptimizer,
+    SkipBatches, SetEnd, SetSeed, Evaluate, Stop,
+)  # fmt: skip
+"""What the course of a run depends on. A roll-back or an undo is recorded as the decisions that it leads back to."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A command that was carried out and that the course of a run depends on."""
+
+    step: int
+    """Finished steps when it was: it first acts in the next one."""
+    command: Command
+    actor: str
+    id: str
+    """Of the command."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,10 +10,22 @@ from typing import Literal
 
 import msgspec
 
-from tuitrain.protocol.commands import Command
+from tuitrain.protocol.commands import Command, Decision
 from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
 from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.version import PROTOCOL_VERSION
+
+AlarmKind = Literal[
+    "nonfinite_loss",
+    "nonfinite_gradient",
+    "nonfinite_weights",
+    "loss_spike",
+    "gradient_explosion",
+    "plateau",
+    "overfitting",
+    "dead_run",
+    "disk",
+]
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed", "lost"]
 """The state of a run. The run itself never says "lost": only its readers can."""
@@ -78,6 +90,57 @@ class RunResumed(EventBase, frozen=True, kw_only=True):
     """Relative to the run folder."""
     lost_steps: int
     """Steps that had been taken beyond it, and are taken again."""
+    decisions: tuple[Decision, ...] = ()
+    """All that led to that state, in order."""
+
+
+class Branched(EventBase, frozen=True, kw_only=True):
+    """The run is a branch of another: up to `step` it is that one."""
+
+    step: int
+    parent: str
+    """Id of the other run."""
+    decisions: tuple[Decision, ...] = ()
+    """All that led to the step where they part, in order."""
+
+
+class RolledBack(EventBase, frozen=True, kw_only=True):
+    """The run went back to an earlier state, or by an undo to one that it had left, and describes itself anew."""
+
+    step: int
+    """Finished steps of that state."""
+    from_step: int
+    """Finished steps when it was left."""
+    timeline: int
+    """How often the run has gone back, this time among them."""
+    source: str
+    """Where the state was kept: a checkpoint relative to the run folder, or "memory"."""
+    total_steps: int
+    steps_per_epoch: int
+    batch_size: int
+    optimizer: OptimizerState
+    regularizers: dict[str, Value] = {}
+    decisions: tuple[Decision, ...] = ()
+    """All that led to that state, in order."""
+    undone: str = ""
+    """What an undo took back, in words; empty for a roll-back."""
+    cause: str = ""
+
+
+class BatchesSkipped(EventBase, frozen=True, kw_only=True):
+    """Training data that is left out."""
+
+    step: int
+    num_batches: int
+    cause: str = ""
+
+
+class Reseeded(EventBase, frozen=True, kw_only=True):
+    """Whatever is drawn at random comes from another seed from here on."""
+
+    step: int
+    seed: int
+    cause: str = ""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,6 +186,9 @@ class EvalFinished(EventBase, frozen=True, kw_only=True):
     eval_seconds: float
     num_samples: int
     """Samples of each of the two sides."""
+    checksum: str = ""
+    """Of the weights, so that a rerun can be compared: "sha256:…" of all their bytes, or "norms:…" of the float64
+    norms of each tensor where there are many."""
     cause: str = ""
 
 
@@ -281,6 +347,8 @@ class CheckpointSaved(EventBase, frozen=True, kw_only=True):
     num_bytes: int
     sha256: str
     save_seconds: float
+    num_decisions: int = 0
+    """Decisions that led to the state."""
     cause: str = ""
 
 
@@ -288,14 +356,14 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     """Something needs a decision."""
 
     step: int
-    kind: Literal["nonfinite_loss", "nonfinite_gradient", "nonfinite_weights", "disk"]
+    kind: AlarmKind
     message: str
     """What was seen, with the number."""
     value: float
     module: str = ""
     """The module in which it first appeared, where that can be told."""
     advice: str = ""
-    action: Literal["pause", "stop", "continue"] = "continue"
+    action: Literal["pause", "stop", "continue", "roll_back"] = "continue"
     """What the run does about it."""
 
 
@@ -369,6 +437,10 @@ Event = (
     StageEntered
     | RunStarted
     | RunResumed
+    | Branched
+    | RolledBack
+    | BatchesSkipped
+    | Reseeded
     | StepsFinished
     | StepsThinned
     | CadenceChanged

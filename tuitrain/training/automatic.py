@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tuitrain.protocol.commands import Command, ScaleLearningRate, Stop
+from tuitrain.protocol.commands import Command, RollBack, ScaleLearningRate, Stop
 from tuitrain.protocol.plan import Schedule
 from tuitrain.techniques.schedules import schedule_spec
 
 WATCHED = "eval/loss"
+BEST = "best"
 
 
 class Automatic:
-    """Watches the validation loss for a plateau (torch's ReduceLROnPlateau) and for early stopping (Prechelt 1998)."""
+    """Watches the validation loss for a plateau (torch's ReduceLROnPlateau) and for early stopping (Prechelt 1998).
 
-    def __init__(self) -> None:
+    Args:
+        restore_best: whether early stopping goes back to the best state first.
+    """
+
+    def __init__(self, *, restore_best: bool = False) -> None:
+        self._restore_best = restore_best
         self._best = math.inf
         self._num_bad = 0
         self._cooldown = 0
@@ -74,6 +80,9 @@ class Automatic:
                 f"early stopping: {WATCHED} was best at step {self._lowest_step} ({self._lowest:.4g}), "
                 f"and no better in {self._num_worse} evaluations"
             )
+            if self._restore_best and self._lowest_step < step:
+                asked.append(RollBack(to=BEST))
+                why += f"; the weights are those of step {self._lowest_step}"
             asked.append(Stop(because=why))
         return asked
 

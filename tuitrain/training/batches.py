@@ -44,6 +44,20 @@ class Batches:
         """Give the batches another size from the next one on; what is left of the epoch keeps its order."""
         self.batch_size = batch_size
 
+    def skip(self, num_batches: int) -> None:
+        """Leave out the next batches; full ones have no next."""
+        for _ in range(num_batches if not self.is_full else 0):
+            self._advance()
+
+    def reseed(self, seed: int) -> None:
+        """Draw order and augmentation from another seed; the rest of the epoch is shuffled anew."""
+        self._generator.manual_seed(seed)
+        self._augmentation.manual_seed(seed + 1)
+        if self._order is not None:
+            rest = self._order[self._cursor :]
+            shuffled = rest[torch.randperm(len(rest), generator=self._generator).to(rest.device)]
+            self._order = torch.cat([self._order[: self._cursor], shuffled])
+
     def state_dict(self) -> dict[str, object]:
         """Where it stands: the order of this epoch, the place in it, and both generators."""
         return {
@@ -67,9 +81,14 @@ class Batches:
         if self.is_full:
             self._order = None  # a smaller batch later begins a new epoch
             return self._task.augmentation(self._split.x, self._split.y, self._augmentation)
+        chosen = self._advance()
+        return self._task.augmentation(self._split.x[chosen], self._split.y[chosen], self._augmentation)
+
+    def _advance(self) -> Tensor:
+        """The samples of the next batch."""
         if self._order is None or self._cursor + self.batch_size > len(self._split):
             order = torch.randperm(len(self._split), generator=self._generator)
             self._order, self._cursor = order.to(self._split.x.device), 0
         chosen = self._order[self._cursor : self._cursor + self.batch_size]
         self._cursor += self.batch_size
-        return self._task.augmentation(self._split.x[chosen], self._split.y[chosen], self._augmentation)
+        return chosen

@@ -6,24 +6,47 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import CheckpointSaved
 
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
+_NAME = re.compile(r"step-(?P<step>\d{8,})(~(?P<timeline>\d+))?(-(?P<tag>[a-z0-9-]+))?\.pt")
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
 
 
-def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", cause: str = "") -> CheckpointSaved:
-    """Write `step-NNNNNNNN.pt`, or `step-NNNNNNNN-TAG.pt`, into `folder`, readable by the owner alone.
+class CheckpointName(NamedTuple):
+    """What the name of a checkpoint tells."""
 
+    timeline: int
+    """How often the run had gone back."""
+    step: int
+    tag: str
+
+    def __str__(self) -> str:
+        """The name of the file without its ending."""
+        back = f"~{self.timeline}" if self.timeline else ""
+        return f"step-{self.step:08d}{back}" + (f"-{self.tag}" if self.tag else "")
+
+
+def name_of(path: Path) -> CheckpointName | None:
+    """What the name of a file tells; None where it is no checkpoint."""
+    found = _NAME.fullmatch(path.name)
+    return CheckpointName(int(found["timeline"] or 0), int(found["step"]), found["tag"] or "") if found else None
+
+
+def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", cause: str = "") -> CheckpointSaved:
+    """Write `step-NNNNNNNN.pt` into `folder`, readable by the owner alone.
+
+    Where the run went back K times its name is `step-NNNNNNNN~K.pt`; a tag follows after a dash.
     It is written to a temporary name, synced, and renamed. A seal at its end, which torch takes for a comment, tells
     whether it is still what was written.
 
@@ -41,7 +64,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", ca
     torch.save({"version": CHECKPOINT_VERSION, **state}, content)
     data = _sealed(content.getvalue())
     step = state["step"]
-    name = f"step-{step:08d}-{tag}" if tag else f"step-{step:08d}"
+    name = str(CheckpointName(state["timelines"]["current"], step, tag))
     path = folder / f"{name}.pt"
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:
@@ -61,6 +84,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", ca
         num_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         save_seconds=time.monotonic() - began,
+        num_decisions=state["position"]["decisions"],
         cause=cause,
     )
 
@@ -89,9 +113,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
-    """All checkpoints of a run, the newest first: by step, then by time."""
-    found = [path for path in folder.glob("step-*.pt") if _step_of(path) is not None]
-    return sorted(found, key=lambda path: (_step_of(path) or 0, path.stat().st_mtime_ns), reverse=True)
+    """All checkpoints of a run, the newest first: by how often it had gone back, by step, then by time."""
+    found = [(name_of(path), path) for path in folder.glob("step-*.pt")]
+    named = [(name.timeline, name.step, path.stat().st_mtime_ns, path) for name, path in found if name is not None]
+    return [entry[-1] for entry in sorted(named, reverse=True)]
 
 
 def newest_intact(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
@@ -107,11 +132,6 @@ def newest_intact(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None
         except RunFolderError as error:
             problems.append(str(error))
     return None
-
-
-def _step_of(path: Path) -> int | None:
-    number = path.stem.split("-")[1] if path.stem.count("-") else ""
-    return int(number) if number.isdigit() else None
 
 
 def _sealed(data: bytes) -> bytes:

@@ -10,32 +10,40 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, assert_never
 
+from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import (
+    Command,
     CoolDown,
     Evaluate,
     Pause,
     PreviewSwitch,
     Request,
     Resume,
+    RollBack,
     SaveCheckpoint,
     ScaleLearningRate,
     SetBatchSize,
+    SetEnd,
     SetHyperparameter,
     SetLearningRate,
     SetPace,
     SetSchedule,
+    SetSeed,
+    SkipBatches,
     StepOnce,
     Stop,
     SwitchOptimizer,
+    Undo,
 )
 from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
+from tuitrain.training import going_back
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
-from tuitrain.training.saving import BEST
+from tuitrain.training.saving import OWN_TAGS
 from tuitrain.training.switching import preview, switch_optimizer
-from tuitrain.training.tuning import cool_down, set_batch_size, set_hyperparameter
+from tuitrain.training.tuning import cool_down, set_batch_size, set_end, set_hyperparameter, set_seed
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -48,6 +56,20 @@ def apply_command(trainer: Trainer, request: Request) -> str:
         TuitrainError: it cannot be carried out; says why and what to try.
     """
     command = check_command(request.command)
+    is_risky = going_back.is_risky(trainer, request)
+    before = going_back.keep_for_undo(trainer, request)
+    try:
+        summary = _carry_out(trainer, command, request)
+    except TuitrainError:
+        if before is not None:
+            trainer.points.drop(before)
+        raise
+    if before is not None and is_risky:
+        going_back.save_for_undo(trainer, before, request.id)
+    return summary
+
+
+def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
     match command:
         case Pause():
             return _pause(trainer, request.id)
@@ -78,6 +100,16 @@ def apply_command(trainer: Trainer, request: Request) -> str:
             return _evaluate(trainer, request.id)
         case SaveCheckpoint():
             return _save(trainer, command, request.id)
+        case RollBack():
+            return going_back.roll_back(trainer, command, request.id)
+        case Undo():
+            return going_back.undo(trainer, request.id)
+        case SkipBatches():
+            return going_back.skip_batches(trainer, command.num_batches, request.id)
+        case SetEnd():
+            return set_end(trainer, command, request.id)
+        case SetSeed():
+            return set_seed(trainer, command, request.id)
         case SetPace():
             trainer.control.pace.max_steps_per_second = command.max_steps_per_second
             trainer.run.publish(
@@ -163,7 +195,7 @@ def _tell_plateau(trainer: Trainer, request: Request) -> None:
 def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
     if trainer.saver.folder is None:
         raise RefusedError("this run has no folder to save to.")
-    if command.name == BEST or not re.fullmatch(r"[a-z0-9-]{0,40}", command.name):
+    if command.name in OWN_TAGS or not re.fullmatch(r"[a-z0-9-]{0,40}", command.name):
         raise RefusedError(
             f'"{command.name}" is no tag of its own.', hint="up to 40 lower-case letters, digits and dashes."
         )

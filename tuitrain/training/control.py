@@ -10,11 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Command, Request
+from tuitrain.protocol.codec import decode_decision, encode
+from tuitrain.protocol.commands import DECIDING, Command, Decision, Request, RollBack, Stop, Undo
 from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
+from tuitrain.training.moments import Agenda, Moment
 from tuitrain.training.pace import Pace
 from tuitrain.training.run import Run
 
@@ -28,18 +30,22 @@ class Control:
     Args:
         run: where replies are published.
         session: requests meant for another session are refused.
-        moments: (step, request) of the preset, in order.
+        moments: what is to happen at given steps, in order.
         pace: slows the run down while it is watched.
     """
 
-    def __init__(self, run: Run, session: str, moments: Sequence[tuple[int, Request]], pace: Pace) -> None:
+    def __init__(self, run: Run, session: str, moments: Sequence[Moment], pace: Pace) -> None:
         self.pace = pace
         self.stopping: Literal["", "stop", "abort"] = ""
         self.stopped_because = ""
         """Why the run itself stopped; empty where somebody asked."""
+        self.agenda = Agenda(moments)
+        self.decisions: list[Decision] = []
+        """All that led to where the run is, in order."""
+        self.decides_from: float = 0
+        """Step from which the run may decide by itself."""
         self._run = run
         self._session = session
-        self._moments = deque(moments)
         self._inbox: deque[Request] = deque()
         self._wake = threading.Event()
         self._num_decided = 0
@@ -61,18 +67,40 @@ class Control:
         self._inbox.append(request)
         self._wake.set()
 
-    def state_dict(self) -> dict[str, int]:
-        """How many of the preset's moments are done, and how many decisions the run has taken itself."""
-        return {"num_moments_left": len(self._moments), "num_decided": self._num_decided}
+    def state_dict(self) -> dict[str, Any]:
+        """Which moments are still to come, what was decided, and how often the run did so itself."""
+        return {
+            "moments_left": self.agenda.state_dict(),
+            "num_decided": self._num_decided,
+            "decisions": [encode(decision).decode() for decision in self.decisions],
+        }
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Leave out what is done."""
-        while len(self._moments) > state["num_moments_left"]:
-            self._moments.popleft()
+    def load_state_dict(self, state: Mapping[str, Any], *, is_own: bool = True) -> None:
+        """Go on from there in a new session: what is done is left out; an end that was asked for is over.
+
+        Args:
+            state: as `state_dict` gave it.
+            is_own: False where it is of another run, whose moments are not ours.
+        """
+        if is_own:
+            self.agenda.load_state_dict(state["moments_left"])
         self._num_decided = state["num_decided"]
+        decisions = [decode_decision(text.encode()) for text in state["decisions"]]
+        self.decisions = [decision for decision in decisions if not isinstance(decision.command, Stop)]
+
+    def go_back(self, state: Mapping[str, Any]) -> None:
+        """Go on from there in this session: what comes after it comes again, under ids of its own."""
+        self.agenda.go_back(state["moments_left"])
+        self.decisions = [decode_decision(text.encode()) for text in state["decisions"]]
+
+    def decide_upon(self, identity: str, actor: str, step: int, command: Command) -> None:
+        """Record something that was carried out."""
+        self.decisions.append(Decision(step=step, command=command, actor=actor, id=identity))
 
     def decide(self, step: int, command: Command) -> None:
         """The run itself asks for something: answered at the next safe point, and recorded like a person's."""
+        if step < self.decides_from:
+            return
         self._num_decided += 1
         request = Request(
             id=f"auto-{self._num_decided:06d}", session=self._session, actor="auto", time=0.0, command=command
@@ -82,12 +110,12 @@ class Control:
 
     def at_safe_point(self, step: int, apply: Apply) -> None:
         """Answer everything asked so far; return when the next step may be taken, or when the run shall stop."""
-        self._apply_moments(step, apply)
         deadline: float | None = None
         while not self.stopping:
             self._wake.clear()  # before draining: what is delivered from here on wakes the wait below
+            step = self._apply_moments(step, apply)
             while self._inbox:
-                self._answer(self._inbox.popleft(), step, apply)
+                step = self._answer(self._inbox.popleft(), step, apply)
             if self._must_stop():
                 return
             if self._is_paused:
@@ -138,22 +166,28 @@ class Control:
             request = self._inbox.popleft()
             self._run.publish(CommandRefused(step=step, command=request.id, reason=reason))
 
-    def _apply_moments(self, step: int, apply: Apply) -> None:
-        while self._moments and self._moments[0][0] <= step:
-            request = self._moments.popleft()[1]
+    def _apply_moments(self, step: int, apply: Apply) -> int:
+        while (request := self.agenda.next(step)) is not None:
             self._run.publish(
                 CommandQueued(step=step, command=request.id, request=request.command, actor=request.actor)
             )
-            self._answer(request, step, apply)
+            step = self._answer(request, step, apply)
+        return step
 
-    def _answer(self, request: Request, step: int, apply: Apply) -> None:
+    def _answer(self, request: Request, step: int, apply: Apply) -> int:
+        """Give a request its final reply; returns the step at which the run is then, as it may have gone back."""
         if request.session != self._session:
             reason = "it was asked of another session of this run"
             self._run.publish(CommandRefused(step=step, command=request.id, reason=reason, hint="ask again."))
-            return
+            return step
         try:
             summary = apply(request)
         except TuitrainError as error:
             self._run.publish(CommandRefused(step=step, command=request.id, reason=error.message, hint=error.hint))
-        else:
-            self._run.publish(CommandApplied(step=step, command=request.id, summary=summary))
+            return step
+        if isinstance(request.command, DECIDING):
+            self.decide_upon(request.id, request.actor, step, request.command)
+        if isinstance(request.command, RollBack | Undo):
+            step = self._run.progress.step
+        self._run.publish(CommandApplied(step=step, command=request.id, summary=summary))
+        return step

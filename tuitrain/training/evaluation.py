@@ -12,6 +12,7 @@ from torch import Tensor
 from tuitrain.protocol.events import EvalFinished
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.task import Task
+from tuitrain.training.checksum import weights_checksum
 from tuitrain.training.untouched import evaluating, random_state_kept
 
 
@@ -94,6 +95,7 @@ class Evaluator:
             metrics=metrics,
             eval_seconds=self._last_time - began,
             num_samples=self._num_samples,
+            checksum=weights_checksum(task.model),
             cause=cause,
         )
 

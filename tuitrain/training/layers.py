@@ -119,6 +119,10 @@ class LayerProbe:
         self._cost_seconds = self._spent if not self._cost_seconds else _mix(self._cost_seconds, self._spent)
         self._next = step + self._stride()
 
+    def went_back(self, step: int) -> None:
+        """The run is at an earlier step, or at a later one that it had left."""
+        self._next = min(self._next, step + 1)
+
     def poll(self) -> None:
         """Note the end of a step, and say what has arrived from an accelerator. Never waits."""
         now = time.perf_counter()

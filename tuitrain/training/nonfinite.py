@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,11 @@ from tuitrain.protocol.events import AlarmRaised
 from tuitrain.tasks.build.task import Task
 from tuitrain.training.untouched import buffers_kept, random_state_kept
 
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
+
 Kind = Literal["nonfinite_loss", "nonfinite_gradient"]
+Action = Literal["pause", "stop", "continue", "roll_back"]
 _ADVICE = "decay the learning rate and go on, or stop; the bad update was not applied"
 
 
@@ -51,13 +55,28 @@ class NonfiniteGuard:
         return None if math.isfinite(total) else ("nonfinite_gradient", total)
 
 
+def hold_back(trainer: Trainer, kind: Kind, value: float) -> None:
+    """The update was not applied: say so and do what the preset says; where that is to go on, once a stretch."""
+    action, guard, step = trainer.on_nonfinite, trainer.guard, trainer.step
+    is_told = guard.is_in_trouble and action == "continue"
+    if is_told or trainer.last_batch is None:
+        return
+    guard.is_in_trouble = True
+    raised = alarm(kind, value, trainer.task, trainer.last_batch, step, action)
+    trainer.run.publish(raised)
+    if action == "pause":
+        trainer.control.pause(step, raised.message)
+    elif action == "stop":
+        trainer.control.stop()
+
+
 def alarm(
     kind: Kind,
     value: float,
     task: Task,
     batch: tuple[Tensor, Tensor],
     step: int,
-    action: Literal["pause", "stop", "continue"],
+    action: Action,
 ) -> AlarmRaised:
     """The alarm for an update that was held back, naming the module that runs non-finite on that batch."""
     module = first_nonfinite_module(task.model, batch[0], lambda out: task.training_loss(out, batch[1]))

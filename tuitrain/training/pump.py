@@ -20,6 +20,7 @@ from tuitrain.protocol.events import (
     CommandRefused,
     Event,
     Heartbeat,
+    RolledBack,
     RunEnded,
     StepsFinished,
     StepsThinned,
@@ -97,6 +98,7 @@ class Pump:
         self._last_heartbeat = time.monotonic() - _HEARTBEAT_SECONDS
         self._last_sync = 0.0
         self._rate = _Rate()
+        self._times_back = 0
         self._busy_seconds = 0.0
 
     @property
@@ -148,7 +150,10 @@ class Pump:
         facts = self._run.take_facts()
         events: list[Event] = []
         for fact in facts:
-            if not isinstance(fact, StepsFinished) and hasattr(fact, "step"):
+            if isinstance(fact, RolledBack):
+                self._add_steps(events, None)  # all that was measured before it
+                self._times_back += 1
+            elif not isinstance(fact, StepsFinished) and hasattr(fact, "step"):
                 self._add_steps(events, fact.step)
             events.append(fact)
         if not any(isinstance(fact, RunEnded) for fact in facts):
@@ -161,7 +166,7 @@ class Pump:
         return events
 
     def _add_steps(self, events: list[Event], up_to_step: int | None) -> None:
-        columns = self._run.recorder.take(up_to_step)
+        columns = self._run.recorder.take(up_to_step, self._times_back)
         if columns:
             last = max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
             events.append(StepsFinished(step=last, columns=tuple(columns)))
@@ -244,7 +249,7 @@ class _Rate:
         self._marks: list[tuple[float, int]] = []
 
     def at(self, step: int, now: float, *, is_running: bool) -> float:
-        if not is_running:
+        if not is_running or (self._marks and step < self._marks[-1][1]):
             self._marks.clear()
             return 0.0
         self._marks = [*self._marks[-4:], (now, step)]

@@ -18,10 +18,11 @@ _BYTES_PER_VALUE = 4
 
 
 class _Block:
-    __slots__ = ("count", "first_step", "stride", "taken", "values")
+    __slots__ = ("count", "first_step", "stride", "taken", "times_back", "values")
 
-    def __init__(self, first_step: int) -> None:
+    def __init__(self, first_step: int, times_back: int) -> None:
         self.first_step = first_step
+        self.times_back = times_back
         self.stride = 1
         self.values: NDArray[np.float32] = np.empty(_BLOCK_VALUES, dtype=np.float32)
         self.count = 0
@@ -39,12 +40,19 @@ class Recorder:
         self._blocks: dict[str, deque[_Block]] = {}
         self._num_left_out: dict[str, int] = {}
         self._limit_blocks = max(2, limit_bytes // (_BLOCK_VALUES * _BYTES_PER_VALUE))
+        self._times_back = 0
         self._lock = threading.Lock()
 
+    def go_back(self) -> None:
+        """The steps that follow begin again at an earlier one."""
+        self._times_back += 1
+
     def append(self, metric: str, step: int, value: float) -> None:
-        """Record a value of the step just finished. Steps of a metric must rise. Never blocks on a reader's I/O."""
+        """Record a value of the step just finished; steps of a metric rise unless the run goes back. Never blocks."""
         blocks = self._blocks.get(metric)
         block = blocks[-1] if blocks else None
+        if block is not None and block.times_back != self._times_back:
+            block = None
         if block is not None and block.count == 1:
             block.stride = step - block.first_step
         if block is None or block.count == _BLOCK_VALUES or step != block.first_step + block.count * block.stride:
@@ -52,12 +60,19 @@ class Recorder:
         block.values[block.count] = value
         block.count += 1  # last: the pump sees a value only once it is written
 
-    def take(self, up_to_step: int | None = None) -> list[Column]:
-        """Everything recorded and not yet taken, up to a step; None means all."""
+    def take(self, up_to_step: int | None = None, times_back: int | None = None) -> list[Column]:
+        """What was recorded and is not yet taken.
+
+        Args:
+            up_to_step: the last step that is wanted; None means all.
+            times_back: what was recorded after the run went back oftener is left; None leaves nothing.
+        """
         columns: list[Column] = []
         with self._lock:
             for metric, blocks in list(self._blocks.items()):
                 for block in list(blocks):
+                    if times_back is not None and block.times_back > times_back:
+                        break
                     column = _take_from(block, metric, up_to_step)
                     if column is not None:
                         columns.append(column)
@@ -72,7 +87,7 @@ class Recorder:
         return left_out
 
     def _new_block(self, metric: str, step: int) -> _Block:
-        block = _Block(step)
+        block = _Block(step, self._times_back)
         with self._lock:
             blocks = self._blocks.setdefault(metric, deque())
             blocks.append(block)
@@ -84,6 +99,7 @@ class Recorder:
         """Merge the two oldest neighbours of one stride into a block of twice the stride."""
         for older, newer in zip(list(blocks)[:-2], list(blocks)[1:-1], strict=False):
             is_joined = newer.first_step == older.first_step + older.count * older.stride
+            is_joined = is_joined and newer.times_back == older.times_back
             if older.stride != newer.stride or not is_joined or older.taken or newer.taken or older.count % 2:
                 continue
             both = np.concatenate([older.values[: older.count], newer.values[: newer.count]])[::2]

@@ -93,6 +93,11 @@ class Run:
         """Seconds since the session began."""
         return self._timer() - self._began
 
+    @property
+    def sequence(self) -> int:
+        """Place in the stream of the newest event that was taken out."""
+        return self._sequence
+
     def publish(self, fact: Event) -> None:
         """Say a fact. Returns at once; the pump writes it."""
         if isinstance(fact, EvalFinished):

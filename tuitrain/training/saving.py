@@ -1,7 +1,7 @@
-"""When a run saves itself: every few minutes, at its best validation, and on demand. Training does not wait for a disk.
+"""When a run saves itself: every few minutes, at its best validation, before what is risky, and on demand.
 
-The state is copied between two steps; another thread writes it, one at a time. What was asked for while the disk was
-busy is written next, the newest state only.
+Training does not wait for a disk: the state is copied between two steps, and another thread writes what waits, in
+order. Only where several wait already does the run wait for the oldest.
 """
 
 from __future__ import annotations
@@ -9,20 +9,28 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import AlarmRaised, Event
-from tuitrain.training.checkpoint import checkpoint_paths, save_checkpoint
+from tuitrain.training.automatic import BEST
+from tuitrain.training.checkpoint import checkpoint_paths, name_of, save_checkpoint
 from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
-BEST = "best"
+UNDO = "undo"
+"""The state before a risky decision."""
+LEFT = "left"
+"""The state that an undo left."""
+OWN_TAGS = frozenset({BEST, UNDO, LEFT})
+_KEPT = {BEST: 1, UNDO: 2, LEFT: 1}
+_MOST_WAITING = 2
 _LARGEST_SHARE = 0.05
 """Of the time that saving the best may take."""
 
@@ -36,35 +44,42 @@ class Saver:
         keep_last: so many of them, apart from those with a tag.
         keep_best: whether the state at the best validation loss is kept.
         publish: takes the facts.
+        stamp: of which run a state is: "run", "preset" and "versions".
     """
 
     def __init__(
         self, folder: Path | None, every_seconds: float, keep_last: int, *, keep_best: bool,
-        publish: Callable[[Event], None],
+        publish: Callable[[Event], None], stamp: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.folder = folder
         """Where the checkpoints are; None where nothing is saved."""
+        self.stamp = stamp
+        """Of which run a state is; part of every state."""
         self._every_seconds = every_seconds
         self._keep_last = keep_last
         self._keep_best = keep_best
         self._publish = publish
         self._last_time = time.monotonic()
         self._last_best_time = -math.inf
-        self._wants_best = False
+        self._is_best = False
         self._cost_seconds = 0.0
+        self._waiting: deque[tuple[dict[str, Any], str, str, float]] = deque()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def note_evaluation(self, loss: float, best_before: float) -> None:
-        """Take in a validation loss; the state at the best one is saved at the next safe point."""
-        self._wants_best = self._keep_best and loss < best_before
+        """Take in a validation loss; the state at the best one is kept at the next safe point."""
+        self._is_best = loss < best_before
 
     def at_safe_point(self, trainer: Trainer) -> None:
-        """Save what is due."""
-        is_best, self._wants_best = self._wants_best, False  # a step later it is another state
+        """Keep and save what is due."""
+        is_best, self._is_best = self._is_best, False  # a step later it is another state
+        trainer.points.at_safe_point(trainer, is_best=is_best)
         if self.folder is None or trainer.step == 0:
             return
         now = time.monotonic()
-        if is_best and now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE:
+        wants_best = is_best and self._keep_best
+        if wants_best and now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE:
             self._last_best_time = now
             self.save(trainer, tag=BEST)
         elif self._every_seconds and now - self._last_time >= self._every_seconds and not self._is_busy:
@@ -72,40 +87,55 @@ class Saver:
             self.save(trainer)
 
     def save(self, trainer: Trainer, tag: str = "", cause: str = "") -> None:
-        """Copy the state now, and have it written; waits only for one that is still being written."""
+        """Copy the state now, and have it written."""
+        if self.folder is not None:
+            self.write(captured(trainer), tag, cause)
+
+    def write(self, state: dict[str, Any], tag: str = "", cause: str = "") -> None:
+        """Have a state written that is not touched any more; waits only where several wait already."""
         if self.folder is None:
             return
-        self.wait()
-        began = time.monotonic()
-        state = captured(trainer)
-        self._thread = threading.Thread(
-            target=self._write, args=(self.folder, state, tag, cause, began), name="saving", daemon=True
-        )
-        self._thread.start()
+        if len(self._waiting) >= _MOST_WAITING:
+            self.wait()
+        with self._lock:
+            self._waiting.append((state, tag, cause, time.monotonic()))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write_all, args=(self.folder,), name="saving", daemon=True)
+                self._thread.start()
 
     def wait(self) -> None:
-        """Until nothing is being written."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        """Until nothing is being written, and nothing waits for it."""
+        while (thread := self._thread) is not None:
+            thread.join()
 
     @property
     def _is_busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None
 
-    def _write(self, folder: Path, state: dict[str, Any], tag: str, cause: str, began: float) -> None:
+    def _write_all(self, folder: Path) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                state, tag, cause, asked = self._waiting[0]
+            try:
+                self._write(folder, state, tag, cause, asked)
+            finally:
+                with self._lock:
+                    self._waiting.popleft()
+
+    def _write(self, folder: Path, state: dict[str, Any], tag: str, cause: str, asked: float) -> None:
         try:
             saved = save_checkpoint(folder, state, tag=tag, cause=cause)
         except RunFolderError as error:
             self._publish(AlarmRaised(step=state["step"], kind="disk", message=str(error), value=math.nan))
             return
         self._publish(saved)
-        self._cost_seconds = time.monotonic() - began
-        same = [path for path in checkpoint_paths(folder) if _tag_of(path) == tag]
-        for path in same[1 if tag == BEST else self._keep_last :] if tag in {"", BEST} else []:
+        self._cost_seconds = time.monotonic() - asked
+        if tag and tag not in OWN_TAGS:
+            return
+        same = [path for path in checkpoint_paths(folder) if (name := name_of(path)) and name.tag == tag]
+        for path in same[_KEPT.get(tag, self._keep_last) :]:
             with suppress(OSError):
                 path.unlink()
-
-
-def _tag_of(path: Path) -> str:
-    return path.stem.split("-", 2)[2] if path.stem.count("-") > 1 else ""

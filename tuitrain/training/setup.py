@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,13 +32,15 @@ from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_bet
 from tuitrain.techniques.plan import first_plan
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_of
 from tuitrain.techniques.schedules import schedule_spec
+from tuitrain.training.automatic import Automatic
 from tuitrain.training.batches import Batches
 from tuitrain.training.control import Control
 from tuitrain.training.devices import choose_device, choose_threads
 from tuitrain.training.evaluation import EvalCadence, Evaluator
 from tuitrain.training.gradients import Gradients
 from tuitrain.training.layers import LayerProbe
-from tuitrain.training.nonfinite import NonfiniteGuard
+from tuitrain.training.nonfinite import Action, NonfiniteGuard
+from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Run
@@ -60,8 +64,9 @@ def build_trainer(
     session: str = "",
     data_folder: Path = Path("data"),
     checkpoint_folder: Path | None = None,
-    on_nonfinite: Literal["pause", "stop", "continue"] = "stop",
+    on_nonfinite: Action = "stop",
     state: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> Trainer:
     """Build everything a preset names, and say `RunStarted`.
 
@@ -75,6 +80,7 @@ def build_trainer(
         checkpoint_folder: where the last state is saved; None means nowhere.
         on_nonfinite: what to do at a NaN where the preset leaves it open.
         state: where to go on, as `state.captured` gave it; None begins at step 0.
+        versions: of what the run depends on, kept with its states.
 
     Raises:
         UsageError: the device is not there, or the optimizer cannot work on this model.
@@ -123,11 +129,16 @@ def build_trainer(
             preset.checkpoint.keep_last,
             keep_best=preset.checkpoint.keep_best,
             publish=run.publish,
+            stamp={"run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {})},
         ),
         control=control,
         total_steps=total_steps,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
+        automatic=Automatic(restore_best=preset.checkpoint.restore_best),
+        points=Points(keep_best=preset.checkpoint.restore_best),
     )
+    if not preset.train.automatic:
+        control.decides_from = math.inf
     if state is not None:
         restore(trainer, state)
     _describe(trainer, preset, run_id, session, device, threads, num_parameters)

@@ -30,13 +30,16 @@ def captured(trainer: Trainer) -> State:
     """The state of a trainer between two steps; tensors are copies on the CPU, so that training may go on."""
     updater = trainer.updater
     return {
+        **trainer.saver.stamp,
+        "position": {"events": trainer.run.sequence, "decisions": len(trainer.control.decisions)},
+        "timelines": trainer.timelines.state_dict(),
         "step": trainer.step,
         "total_steps": trainer.total_steps,
-        "model": _copied(trainer.task.model.state_dict()),
-        "optimizer": _copied(updater.optimizer.state_dict()),
+        "model": copied(trainer.task.model.state_dict()),
+        "optimizer": copied(updater.optimizer.state_dict()),
         "plan": encode(updater.plan).decode(),
         "switch": _switch_state(updater.switch),
-        "lookahead": {} if updater.lookahead is None else _copied(updater.lookahead.state_dict()),
+        "lookahead": {} if updater.lookahead is None else copied(updater.lookahead.state_dict()),
         "regularizers": trainer.regularization.all_values,
         "batches": trainer.batches.state_dict(),
         "automatic": trainer.automatic.state_dict(),
@@ -49,7 +52,22 @@ def captured(trainer: Trainer) -> State:
 
 
 def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
-    """Put a state into a trainer that was built from the same preset and has taken no step."""
+    """Put a state into a trainer that was built from the same preset and has taken no step.
+
+    A state of another run is where a branch begins: what is to come there is the branch's own affair.
+    """
+    put_back(trainer, state)
+    trainer.timelines.load_state_dict(state["timelines"])
+    is_own = state["run"] == trainer.saver.stamp["run"]
+    trainer.control.load_state_dict(state["control"], is_own=is_own)
+    put_random_states(state["random"])  # last: nothing above may draw from what is put back
+
+
+def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
+    """Put all into a trainer but what tells where it is among its decisions and timelines.
+
+    Tensors of the state become part of the trainer: give a copy of what shall be used again.
+    """
     updater = trainer.updater
     trainer.step, trainer.total_steps = state["step"], state["total_steps"]
     trainer.task.model.load_state_dict(state["model"])
@@ -63,12 +81,10 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     updater.switch = _switch_from(state["switch"], updater.optimizer)
     trainer.batches.load_state_dict(state["batches"])
     trainer.automatic.load_state_dict(state["automatic"])
-    trainer.control.load_state_dict(state["control"])
     trainer.evaluator.last_step = state["evaluated_step"]
     trainer.guard.is_in_trouble = state["is_in_trouble"]
     progress = trainer.run.progress
     progress.step, progress.best, progress.last = trainer.step, state["progress"]["best"], state["progress"]["last"]
-    put_random_states(state["random"])  # last: nothing above may draw from what is put back
 
 
 def random_states() -> State:
@@ -97,7 +113,7 @@ def _switch_state(switch: Switch | None) -> State:
     if switch is None:
         return {}
     return {
-        "handover": _copied(switch.handover.state_dict()),
+        "handover": copied(switch.handover.state_dict()),
         "to_name": switch.to_name,
         "asked_step": switch.asked_step,
         "cause": switch.cause,
@@ -116,12 +132,12 @@ def _switch_from(state: Mapping[str, Any], old: OptimizerSet) -> Switch | None:
     )  # fmt: skip
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """The same structure with copies of all tensors, on the CPU."""
     if isinstance(value, Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(item) for item in value)
+        return type(value)(copied(item) for item in value)
     return copy.copy(value)

@@ -10,7 +10,6 @@ import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
 
 from torch import Tensor
 
@@ -25,12 +24,14 @@ from tuitrain.training.ending import end_run
 from tuitrain.training.evaluation import Evaluator
 from tuitrain.training.gradients import Gradients
 from tuitrain.training.layers import LayerProbe
-from tuitrain.training.nonfinite import Kind, NonfiniteGuard, alarm
+from tuitrain.training.nonfinite import Action, NonfiniteGuard, hold_back
+from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import GRADIENT_NORM, LEARNING_RATE, LOSS, Run
 from tuitrain.training.saving import Saver
 from tuitrain.training.staging import Staging
+from tuitrain.training.timelines import Timelines
 from tuitrain.training.updating import Updater
 
 
@@ -52,8 +53,10 @@ class Trainer:
     saver: Saver
     control: Control
     total_steps: int
-    on_nonfinite: Literal["pause", "stop", "continue"]
+    on_nonfinite: Action
     automatic: Automatic = field(default_factory=Automatic)
+    points: Points = field(default_factory=Points)
+    timelines: Timelines = field(default_factory=Timelines)
     step: int = 0
     last_batch: tuple[Tensor, Tensor] | None = None
 
@@ -115,7 +118,7 @@ class Trainer:
         self.control.step_taken(self.step)
         problem = problem or self.staging.take_nonfinite()
         if problem is not None:
-            self._hold_back(*problem)
+            hold_back(self, *problem)
         self._note_cost(max(time.perf_counter() - began, self.control.pace.period))
 
     def _record(self, loss: Tensor, norm: Tensor | None, rate: float) -> None:
@@ -132,19 +135,6 @@ class Trainer:
         if stride is not None:
             reason = f"it costs {self.probe.share * stride * 100.0:.1f} % of a step"
             self.run.publish(CadenceChanged(step=self.step, metric=GRADIENT_NORM, stride=stride, reason=reason))
-
-    def _hold_back(self, kind: Kind, value: float) -> None:
-        """The update was not applied: say so and do what the preset says; where that is to go on, once a stretch."""
-        is_told = self.guard.is_in_trouble and self.on_nonfinite == "continue"
-        if is_told or self.last_batch is None:
-            return
-        self.guard.is_in_trouble = True
-        raised = alarm(kind, value, self.task, self.last_batch, self.step, self.on_nonfinite)
-        self.run.publish(raised)
-        if self.on_nonfinite == "pause":
-            self.control.pause(self.step, raised.message)
-        elif self.on_nonfinite == "stop":
-            self.control.stop()
 
     def _apply(self, request: Request) -> str:
         return apply_command(self, request)

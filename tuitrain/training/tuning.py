@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import torch
 
 from tuitrain.errors import RunFolderError, UsageError
-from tuitrain.protocol.commands import CoolDown, SetBatchSize, SetHyperparameter
-from tuitrain.protocol.events import BatchSizeChanged, EndPlanned, HyperparameterChanged, LearningRatePlanned
+from tuitrain.protocol.commands import CoolDown, SetBatchSize, SetEnd, SetHyperparameter, SetSeed
+from tuitrain.protocol.events import (
+    BatchSizeChanged,
+    EndPlanned,
+    HyperparameterChanged,
+    LearningRatePlanned,
+    Reseeded,
+)
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.build.optimizers import OptimizerSet
@@ -107,6 +114,23 @@ def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     trainer.run.publish(LearningRatePlanned(step=step, plan=after, summary=summary, cause=cause))
     trainer.run.publish(EndPlanned(step=step, total_steps=trainer.total_steps, reason="cool-down", cause=cause))
     return summary
+
+
+def set_end(trainer: Trainer, command: SetEnd, cause: str) -> str:
+    """End at another step."""
+    if command.step <= trainer.step:
+        raise RefusedError(f"step {command.step} is not ahead: the run is at step {trainer.step}.", hint="stop.")
+    before, trainer.total_steps = trainer.total_steps, command.step
+    trainer.run.publish(EndPlanned(step=trainer.step, total_steps=command.step, reason="asked", cause=cause))
+    return f"ends at step {command.step}, not {before}"
+
+
+def set_seed(trainer: Trainer, command: SetSeed, cause: str) -> str:
+    """Draw from another seed from here on."""
+    torch.manual_seed(command.seed)
+    trainer.batches.reseed(command.seed)
+    trainer.run.publish(Reseeded(step=trainer.step, seed=command.seed, cause=cause))
+    return f"seed {command.seed} from here on"
 
 
 def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:

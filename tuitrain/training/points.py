@@ -1,0 +1,139 @@
+"""States kept in memory: to go back to without a disk, to undo a decision, and the best so far.
+
+They cost at most one part in a hundred of the time and a fixed amount of memory; a run that is too big for that goes
+back to its checkpoints alone. The newer a stretch, the denser its points.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from tuitrain.training.state import captured
+from tuitrain.training.timelines import Timelines
+
+if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
+
+_LARGEST_SHARE = 0.01
+_FEWEST_STEPS = 10
+"""Between two points."""
+_MOST_POINTS = 24
+_MOST_BYTES = 256 << 20
+_MOST_UNDO = 8
+_SMALL_BYTES = _MOST_BYTES // 8
+_STATE_SIZE = 3
+"""A state is about so many times the size of the weights: those and two moments."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A state in memory."""
+
+    step: int
+    timeline: int
+    state: dict[str, Any]
+    num_bytes: int
+    label: str = ""
+    """What was decided right after it, in words."""
+
+    @classmethod
+    def of(cls, trainer: Trainer, label: str = "") -> Point:
+        """The state of a trainer between two steps."""
+        state = captured(trainer)
+        return cls(trainer.step, trainer.timelines.current, state, _num_bytes(state), label)
+
+
+class Points:
+    """What is kept of one run."""
+
+    def __init__(self, *, keep_best: bool = False) -> None:
+        self._keep_best = keep_best
+        self._recent: list[Point] = []
+        self._undo: list[Point] = []
+        self._best: Point | None = None
+        self._next_step = 0
+        self._next_time = 0.0
+
+    def at_safe_point(self, trainer: Trainer, *, is_best: bool) -> None:
+        """Keep what is due.
+
+        Args:
+            trainer: between two steps, with everything done that was asked.
+            is_best: whether this is the state of the best evaluation so far.
+        """
+        if is_best and self._keep_best:
+            self._best = Point.of(trainer)
+        if trainer.step < self._next_step or time.monotonic() < self._next_time or not is_small(trainer):
+            return
+        began = time.monotonic()
+        self._recent.append(Point.of(trainer))
+        self._thin()
+        now = time.monotonic()
+        self._next_step = trainer.step + _FEWEST_STEPS
+        self._next_time = now + (now - began) / _LARGEST_SHARE
+
+    def went_back(self, step: int) -> None:
+        """The run is at an earlier step."""
+        self._next_step = step + _FEWEST_STEPS
+
+    def newest(self, step: int, timelines: Timelines) -> Point | None:
+        """The newest point of the run's history at or before a step."""
+        found = [
+            point for point in self._recent if point.step <= step and timelines.leads_here(point.timeline, point.step)
+        ]
+        return max(found, key=lambda point: point.step) if found else None
+
+    def steps(self, timelines: Timelines) -> list[int]:
+        """Steps of all points of the run's history."""
+        return sorted({point.step for point in self._recent if timelines.leads_here(point.timeline, point.step)})
+
+    @property
+    def best(self) -> Point | None:
+        """The state at the best validation loss, where that is kept in memory."""
+        return self._best
+
+    def push(self, point: Point) -> None:
+        """Keep a state that an undo shall lead back to."""
+        self._undo = [*self._undo, point][-_MOST_UNDO:]
+        while len(self._undo) > 1 and sum(kept.num_bytes for kept in self._undo) > _MOST_BYTES:
+            self._undo.pop(0)
+
+    def drop(self, point: Point) -> None:
+        """Forget one of those: what was asked was not done."""
+        self._undo = [kept for kept in self._undo if kept is not point]
+
+    def pop(self) -> Point | None:
+        """The newest of those; it is kept no longer."""
+        return self._undo.pop() if self._undo else None
+
+    def _thin(self) -> None:
+        """Leave out the point whose neighbours are nearest to each other for its age."""
+        while len(self._recent) > _MOST_POINTS or sum(point.num_bytes for point in self._recent) > _MOST_BYTES:
+            points = self._recent
+            last = points[-1].step
+            inner = range(1, len(points) - 1)
+            if not inner:
+                points.pop(0)
+                return
+            crowded = min(
+                inner, key=lambda i: (points[i + 1].step - points[i - 1].step) / (last - points[i].step + _FEWEST_STEPS)
+            )
+            points.pop(crowded)
+
+
+def is_small(trainer: Trainer) -> bool:
+    """Whether several states of a trainer fit into what may be kept."""
+    weights = sum(parameter.nbytes for parameter in trainer.updater.parameters)
+    return weights * _STATE_SIZE <= _SMALL_BYTES
+
+
+def _num_bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(_num_bytes(item) for item in value.values())
+    return sum(_num_bytes(item) for item in value) if isinstance(value, list | tuple) else 0
