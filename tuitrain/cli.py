@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tuitrain import __version__
+from tuitrain import __version__, cli_again
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -283,6 +283,8 @@ def _age(seconds: float) -> str:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
 
+
+cli_again.register(app)
 
 if __name__ == "__main__":
     main()

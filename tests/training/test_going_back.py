@@ -1,4 +1,4 @@
-"""Rolling back, undoing, skipping: the state that comes back is the one that was, and what was left is not forgotten."""
+"""Rolling back, undoing, skipping: what comes back is the state that was, and what was left is not forgotten."""
 
 from __future__ import annotations
 

@@ -64,4 +64,6 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was decided in that run up to there."""
     overrides: tuple[Decision, ...] = ()
     """What this run does otherwise, at the step where they part."""
+    rerun_of: str = ""
+    """Id of the run that this one trains again from its record."""
     protocol_version: int = 0

@@ -28,8 +28,7 @@ def run_headless(preset: Preset, *, as_json: bool) -> int:
     Raises:
         RunFolderError: the run folder cannot be made or written.
     """
-    started = start_detached(preset, has_screen=False)
-    return _print_started(started, RunReader(started.folder), as_json=as_json)
+    return print_started(start_detached(preset, has_screen=False), as_json=as_json)
 
 
 def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
@@ -44,6 +43,11 @@ def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
     while reader.poll():
         pass
     return _print_started(resume_detached(folder, has_screen=False), reader, as_json=as_json)
+
+
+def print_started(started: Started, *, as_json: bool) -> int:
+    """Print a run that was just started, to its end; signals ask it to stop. Returns its exit code."""
+    return _print_started(started, RunReader(started.folder), as_json=as_json)
 
 
 def _print_started(started: Started, reader: RunReader, *, as_json: bool) -> int:

@@ -15,14 +15,14 @@ import msgspec
 from tuitrain.errors import RunFolderError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Request, Stop
-from tuitrain.protocol.events import AlarmRaised, RunEnded, RunResumed, StageEntered
+from tuitrain.protocol.events import AlarmRaised, Branched, RunEnded, RunResumed, StageEntered
 from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_id
 from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.rundir.writer import EventWriter
+from tuitrain.session.agenda import RunAgenda, decisions_of
 from tuitrain.training.control import Control
-from tuitrain.training.moments import moments_of
 from tuitrain.training.pace import Pace
 from tuitrain.training.pump import Pump
 from tuitrain.training.run import Run
@@ -57,7 +57,8 @@ class Hosting:
         self._telemetry = Telemetry()
         inbox = _Inbox(CommandReader(folder, past.answered), PresenceWatch(folder))
         pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
-        self.control = Control(self.run, self._session, moments_of(preset, self._session), pace)
+        self._agenda = RunAgenda.of(folder, preset, self._session, is_resumed=is_resumed)
+        self.control = Control(self.run, self._session, self._agenda.moments, pace)
         self._writer = EventWriter(folder.events_path)
         self._pump = Pump(
             self.run, self._writer, inbox, self.control.deliver, self._telemetry,
@@ -94,6 +95,10 @@ class Hosting:
     def _train(self) -> RunEnded:
         from tuitrain.training.setup import build_trainer  # imports torch
 
+        state = None if self._past is None else self._state_to_go_on(self._past)
+        self._agenda.prepare(self.control, state)
+        if state is None and self._agenda.info.parent:
+            self.run.publish(Branched(step=0, parent=self._agenda.info.parent))
         trainer = build_trainer(
             self._preset,
             self.run,
@@ -103,8 +108,11 @@ class Hosting:
             data_folder=home_folder() / "data",
             checkpoint_folder=self._folder.checkpoints_path,
             on_nonfinite=self._on_nonfinite,
-            state=None if self._past is None else self._state_to_go_on(self._past),
+            state=state,
+            versions=read_info(self._folder).versions,
         )
+        if state is not None:
+            self._agenda.take_up_what_was_lost(self.control, state)
         self._telemetry.watch_device(trainer.task.validation.x.device)
         self._complete_info(trainer.total_steps)
         return trainer.train()
@@ -125,9 +133,13 @@ class Hosting:
         for problem in problems:
             advice = f"{path.name} is taken in its place"
             self.run.publish(AlarmRaised(step=step, kind="disk", message=problem, value=0.0, advice=advice))
+        decisions = decisions_of(state)
+        if state["run"] != self._folder.id:
+            self.run.publish(Branched(step=step, parent=str(state["run"]), decisions=decisions))
+            return state
         lost = max(0, past.step - step)
         checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
-        self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost))
+        self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost, decisions=decisions))
         return state
 
     def _complete_info(self, total_steps: int) -> None:

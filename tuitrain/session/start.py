@@ -19,6 +19,7 @@ import msgspec
 from tuitrain.errors import UsageError
 from tuitrain.preset import Preset
 from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.commands import Decision
 from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
@@ -33,8 +34,19 @@ class Started:
     process: subprocess.Popen[bytes]
 
 
-def create_run(preset: Preset, *, parent: str = "") -> RunFolder:
+def create_run(
+    preset: Preset, *, parent: str = "", branched_at: int = 0, inherited: tuple[Decision, ...] = (),
+    overrides: tuple[Decision, ...] = (), rerun_of: str = "",
+) -> RunFolder:  # fmt: skip
     """Make the folder of a new run and say in `run.json` who it is.
+
+    Args:
+        preset: checked.
+        parent: id of the run that it is a branch of; the rest has a meaning only then.
+        branched_at: step where it leaves that run.
+        inherited: what was decided there before.
+        overrides: what it does otherwise at that step.
+        rerun_of: id of the run that is trained again.
 
     Raises:
         RunFolderError: it cannot be made or written.
@@ -55,13 +67,17 @@ def create_run(preset: Preset, *, parent: str = "") -> RunFolder:
             git_revision=_git_revision(),
             preset=preset.to_data(),
             parent=parent,
+            branched_at=branched_at,
+            inherited=inherited,
+            overrides=overrides,
+            rerun_of=rerun_of,
             protocol_version=PROTOCOL_VERSION,
         ),
     )
     return folder
 
 
-def start_detached(preset: Preset, *, has_screen: bool) -> Started:
+def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "") -> Started:
     """Start a trainer in its own session: no terminal, no stdin, its output in `output.log`.
 
     It holds the lock of its folder from before it exists, so no reader ever sees it as dead while it starts.
@@ -69,13 +85,14 @@ def start_detached(preset: Preset, *, has_screen: bool) -> Started:
     Args:
         preset: checked.
         has_screen: whether a person watches; decides what happens at a NaN where the preset leaves it open.
+        rerun_of: id of the run that is trained again.
 
     Raises:
         RunFolderError: the folder cannot be made or written.
     """
-    folder = create_run(preset)
+    folder = create_run(preset, rerun_of=rerun_of)
     with RunLock.acquire(folder) as lock:
-        return _spawn(folder, lock, has_screen=has_screen, is_resumed=False)
+        return spawn(folder, lock, has_screen=has_screen, is_resumed=False)
 
 
 def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
@@ -94,10 +111,21 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
             info, session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
         )
         write_info(folder, fresh)
-        return _spawn(folder, lock, has_screen=has_screen, is_resumed=True)
+        return spawn(folder, lock, has_screen=has_screen, is_resumed=True)
 
 
-def _spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bool) -> Started:
+def spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bool) -> Started:
+    """Start the trainer process of a folder that is ready for it.
+
+    Args:
+        folder: with its `run.json`.
+        lock: of the folder; the process inherits it.
+        has_screen: whether a person watches.
+        is_resumed: whether it goes on from the newest checkpoint that is there.
+
+    Raises:
+        OSError: the process cannot be started.
+    """
     output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.commands import Decision, Request, RollBack, Undo
@@ -31,19 +32,23 @@ def moments_of(preset: Preset, session: str) -> list[Moment]:
     return sorted(moments, key=lambda item: item[0])
 
 
-def taken_again(decisions: Iterable[Decision], session: str, mark: str) -> list[Moment]:
+def taken_again(
+    decisions: Iterable[Decision], session: str, mark: str, actor: Literal["user", "preset"] = "preset"
+) -> list[Moment]:
     """Decisions as moments.
 
     Args:
         decisions: in the order in which they were taken.
         session: of the trainer that takes them now.
-        mark: what tells their ids from those of the first time.
+        mark: what tells their ids from those of the first time; empty where this is the first.
+        actor: who is said to have decided.
     """
+    end = f"~{mark}" if mark else ""
     return [
         (
             decision.step,
             Request(
-                id=f"{decision.id}~{mark}", session=session, actor="preset", time=0.0,
+                id=f"{decision.id}{end}", session=session, actor=actor, time=0.0,
                 command=check_command(decision.command),
             ),
         )

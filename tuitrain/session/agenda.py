@@ -1,0 +1,78 @@
+"""What a trainer is to do at given steps: the moments of its preset, what a branch inherits, what a crash lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuitrain.preset import Preset
+from tuitrain.protocol.carrier import RunInfo
+from tuitrain.protocol.codec import decode_decision
+from tuitrain.protocol.commands import Decision, Stop
+from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.session.recorded import recorded
+from tuitrain.training.control import Control
+from tuitrain.training.moments import Moment, moments_of, original_id, taken_again
+
+_AGAIN = "again"
+
+
+def decisions_of(state: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """All decisions that led to a state, but an end that was asked for, which is over."""
+    found = [decode_decision(text.encode()) for text in state["control"]["decisions"]]
+    return tuple(decision for decision in found if not isinstance(decision.command, Stop))
+
+
+@dataclass(frozen=True)
+class RunAgenda:
+    """Of one session of one run."""
+
+    folder: RunFolder
+    info: RunInfo
+    session: str
+    moments: list[Moment]
+    """The same in every session: those of the preset, then what was inherited, then what is done otherwise."""
+
+    told: list[Decision]
+    """What earlier sessions said was decided on the way to where the run is."""
+
+    @classmethod
+    def of(cls, folder: RunFolder, preset: Preset, session: str, *, is_resumed: bool) -> RunAgenda:
+        """From the folder of a run, before this session says anything."""
+        info = read_info(folder)
+        moments = [
+            *moments_of(preset, session),
+            *taken_again(info.inherited, session, _AGAIN),
+            *taken_again(info.overrides, session, ""),
+        ]
+        moments.sort(key=lambda moment: moment[0])
+        told = recorded(folder).decisions if is_resumed else []
+        return cls(folder, info, session, moments, [item for item in told if not isinstance(item.command, Stop)])
+
+    def prepare(self, control: Control, state: Mapping[str, Any] | None) -> None:
+        """Where a branch begins, leave out what is done in the state that it begins from; before it is put back."""
+        if not self.info.parent:
+            return
+        control.decides_from = self.info.branched_at
+        if state is not None and state["run"] == self.folder.id:
+            return
+        done = 0 if state is None else len(decisions_of(state))
+        inherited = {original_id(decision.id) for decision in self.info.inherited}
+        wanted = {request.id for _, request in taken_again(self.info.inherited[done:], self.session, _AGAIN)}
+        wanted |= {decision.id for decision in self.info.overrides}
+        for step, request in self.moments:
+            is_of_preset = request.id.startswith("moment-") and not request.id.endswith(f"~{_AGAIN}")
+            if is_of_preset and step >= self.info.branched_at and request.id not in inherited:
+                wanted.add(request.id)
+        control.agenda.keep(wanted)
+
+    def take_up_what_was_lost(self, control: Control, state: Mapping[str, Any]) -> None:
+        """After a crash: what a person had decided since the state was saved is decided again, at the same steps."""
+        if state["run"] != self.folder.id:
+            return
+        kept = decisions_of(state)
+        if [item.id for item in self.told[: len(kept)]] != [item.id for item in kept]:
+            return
+        lost = [item for item in self.told[len(kept) :] if item.actor == "user"]
+        control.agenda.add(taken_again(lost, self.session, self.session[:4], actor="user"))
