@@ -44,7 +44,7 @@ def branch(
 ) -> None:
     """Start a second run where a run was at some step, and do something otherwise from there."""
     from tuitrain.rundir.catalogue import find_run
-    from tuitrain.session.branching import branch_point, overrides_as_commands, start_branch
+    from tuitrain.session.branching import start_wanted
 
     folder = find_run(run)
     if arms:
@@ -56,10 +56,8 @@ def branch(
             )
         _run_arms(folder, at, texts, steps, as_json=as_json)
         return
-    point = branch_point(folder, at)
-    commands, settings = overrides_as_commands(point, changes or [])
     has_screen = sys.stdout.isatty() and sys.stdin.isatty() and not (headless or as_json)
-    started = start_branch(point, commands, settings, has_screen=has_screen)
+    started = start_wanted(folder, at, changes or [], has_screen=has_screen)
     if has_screen:
         from tuitrain.launch import watch_run
 

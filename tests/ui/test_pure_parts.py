@@ -32,9 +32,9 @@ def test_every_action_has_a_key_of_its_own() -> None:
 
 
 def test_every_command_has_a_key() -> None:
-    """A preview comes with the switch, resume with pause."""
+    """A preview comes with the switch, resume with pause, skipping with a roll-back, a seed with a branch."""
     asked = {action.command for action in ACTIONS if action.command}
-    assert set(COMMANDS) - asked == {"preview_switch", "resume"}
+    assert set(COMMANDS) - asked == {"preview_switch", "resume", "skip_batches", "set_seed"}
 
 
 @pytest.mark.parametrize("chart", CHARTS)

@@ -47,6 +47,12 @@ class Axis:
         if len(self._steps) > 2 * _MOST_MARKS:
             self._steps[:-1], self._seconds[:-1] = self._steps[:-1:2], self._seconds[:-1:2]
 
+    def cut_after(self, step: int) -> None:
+        """The run is at an earlier step: what was known of later ones is forgotten."""
+        kept = max(1, bisect_right(self._steps, step))
+        self._steps, self._seconds = self._steps[:kept], self._seconds[:kept]
+        self._epochs = [change for change in self._epochs if change[0] <= step] or self._epochs[:1]
+
     def of(self, step: float, name: AxisName) -> float:
         """The position of `step` on an axis."""
         if name == "epoch":

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from tuitrain.board.axis import Axis
+from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, taken_up
 from tuitrain.board.journal import EVALUATED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
 from tuitrain.board.series import Series
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
-from tuitrain.protocol.commands import Command, Request
+from tuitrain.protocol.commands import DECIDING, Command, Request
 from tuitrain.protocol.description import OptimizerState
 from tuitrain.protocol.events import (
     BatchSizeChanged,
+    Branched,
     CommandApplied,
     CommandQueued,
     CommandRefused,
@@ -30,7 +34,9 @@ from tuitrain.protocol.events import (
     PaceChanged,
     Paused,
     Resumed,
+    RolledBack,
     RunEnded,
+    RunResumed,
     RunStarted,
     RunState,
     StageEntered,
@@ -81,6 +87,12 @@ class Board:
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    ghosts: list[Ghost] = field(default_factory=list)
+    """What the run left when it went back, the newest last."""
+    decisions: list[tuple[int, Command]] = field(default_factory=list)
+    """(step, command) of all that led to where the run is."""
+    parent: str = ""
+    """Id of the run that this one is a branch of."""
     layers: LayerHistory = field(default_factory=LayerHistory)
     eval_seconds: float = 0.0
     """Time spent on evaluations so far."""
@@ -188,6 +200,13 @@ class Board:
             case HyperparameterChanged():
                 self.optimizer = event.optimizer
                 self.regularizers = event.regularizers or self.regularizers
+            case RolledBack():
+                self._go_back(event)
+            case RunResumed():
+                self.decisions = [(decision.step, decision.command) for decision in event.decisions]
+            case Branched():
+                self.parent = event.parent
+                self.decisions = [(decision.step, decision.command) for decision in event.decisions]
             case BatchSizeChanged():
                 self.batch_size = event.after
                 self.axis.epochs_change(event.step, event.steps_per_epoch)
@@ -225,14 +244,29 @@ class Board:
         self.axis.steps_per_epoch = event.steps_per_epoch
         self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
 
-    def _forget_after(self, step: int) -> None:
-        """The run goes on from an earlier step: what came after it is no longer its history. The log keeps it."""
-        for series in self.series.values():
-            series.cut_after(step)
-        for values in self.evals.values():
-            values[:] = [point for point in values if point[0] <= step]
-        self.evals = {metric: values for metric, values in self.evals.items() if values}
+    def _forget_after(self, step: int) -> Ghost:
+        """The run is at an earlier step: what came after it is no longer its history. The log keeps it."""
+        ghost = cut_off(self.series, self.evals, step, self.step)
         self.marks = [mark for mark in self.marks if mark.step <= step]
+        self.axis.cut_after(step)
+        return ghost
+
+    def _go_back(self, event: RolledBack) -> None:
+        """To an earlier step, or forward again to one that was left."""
+        taken = next((ghost for ghost in reversed(self.ghosts) if ghost.first < event.step <= ghost.last), None)
+        is_forward = event.step > self.step and taken is not None
+        left = self._forget_after(taken.first if is_forward and taken is not None else event.step)
+        if left.series:
+            self.ghosts = [*self.ghosts, left][-MOST_GHOSTS:]
+        if is_forward and taken is not None:
+            taken_up(taken, self.series, self.evals, event.step)
+            self.ghosts = [ghost for ghost in self.ghosts if ghost is not taken]
+        self.step, self.handover, self.preview = event.step, None, None
+        self.optimizer, self.regularizers, self.batch_size = event.optimizer, event.regularizers, event.batch_size
+        self.planned_end = event.total_steps
+        self.decisions = [(decision.step, decision.command) for decision in event.decisions]
+        if self.heartbeat is not None:
+            self.heartbeat = structs.replace(self.heartbeat, step=event.step, steps_per_second=0.0)
 
     def _add_steps(self, event: StepsFinished) -> None:
         self.step = max(self.step, event.step)
@@ -260,7 +294,9 @@ class Board:
             self.asked.setdefault(request.id, request.command)
 
     def _reply(self, event: CommandApplied | CommandRefused) -> None:
-        self.asked.pop(event.command, None)
+        command = self.asked.pop(event.command, None)
+        if isinstance(command, DECIDING) and isinstance(event, CommandApplied):
+            self.decisions.append((event.step, command))
         self.replies[event.command] = event
         while len(self.replies) > _MOST_ENTRIES:
             del self.replies[next(iter(self.replies))]

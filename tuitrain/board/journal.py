@@ -11,7 +11,9 @@ from tuitrain.protocol.commands import PreviewSwitch, SetPace
 from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.events import (
     AlarmRaised,
+    BatchesSkipped,
     BatchSizeChanged,
+    Branched,
     CadenceChanged,
     CheckpointSaved,
     CommandQueued,
@@ -26,7 +28,9 @@ from tuitrain.protocol.events import (
     OptimizerSwitched,
     PaceChanged,
     Paused,
+    Reseeded,
     Resumed,
+    RolledBack,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -85,6 +89,15 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case RunResumed():
             lost = f", {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return Entry(word.step, f"goes on from step {word.step}", f"{word.checkpoint}{lost}", kind="decision")
+        case Branched():
+            return Entry(word.step, f"branch of {word.parent}", f"from step {word.step}", kind="decision")
+        case RolledBack():
+            what = f"undone: {word.undone}" if word.undone else "rolled back"
+            return Entry(word.step, what, f"step {word.from_step} → {word.step}, from {word.source}", kind="decision")
+        case BatchesSkipped():
+            return Entry(word.step, f"{word.num_batches} batches left out", kind="decision")
+        case Reseeded():
+            return Entry(word.step, f"seed {word.seed} from here on", kind="decision")
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
         case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
@@ -156,6 +169,14 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"{word.name} {word.after}", cause=word.cause)
         case RunResumed():
             return Mark(word.step, "resumed")
+        case Branched():
+            return Mark(word.step, "branched")
+        case RolledBack():
+            return Mark(word.step, "undone" if word.undone else "rolled back", cause=word.cause)
+        case BatchesSkipped():
+            return Mark(word.step, f"{word.num_batches} batches out", cause=word.cause)
+        case Reseeded():
+            return Mark(word.step, f"seed {word.seed}", cause=word.cause)
         case BatchSizeChanged():
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():

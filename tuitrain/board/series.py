@@ -92,13 +92,27 @@ class Series:
             if self._num_waiting >= _RECENT:
                 self._work_in()
 
-    def cut_after(self, step: int) -> None:
-        """Forget all values after `step`, as when a run goes back."""
+    def cut_after(self, step: int) -> Series:
+        """Take away all values after `step`, as when a run goes back; returns them as a series of their own."""
         self._work_in()
-        past = self._history.last <= step
+        rest = Series(self.smoothing)
+        rest._bucket = self._bucket
+        past, kept = self._history.last <= step, self._steps <= step
+        rest._history = _Buckets(*(values[~past] for values in self._history._arrays()))
+        rest._steps, rest._values, rest._smooth = self._steps[~kept], self._values[~kept], self._smooth[~kept]
         self._history = _Buckets(*(values[past] for values in self._history._arrays()))
-        kept = self._steps <= step
         self._steps, self._values, self._smooth = self._steps[kept], self._values[kept], self._smooth[kept]
+        self._nonfinite = [bad for bad in self._nonfinite if bad <= step]
+        self._average.restart(self.last_smooth)
+        return rest
+
+    def all_values(self, up_to: int) -> list[tuple[int, float]]:
+        """Pairs of (step, value) of what is kept up to a step; a thinned stretch gives its means."""
+        self._work_in()
+        steps = np.concatenate([self._history.last, self._steps])
+        values = np.concatenate([self._history.mean, self._values])
+        inside = steps <= up_to
+        return [(int(step), float(value)) for step, value in zip(steps[inside], values[inside], strict=True)]
 
     def smooth_with(self, smoothing: float) -> None:
         """Use another β; the line is drawn again from what is kept."""
@@ -131,7 +145,9 @@ class Series:
     def last_smooth(self) -> float | None:
         """The newest value of the moving average."""
         self._work_in()
-        return float(self._smooth[-1]) if len(self._smooth) else None
+        if not len(self._smooth):
+            return float(self._history.smooth[-1]) if len(self._history.smooth) else None
+        return float(self._smooth[-1])
 
     @property
     def last_step(self) -> int | None:
@@ -223,6 +239,11 @@ class _Average:
         self._beta = beta
         self._total = 0.0
         self._weight = 0.0
+
+    def restart(self, value: float | None) -> None:
+        """Go on from a long-standing average, or from nothing."""
+        is_known = value is not None and value - value == 0.0
+        self._total, self._weight = (float(value or 0.0), 1.0) if is_known else (0.0, 0.0)
 
     def over(self, values: Floats, each_stands_for: int = 1) -> Floats:
         """The average after each of `values`, of which each stands for so many."""

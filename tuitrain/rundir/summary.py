@@ -15,6 +15,7 @@ from tuitrain.protocol.events import (
     Heartbeat,
     Paused,
     Resumed,
+    RolledBack,
     RunEnded,
     RunStarted,
     RunState,
@@ -126,6 +127,8 @@ class _Progress:
         self.step = max(self.step, getattr(event, "step", 0))
         self.has_ended = isinstance(event, RunEnded)
         match event:
+            case RolledBack():
+                self.step, self.total_steps = event.step, event.total_steps
             case StageEntered():
                 self.state = "starting"
             case RunStarted():

@@ -8,7 +8,9 @@ point again, which on the CPU leads to the very same state.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.commands import (
     Command,
     Decision,
+    SaveCheckpoint,
     SetBatchSize,
     SetEnd,
     SetHyperparameter,
@@ -28,8 +31,11 @@ from tuitrain.protocol.commands import (
 )
 from tuitrain.protocol.describe import parse_command
 from tuitrain.protocol.events import CheckpointSaved
+from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.rundir.summary import summarize
+from tuitrain.session.asking import ask_and_wait
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.session.start import Started, create_run, spawn
 from tuitrain.techniques.checking import check_command
@@ -42,6 +48,8 @@ _FREE = {
     "notify": (),
 }
 """Sections, and of [train] the keys, that are no part of the state: a branch may have them as it likes."""
+_SAVE_SECONDS = 30.0
+_POLL_SECONDS = 0.05
 _OF_GROUPS = ("decay_only_weights", "layer_decay", "lookahead_steps", "lookahead_alpha")
 
 
@@ -85,6 +93,26 @@ def branch_point(parent: RunFolder, at: str) -> BranchPoint:
         raise UsageError(f"{parent.id} is at step {record.last_step}, not yet at {step}.", hint=_points(record))
     on_the_way = [saved for saved in record.saved if saved.step <= step and not _is_beyond(record, saved, step)]
     return BranchPoint(parent, info, record, step, tuple(record.decided_before(step)), _whole(parent, on_the_way, ""))
+
+
+def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool) -> Started:
+    """Start a branch as a person asks for it: of a run that is alive, "end" is its state now, saved for this.
+
+    Args:
+        parent: alive or not.
+        at: as of `branch_point`.
+        changes: `key=value` of a preset.
+        has_screen: whether a person watches.
+
+    Raises:
+        RunFolderError: a folder cannot be read or written.
+        UsageError: there is no such point, or a change that a branch cannot make.
+    """
+    if at == "end" and summarize(parent).is_live:
+        at = _saved_now(parent)
+    point = branch_point(parent, at)
+    commands, settings = overrides_as_commands(point, changes)
+    return start_branch(point, commands, settings, has_screen=has_screen)
 
 
 def start_branch(
@@ -159,6 +187,20 @@ def command_of(text: str) -> Command:
             raise UsageError(f'"{word}" of "{text}" is not of the form key=value.', hint="factor=0.1")
         arguments[key.replace("-", "_")] = parse_value(value)
     return check_command(parse_command(name, arguments))
+
+
+def _saved_now(parent: RunFolder) -> str:
+    """Have a living run save itself; returns the tag."""
+    tag = f"branch-{secrets.token_hex(2)}"
+    reply = ask_and_wait(parent, SaveCheckpoint(name=tag), _SAVE_SECONDS)
+    if reply.status != "applied":
+        raise UsageError(f"{parent.id} did not save itself: {reply.text}", hint="--at STEP, which needs no answer.")
+    deadline = time.monotonic() + _SAVE_SECONDS
+    while time.monotonic() < deadline:
+        if any(isinstance(e, CheckpointSaved) and _tag(e) == tag for e in last_events(parent.events_path)):
+            return tag
+        time.sleep(_POLL_SECONDS)
+    raise UsageError(f"{parent.id} did not save itself within {_SAVE_SECONDS:g} s.", hint="--at STEP.")
 
 
 def _commands_of(section: str, keys: Mapping[str, Any], point: BranchPoint) -> list[Command]:

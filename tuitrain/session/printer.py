@@ -20,6 +20,7 @@ from tuitrain.protocol.events import (
     OptimizerSwitched,
     Paused,
     Resumed,
+    RolledBack,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -111,6 +112,8 @@ class Printer:
     def _note_numbers(self, word: Word) -> None:
         if isinstance(word, RunStarted):
             self._total, self.step, self.ended = word.total_steps, word.step, None
+        elif isinstance(word, RolledBack):
+            self._total, self.step = word.total_steps, word.step
         elif isinstance(word, StepsFinished):
             self.step = max(self.step, word.step)
             losses = [column for column in word.columns if column.metric == "batch/loss"]
@@ -156,6 +159,9 @@ def _line_for(word: Word) -> str:
         case RunResumed():
             lost = f"; {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return f"goes on from step {word.step} ({word.checkpoint}){lost}"
+        case RolledBack():
+            what = f"undone: {word.undone}" if word.undone else "rolled back"
+            return f"{what}: step {word.from_step} → {word.step}"
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"

@@ -1,6 +1,6 @@
 """States kept in memory: to go back to without a disk, to undo a decision, and the best so far.
 
-They cost at most one part in a hundred of the time and a fixed amount of memory; a run that is too big for that goes
+They cost at most two parts in a hundred of the time and a fixed amount of memory; a run that is too big for that goes
 back to its checkpoints alone. The newer a stretch, the denser its points.
 """
 
@@ -18,7 +18,7 @@ from tuitrain.training.timelines import Timelines
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
-_LARGEST_SHARE = 0.01
+_LARGEST_SHARE = 0.02
 _FEWEST_STEPS = 10
 """Between two points."""
 _MOST_POINTS = 24
@@ -57,6 +57,7 @@ class Points:
         self._best: Point | None = None
         self._next_step = 0
         self._next_time = 0.0
+        self._costs: list[float] = []
 
     def at_safe_point(self, trainer: Trainer, *, is_best: bool) -> None:
         """Keep what is due.
@@ -73,8 +74,9 @@ class Points:
         self._recent.append(Point.of(trainer))
         self._thin()
         now = time.monotonic()
+        self._costs = [*self._costs[-2:], now - began]
         self._next_step = trainer.step + _FEWEST_STEPS
-        self._next_time = now + (now - began) / _LARGEST_SHARE
+        self._next_time = now + min(self._costs) / _LARGEST_SHARE
 
     def went_back(self, step: int) -> None:
         """The run is at an earlier step."""

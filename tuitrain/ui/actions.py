@@ -50,8 +50,24 @@ ACTIONS: tuple[Action, ...] = (
         help="Finish the step, evaluate, save and end. A second press aborts.",
     ),
     Action(
+        id="length", key="n", title="length", group="run", command="set_end",
+        help="Set the step at which the run ends: train longer, or stop sooner. The schedule keeps its length.",
+    ),
+    Action(
         id="checkpoint", key="k", title="save", group="run", command="save_checkpoint",
         help="Save the whole state now; `tuitrain ask RUN save_checkpoint name=…` gives it a tag.",
+    ),
+    Action(
+        id="undo", key="u", title="undo", group="run", command="undo", in_footer=True,
+        help="Return to the state before the last decision; shows first which that was.",
+    ),
+    Action(
+        id="roll_back", key="j", title="roll back", group="run", command="roll_back",
+        help="Go back to an earlier step or a tag; leave out batches and scale the rate, as against a loss spike.",
+    ),
+    Action(
+        id="branch", key="b", title="branch", group="run", in_footer=True,
+        help="Start a second run from here, or from an earlier step, that does something otherwise; shows both.",
     ),
     Action(
         id="slower", key="less_than_sign", shown_key="<", title="slower", group="run", command="set_pace",
@@ -138,6 +154,15 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}
+
+FOOTER: tuple[Action, ...] = tuple(
+    BY_ID[name]
+    for name in (
+        "toggle_pause", "decay", "optimizer", "schedule", "evaluate", "undo", "branch", "step_once", "regularize",
+        "layers", "maximise", "help", "leave",
+    )
+)  # fmt: skip
+"""The keys of the live screen's last line, the most important first; the last two are always there."""
 
 _SHARED = ("toggle_pause", "step_once", "evaluate", "slower", "faster", "seek_back", "seek_forward", "output")
 

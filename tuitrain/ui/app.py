@@ -12,7 +12,9 @@ from textual.app import App
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.rundir.places import RunFolder
+from tuitrain.session.branching import start_wanted
 from tuitrain.session.start import resume_detached, start_detached
+from tuitrain.ui.composing import BranchWish
 from tuitrain.ui.screens.home import HomeScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import LeaveSheet, ResumeSheet
@@ -105,6 +107,21 @@ class TuitrainApp(App[int]):
             return
         self._reap(started.process.wait)
         self.show_run(LiveSource(started.folder), has_home=True)
+
+    @on(LiveScreen.BranchWanted)
+    def _branch(self, event: LiveScreen.BranchWanted) -> None:
+        self.notify("branching…", timeout=3)
+        self._start_branch(event.folder, event.wish)
+
+    @work(thread=True)
+    def _start_branch(self, folder: RunFolder, wish: BranchWish) -> None:
+        try:
+            started = start_wanted(folder, wish.at, wish.changes, has_screen=True)
+        except TuitrainError as error:
+            self.call_from_thread(self.notify, str(error), severity="error", timeout=10)
+            return
+        self.call_from_thread(self.show_run, LiveSource(started.folder), has_home=True)
+        started.process.wait()  # or it would stay as a zombie
 
     @work(thread=True)
     def _reap(self, wait: Callable[[], int]) -> None:

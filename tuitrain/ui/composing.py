@@ -15,14 +15,17 @@ from tuitrain.protocol.commands import (
     Command,
     CoolDown,
     PreviewSwitch,
+    RollBack,
     ScaleLearningRate,
     SetBatchSize,
+    SetEnd,
     SetHyperparameter,
     SetLearningRate,
     SetSchedule,
     SwitchOptimizer,
+    Undo,
 )
-from tuitrain.protocol.describe import parse_command
+from tuitrain.protocol.describe import parse_command, sentence
 from tuitrain.protocol.events import SwitchPreviewed
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
@@ -31,6 +34,22 @@ from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import SCHEDULES
 from tuitrain.ui import text
+
+BRANCH = "branch"
+"""The form that makes no command for the run, but another run."""
+
+
+@dataclass(frozen=True)
+class BranchWish:
+    """A branch that a person wants."""
+
+    at: str
+    """A step, a tag, or "end" for where the run is now."""
+    changes: tuple[str, ...]
+    """What it does otherwise, as `key=value` of a preset."""
+
+
+Composed = Command | BranchWish
 
 
 @dataclass(frozen=True)
@@ -71,6 +90,20 @@ FORMS: Mapping[str, Form] = {
         command="set_schedule", title="replace the schedule",
         choices=tuple(Choice(spec.name, spec.summary) for spec in SCHEDULES.values()),
         hint="options: warmup_steps=100 restart=true num_steps=2000, and the schedule's own",
+    ),
+    "length": Form(
+        command="set_end", title="set the length", bare="step", hint="the step at which the run ends",
+    ),
+    "undo": Form(
+        command="undo", title="undo", hint="enter takes it back", takes_nothing=True,
+    ),
+    "roll_back": Form(
+        command="roll_back", title="roll back", bare="to",
+        hint="a step, or a tag such as best; options: skip_batches=200 scale_learning_rate=0.5",
+    ),
+    "branch": Form(
+        command=BRANCH, title="branch", takes_nothing=True,
+        hint="what it does otherwise: optimizer.lr=0.01 optimizer.name=sgd train.seed=1; at=STEP for an earlier one",
     ),
     "cool_down": Form(
         command="cool_down", title="cool down now", bare="num_steps",
@@ -129,12 +162,14 @@ def current_values(board: Board) -> dict[str, str]:
     }
 
 
-def composed(form: Form, choice: str | None, line: str) -> Command:
-    """The command that a choice and a line of words make.
+def composed(form: Form, choice: str | None, line: str) -> Composed:
+    """The command that a choice and a line of words make, or the branch.
 
     Raises:
         TuitrainError: it is not complete or not right; says what is wrong.
     """
+    if form.command == BRANCH:
+        return _branch(line)
     arguments: dict[str, object] = {} if choice is None else {"name": choice}
     for word in line.split():
         key, separator, value = word.partition("=")
@@ -146,7 +181,21 @@ def composed(form: Form, choice: str | None, line: str) -> Command:
     return check_command(parse_command(form.command, arguments))
 
 
-def proposed_plan(command: Command, board: Board) -> LearningRatePlan | None:
+def _branch(line: str) -> BranchWish:
+    at = "end"
+    changes: list[str] = []
+    for word in line.split():
+        key, separator, value = word.partition("=")
+        if not separator or not value:
+            raise CommandError(f'"{word}" is not of the form key=value.', hint="optimizer.lr=0.01, or at=300.")
+        if key == "at":
+            at = value
+        else:
+            changes.append(word)
+    return BranchWish(at, tuple(changes))
+
+
+def proposed_plan(command: Composed, board: Board) -> LearningRatePlan | None:
     """The plan as it would be after a command; None where the command does not change it.
 
     Raises:
@@ -187,7 +236,7 @@ def cool_down_steps(command: CoolDown, board: Board) -> int:
     return command.num_steps or plans.default_cool_down(board.step, board.total_steps)
 
 
-def effect_of(command: Command, board: Board) -> str:
+def effect_of(command: Composed, board: Board) -> str:
     """What a command would do, in words, as far as the screen can know."""
     match command:
         case ScaleLearningRate() | SetLearningRate() | SetSchedule():
@@ -213,11 +262,42 @@ def effect_of(command: Command, board: Board) -> str:
             return f"{command.name} {before} → {text.plain(command.value)}"
         case SwitchOptimizer():
             return _switch_effect(command, board)
+        case SetEnd():
+            return f"ends at step {text.count(command.step)}, not {text.count(board.total_steps)}"
+        case Undo():
+            return _undo_effect(board)
+        case RollBack():
+            return _roll_back_effect(command, board)
+        case BranchWish():
+            place = f"step {text.count(board.step)}" if command.at == "end" else command.at
+            otherwise = " ".join(command.changes) or "nothing else: the same again"
+            return f"a run of its own from {place}: {otherwise}"
         case _:
             return ""
 
 
-def preview_for(command: Command) -> PreviewSwitch | None:
+def _undo_effect(board: Board) -> str:
+    if not board.decisions:
+        return "nothing was decided in this run so far"
+    step, command = board.decisions[-1]
+    left = board.step - step
+    return f"takes back {sentence(command)} of step {text.count(step)}; {text.count(left)} steps since then are left"
+
+
+def _roll_back_effect(command: RollBack, board: Board) -> str:
+    words = f"to the newest state kept at or before {command.to}" if _is_step(command.to) else f"to {command.to}"
+    if command.skip_batches:
+        words += f"; the next {command.skip_batches} batches are left out"
+    if command.scale_learning_rate != 1.0:
+        words += f"; learning rate ×{command.scale_learning_rate:g}"
+    return f"from step {text.count(board.step)} {words}; what is left stays, faint"
+
+
+def _is_step(to: int | str) -> bool:
+    return isinstance(to, int) or to.isdigit()
+
+
+def preview_for(command: Composed) -> PreviewSwitch | None:
     """The question whose answer shows what a switch would do."""
     if isinstance(command, SwitchOptimizer):
         return PreviewSwitch(name=command.name, hyperparameters=command.hyperparameters)

@@ -30,6 +30,8 @@ class Sight:
     """On the train / validation chart: "loss", "accuracy" or another metric of both sides."""
     proposed: LearningRatePlan | None = None
     """A plan that is being thought about, not yet asked for."""
+    beside: Board | None = None
+    """Another run that is drawn faint behind this one, such as the one that it is a branch of."""
 
 
 def figure_of(chart: str, board: Board, view: ChartView, sight: Sight, columns: int) -> Figure:
@@ -80,7 +82,7 @@ def _measured(board: Board, view: ChartView, sight: Sight, columns: int, chart: 
         legend = _reading(series, chart, sight, is_raw=is_raw)
     return Figure(
         title=TITLES[chart],
-        curves=curves,
+        curves=(*_shadows(board, view, sight, columns, metric), *curves),
         marks=_marks(board, view, first, last),
         x_range=_x_range(board, view, first, last),
         is_log=view.is_log,
@@ -89,6 +91,31 @@ def _measured(board: Board, view: ChartView, sight: Sight, columns: int, chart: 
         legend=legend,
         empty_text=_empty_text(board),
     )
+
+
+def _shadows(board: Board, view: ChartView, sight: Sight, columns: int, metric: str) -> tuple[Curve, ...]:
+    """What the run left when it went back, and the run that is drawn behind it: faint, the smooth line alone."""
+    first, last = _span(board, view)
+    found: list[Curve] = []
+    behind = [ghost.series for ghost in board.ghosts] if view.x_axis != "seconds" else []
+    if sight.beside is not None and view.x_axis != "seconds":
+        behind.insert(0, sight.beside.series)
+    for index, series in enumerate(behind):
+        if metric in series:
+            series[metric].smooth_with(view.decay)
+            points = series[metric].smooth_points(first, last, columns)
+            found.append(_curve(f"left {index}", points, "faint", board, view))
+    return tuple(curve for curve in found if curve.xs)
+
+
+def _eval_shadows(board: Board, view: ChartView, sight: Sight, columns: int, metric: str) -> tuple[Curve, ...]:
+    """The same of the validation metric."""
+    first, last = _span(board, view)
+    behind = [ghost.evals for ghost in board.ghosts] if view.x_axis != "seconds" else []
+    if sight.beside is not None and view.x_axis != "seconds":
+        behind.insert(0, sight.beside.evals)
+    points = [_inside(evals.get(f"eval/{metric}", []), first, last, columns) for evals in behind]
+    return tuple(_curve(f"left {i}", found, "faint", board, view) for i, found in enumerate(points) if found)
 
 
 def _loss_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> Figure:
@@ -107,7 +134,7 @@ def _norm_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
 
 def _rate_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> Figure:
     first, last = _span(board, view, planned=True)
-    curves: list[Curve] = []
+    curves: list[Curve] = list(_shadows(board, view, sight, columns, LEARNING_RATE))
     now = board.step
     past = board.series.get(LEARNING_RATE)
     if past is not None:
@@ -158,7 +185,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         bands = (Band("gap", xs, lows, [max(train, other) for (_, train), (_, other) in pairs], "gap"),)
     return Figure(
         title=f"{TITLES['eval']} {metric}",
-        curves=curves,
+        curves=(*_eval_shadows(board, view, sight, columns, metric), *curves),
         bands=bands,
         marks=(*_best_mark(board, view, metric, first, last), *_marks(board, view, first, last)),
         x_range=_x_range(board, view, first, last),

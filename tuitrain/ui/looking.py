@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from tuitrain.board.board import Board
 from tuitrain.protocol.plan import LearningRatePlan
 from tuitrain.ui.figures import CHARTS, Sight
 from tuitrain.ui.widgets.chart import ChartView
@@ -87,6 +88,11 @@ class Look:
     def put_cursor(self, step: int | None) -> None:
         """Put the cursor at a step, or take it away."""
         self.sight = replace(self.sight, cursor=step)
+
+    def put_beside(self, board: Board | None) -> None:
+        """Draw another run faint behind this one."""
+        if board is not self.sight.beside:
+            self.sight = replace(self.sight, beside=board)
 
     def propose(self, plan: LearningRatePlan | None) -> None:
         """Think about a plan, or no more."""

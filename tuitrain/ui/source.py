@@ -6,13 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from tuitrain.board.board import Board, Word
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command
-from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
 from tuitrain.session.asking import send
 from tuitrain.session.reading import RunReader
@@ -48,16 +49,24 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """Follows a run, and tells it that a screen is attached."""
+    """Follows a run, and tells it that a screen is attached; of a branch also the run that it leaves.
+
+    Args:
+        folder: of the run.
+        is_beside: whether it is only drawn behind another one; it is not told then.
+    """
 
     refuses_because = ""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, *, is_beside: bool = False) -> None:
         self.run = folder.id
         self.board = Board()
         self.folder = folder
         self.is_caught_up = False
         """Whether the whole history was read once."""
+        self.beside: LiveSource | None = None
+        """The run that this one is a branch of, once that is known and where it is there."""
+        self._is_beside = is_beside
         self._words: deque[Word] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
@@ -69,10 +78,13 @@ class LiveSource:
     def close(self) -> None:
         """Stop reading; does not wait for a disk that hangs."""
         self._closing.set()
+        if self.beside is not None:
+            self.beside.close()
 
     def drain(self, max_seconds: float) -> bool:
         """Fold waiting words into the board for at most so long; whether there were any."""
-        return _fold(self._words, self.board, max_seconds)
+        has_news = _fold(self._words, self.board, max_seconds)
+        return (self.beside is not None and self.beside.drain(max_seconds)) or has_news
 
     def ask(self, command: Command) -> None:
         """Write the command from another thread, so that a slow disk cannot freeze the screen."""
@@ -88,7 +100,18 @@ class LiveSource:
         except TuitrainError as error:
             self._words.append(DamageSeen(line_number=0, detail=str(error)))
 
+    def _look_for_parent(self) -> None:
+        with suppress(TuitrainError):
+            parent = read_info(self.folder).parent
+            folder = RunFolder(self.folder.path.with_name(parent)) if parent and "/" not in parent else None
+            if folder is not None and folder.events_path.is_file():
+                beside = LiveSource(folder, is_beside=True)
+                beside.start()
+                self.beside = beside
+
     def _read(self) -> None:
+        if not self._is_beside:
+            self._look_for_parent()
         reader = RunReader(self.folder)
         presence = ScreenPresence(self.folder)
         next_beat = 0.0
@@ -98,7 +121,7 @@ class LiveSource:
             now = time.monotonic()
             if now >= next_beat:
                 next_beat = now + _BEAT_SECONDS
-                if not reader.has_ended:
+                if not reader.has_ended and not self._is_beside:
                     presence.beat()
             if not words:
                 self.is_caught_up = True

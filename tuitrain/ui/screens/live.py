@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal, Vertical
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import Command, PreviewSwitch
 from tuitrain.protocol.events import CommandRefused
+from tuitrain.rundir.places import RunFolder
 from tuitrain.ui import steering
-from tuitrain.ui.actions import ACTIONS, BY_ID, Action, bindings
-from tuitrain.ui.composing import effect_of, form_for, preview_for, proposed_plan
+from tuitrain.ui.actions import BY_ID, FOOTER, Action, bindings
+from tuitrain.ui.composing import BranchWish, effect_of, form_for, preview_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, figure_of
 from tuitrain.ui.looking import Look
 from tuitrain.ui.screens.keys import press
@@ -52,6 +55,13 @@ class LiveScreen(Screen[None]):
         on_leave: called when a person presses the key for leaving.
         has_home: whether there is a screen to go back to.
     """
+
+    @dataclass
+    class BranchWanted(Message):
+        """A person wants a branch of the run that is shown."""
+
+        folder: RunFolder
+        wish: BranchWish
 
     CSS_PATH = "live.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
@@ -139,6 +149,8 @@ class LiveScreen(Screen[None]):
         self._is_dirty = False
         self._show_effect()
         board = self.source.board
+        beside = self.source.beside if isinstance(self.source, LiveSource) else None
+        self.look.put_beside(beside.board if beside is not None else None)
         self.show_header(self.query_one(Header))
         for chart in self.query(Chart):
             if chart.has_class("-shown") and chart.id is not None:
@@ -154,7 +166,7 @@ class LiveScreen(Screen[None]):
         titles = self.footer_titles()
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
-        self.query_one(Footer).show([action for action in ACTIONS if action.in_footer], self.refusal, titles)
+        self.query_one(Footer).show(FOOTER, self.refusal, titles)
 
     def show_header(self, header: Header) -> None:
         """Show the state of the run in a header, here or on a screen above."""
@@ -280,7 +292,10 @@ class LiveScreen(Screen[None]):
 
     @on(Composer.Submitted)
     def _on_submitted(self, event: Composer.Submitted) -> None:
-        self.ask(event.command)
+        if isinstance(event.command, BranchWish):
+            self.post_message(self.BranchWanted(self.source.folder, event.command))
+        else:
+            self.ask(event.command)
 
     @on(Composer.Opened)
     def _on_opened(self) -> None:

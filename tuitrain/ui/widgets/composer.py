@@ -15,8 +15,7 @@ from textual.widgets.input import Selection
 from textual.widgets.option_list import Option
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Command
-from tuitrain.ui.composing import Form, composed
+from tuitrain.ui.composing import Composed, Form, composed
 
 
 class Composer(Vertical):
@@ -41,13 +40,13 @@ class Composer(Vertical):
     class Changed(Message):
         """What is composed so far; None while it is not complete."""
 
-        command: Command | None
+        command: Composed | None
 
     @dataclass
     class Submitted(Message):
         """A person confirmed."""
 
-        command: Command
+        command: Composed
 
     @dataclass
     class Opened(Message):
@@ -60,7 +59,7 @@ class Composer(Vertical):
     def __init__(self, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._form: Form | None = None
-        self._command: Command | None = None
+        self._command: Composed | None = None
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +67,7 @@ class Composer(Vertical):
         return self.has_class("-open")
 
     @property
-    def command(self) -> Command | None:
+    def command(self) -> Composed | None:
         """What is composed so far; None while it is not complete."""
         return self._command
 
