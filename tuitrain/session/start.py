@@ -23,6 +23,7 @@ from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
+from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ def start_detached(preset: Preset, *, has_screen: bool) -> Started:
         has_screen: whether a person watches; decides what happens at a NaN where the preset leaves it open.
 
     Raises:
+        PresetError: one's own config has mistakes; nothing was started.
         RunFolderError: the folder cannot be made or written.
     """
+    notify = notify_wish(preset)
     folder = create_run(preset)
     with RunLock.acquire(folder) as lock:
-        return _spawn(folder, lock, has_screen=has_screen, is_resumed=False)
+        return _spawn(folder, lock, notify, has_screen=has_screen, is_resumed=False)
 
 
 def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
@@ -83,9 +86,10 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
 
     Raises:
         RunBusyError: its trainer is alive.
-        UsageError: it has no checkpoint.
+        UsageError: it has no checkpoint, or one's own config has mistakes.
         RunFolderError: the folder cannot be read or written.
     """
+    notify = notify_wish(None)
     with RunLock.acquire(folder) as lock:
         if not any(folder.checkpoints_path.glob("step-*.pt")):
             raise UsageError(f"{folder.id} has no checkpoint to go on from.", hint="a new run.")
@@ -94,10 +98,12 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
             info, session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
         )
         write_info(folder, fresh)
-        return _spawn(folder, lock, has_screen=has_screen, is_resumed=True)
+        return _spawn(folder, lock, notify, has_screen=has_screen, is_resumed=True)
 
 
-def _spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bool) -> Started:
+def _spawn(
+    folder: RunFolder, lock: RunLock, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool
+) -> Started:
     output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -112,7 +118,7 @@ def _spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bo
             stderr=output,
             start_new_session=True,
             pass_fds=(lock.fileno(),),
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
         )  # fmt: skip
     finally:
         os.close(output)

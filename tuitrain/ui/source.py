@@ -15,6 +15,8 @@ from tuitrain.protocol.commands import Command
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.presence import ScreenPresence
 from tuitrain.session.asking import send
+from tuitrain.session.occasions import Occasions
+from tuitrain.session.own_config import wants_bell
 from tuitrain.session.reading import RunReader
 
 _POLL_SECONDS = 0.1
@@ -58,6 +60,8 @@ class LiveSource:
         self.folder = folder
         self.is_caught_up = False
         """Whether the whole history was read once."""
+        self._occasions = Occasions()
+        self._rings = threading.Event()
         self._words: deque[Word] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
@@ -82,6 +86,13 @@ class LiveSource:
         """The end of output.log."""
         return _tail(self.folder)
 
+    def take_bell(self) -> bool:
+        """Whether the run ended or raised an alarm while it was watched, since this was last asked."""
+        if not self._rings.is_set():
+            return False
+        self._rings.clear()
+        return True
+
     def _send(self, command: Command) -> None:
         try:
             send(self.folder, command)
@@ -95,6 +106,8 @@ class LiveSource:
         while not self._closing.is_set():
             words = reader.poll()
             self._words.extend(words)
+            if self.is_caught_up and self._is_occasion(words) and wants_bell(self.folder):
+                self._rings.set()
             now = time.monotonic()
             if now >= next_beat:
                 next_beat = now + _BEAT_SECONDS
@@ -104,6 +117,11 @@ class LiveSource:
                 self.is_caught_up = True
                 self._closing.wait(_POLL_SECONDS)
         presence.leave()
+
+    def _is_occasion(self, words: list[Word]) -> bool:
+        """Whether anything of this is worth a bell; a trainer that is gone without a word has ended as well."""
+        found = [self._occasions.of(word) for word in words]
+        return any(found) or any(isinstance(word, CarrierStatus) and word.status == "lost" for word in words)
 
 
 class ReplaySource:
