@@ -112,6 +112,12 @@ def untagged(folder: RunFolder, tags: Iterable[str]) -> Labels:
     return change_labels(folder, change)
 
 
+def retagged(folder: RunFolder, tags: Iterable[str]) -> Labels:
+    """Give a run these tags and no others. Raises as `change_labels`."""
+    wanted = tuple(tags)
+    return change_labels(folder, lambda labels: msgspec.structs.replace(labels, tags=wanted))
+
+
 def _checked(labels: Labels) -> Labels:
     return Labels(
         name=_checked_name(labels.name.strip()),
