@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from tuitrain import __version__, cli_again
+from tuitrain import __version__, cli_again, cli_care
 from tuitrain.errors import CommandError, TuitrainError, UsageError
-
-if TYPE_CHECKING:
-    from tuitrain.rundir.summary import RunSummary
 
 app = typer.Typer(
     name="tuitrain",
@@ -27,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a unique part of one, or `last`.")]
+_Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a name, a unique part of an id, or `last`.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -116,30 +112,7 @@ def _resume(name: str, *, as_json: bool, is_plain: bool) -> int:
     return watch_resumed_run(folder)
 
 
-@app.command()
-def runs(as_json: _Json = False) -> None:
-    """List runs, newest first."""
-    from tuitrain.rundir.catalogue import list_runs
-
-    found = list_runs()
-    if as_json:
-        typer.echo(json.dumps([_run_as_data(item) for item in found]))
-        return
-    if not found:
-        typer.echo("No runs yet. Try: tuitrain run mnist-mlp", err=True)
-        return
-    rows: list[tuple[str, ...]] = [("RUN", "PRESET", "STATE", "STEP", "BEST VALIDATION", "AGE")]
-
-    def row(item: RunSummary) -> tuple[str, ...]:
-        step = f"{item.step}/{item.total_steps}" if item.total_steps else str(item.step)
-        best = " ".join(f"{name} {item.best[name]:.4g}" for name in ("eval/loss", "eval/accuracy") if name in item.best)
-        return item.id, item.preset, item.state, step, best or "-", _age(time.time() - item.created)
-
-    rows += [row(item) for item in found]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-    for line, item in zip(rows, (None, *found), strict=True):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        typer.echo(f"{text}  ({item.problem})" if item is not None and item.problem else text)
+cli_care.register(app)
 
 
 @app.command()
@@ -265,23 +238,6 @@ def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
     if not separator or not key:
         raise CommandError(f'"{text}" is not of the form key=value.', hint="factor=0.1")
     return key.replace("-", "_"), parse(value)
-
-
-def _run_as_data(item: RunSummary) -> dict[str, object]:
-    """The documented keys first; `started` in ISO 8601, non-finite numbers as strings."""
-    import msgspec
-
-    from tuitrain.protocol.codec import to_jsonable
-
-    started = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(item.created))
-    return {**msgspec.convert(to_jsonable(item), dict[str, object]), "started": started}
-
-
-def _age(seconds: float) -> str:
-    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 cli_again.register(app)

@@ -13,7 +13,7 @@ from tuitrain.preset.combining import (
     task_combinations,
 )
 from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
-from tuitrain.preset.schema import Preset
+from tuitrain.preset.schema import NotifySection, Preset, command_words
 from tuitrain.protocol.describe import parse_command
 from tuitrain.tasks.own import OwnDataError
 from tuitrain.tasks.tables import (
@@ -39,6 +39,7 @@ def table_problems(preset: Preset) -> list[Problem]:
     return [
         *_head(preset), *problems, *_task(preset, dataset), *_train(preset, dataset), *_eval(preset),
         *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
+        *notify_problems(preset.notify),
     ]  # fmt: skip
 
 
@@ -167,6 +168,19 @@ def _moments(preset: Preset) -> Iterator[Problem]:
             check_command(parse_command(moment.do, moment.further))
         except (CommandError, UnknownNameError) as error:
             yield key, f"{key} (at step {moment.at_step}): {error}"
+
+
+def notify_problems(section: NotifySection) -> Iterator[Problem]:
+    """What is wrong with the command of a preset, or of one's own config."""
+    if section.command is None:
+        return
+    try:
+        words = command_words(section)
+    except ValueError as error:
+        yield "notify.command", f'notify.command: {error}. Try command = ["notify-send", "tuitrain"].'
+        return
+    if not words or not words[0].strip() or any("\0" in word for word in words):
+        yield "notify.command", 'notify.command names no program. Try command = ["notify-send", "tuitrain"].'
 
 
 def _sentence(key: str, text: str) -> str:

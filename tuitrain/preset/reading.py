@@ -78,7 +78,9 @@ def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
     Raises:
         PresetError: it has mistakes.
     """
-    return _checked(dict(data), place, frozenset(), [])
+    data = dict(data)
+    problems = _without_command(data, place)
+    return _checked(data, place, frozenset(), problems)
 
 
 def _anchor(data: dict[str, Any], folder: Path) -> None:
@@ -110,17 +112,31 @@ def _find(name_or_file: str) -> Path:
 def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[str]]:
     """A preset over those that it extends, the nearest first."""
     data = _read(path)
+    problems = _without_command(data, _shown(path))
     parent_name = data.pop("extends", None)
     if parent_name is None:
-        return data, []
+        return data, problems
     if not isinstance(parent_name, str):
-        return data, [f"{_shown(path)}: extends is not the name of a preset."]
+        return data, [*problems, f"{_shown(path)}: extends is not the name of a preset."]
     beside = path.parent / f"{parent_name}.toml"
     parent_path = beside if beside.is_file() else _find(parent_name)
     if parent_path in (*below, path):
-        return data, [f'{_shown(path)}: extends = "{parent_name}" comes back to itself. Try: extend another one.']
-    parent, problems = _read_extended(parent_path, (*below, path))
-    return _merged(parent, data), problems
+        return data, [
+            *problems,
+            f'{_shown(path)}: extends = "{parent_name}" comes back to itself. Try: extend another one.',
+        ]
+    parent, parent_problems = _read_extended(parent_path, (*below, path))
+    return _merged(parent, data), [*parent_problems, *problems]
+
+
+def _without_command(data: dict[str, Any], place: str) -> list[str]:
+    """Take a command to run out of a file's data and say where it belongs: files come from strangers."""
+    notify = data.get("notify")
+    if not isinstance(notify, dict) or "command" not in notify:
+        return []
+    data["notify"] = {key: value for key, value in notify.items() if key != "command"}
+    what = f"{place}: notify.command is not taken from a file that may be a stranger's."
+    return [f"{what} Try: [notify] in your own config.toml, or notify.command=… on the command line."]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -189,8 +205,8 @@ def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems
     try:
         preset = Preset.model_validate(data)
     except ValidationError as error:
-        details = _distinct(error.errors())
-        problems += [f"{at(_key_of(detail))}: {_in_words(detail)}" for detail in details]
+        details = distinct(error.errors())
+        problems += [f"{at(_key_of(detail))}: {in_words(detail)}" for detail in details]
         problems += [f"{at(key)}: {text}" for key, text in _problems_of_the_rest(data, details)]
         raise PresetError(problems) from None
     problems += [f"{at(key)}: {text}" for key, text in table_problems(preset)]
@@ -229,7 +245,7 @@ def _take_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
         data.pop(str(section), None)
 
 
-def _distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
+def distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
     """One error a key: a union reports one for each of its members."""
     seen: dict[str, ErrorDetails] = {}
     for detail in details:
@@ -245,13 +261,14 @@ def _key_of(detail: ErrorDetails) -> str:
     return ".".join(str(part) for part in parts[:2])
 
 
-def _in_words(detail: ErrorDetails) -> str:
+def in_words(detail: ErrorDetails, root: type[BaseModel] = Preset, kind: str = "preset") -> str:
+    """What is wrong with one key, and what to try; `root` is what was to be read, a `kind` of file."""
     key = _key_of(detail)
     if detail["type"] == "extra_forbidden":
-        known = _fields_beside(detail["loc"])
+        known = _fields_beside(detail["loc"], root)
         close = nearest(str(detail["loc"][-1]), known)
         hint = f'Did you mean "{close}"?' if close else f"Known keys: {', '.join(known)}."
-        return f"{key} is not a key of a preset. {hint}"
+        return f"{key} is not a key of a {kind}. {hint}"
     if detail["type"] == "missing":
         return f"{key} is missing."
     value = detail["input"]
@@ -260,8 +277,8 @@ def _in_words(detail: ErrorDetails) -> str:
     return f"{key} = {shown} {problem}.{_try(key)}"
 
 
-def _fields_beside(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    model: type[BaseModel] = Preset
+def _fields_beside(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[str, ...]:
+    model = root
     for part in location[:-1]:
         annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

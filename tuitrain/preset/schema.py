@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
@@ -127,6 +128,23 @@ class CheckpointSection(Section):
     """Whether early stopping goes back to the state at the best validation loss before it ends the run."""
 
 
+class NotifySection(Section):
+    """[notify]: who is told of a run's end and of an alarm; the keys that are left out are as in one's own config.
+
+    `command` runs a program, so a preset file may not hold it: that would let a stranger's preset run code. It is
+    taken from `config.toml` in the home of tuitrain, where nobody else can write to it, or from the command line
+    (`notify.command="notify-send tuitrain"`), and is never recorded with the run.
+    """
+
+    command: StrictStr | list[StrictStr] | None = None
+    """A program with its arguments, in one text or as a list; no shell reads it. It is told by TUITRAIN_RUN,
+    TUITRAIN_EVENT, TUITRAIN_STATE, TUITRAIN_MESSAGE and TUITRAIN_STEP in its environment."""
+    on: list[Literal["end", "alarm"]] | None = None
+    """When the command runs; none means at both."""
+    bell: StrictBool | None = None
+    """Whether the dashboard rings the bell of the terminal at both; none means yes."""
+
+
 class OptimizerSection(OpenSection):
     """[optimizer]: name, learning rate, and what the optimizer takes besides."""
 
@@ -187,11 +205,26 @@ class Preset(Section):
     train: TrainSection = TrainSection()
     eval: EvalSection = EvalSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    notify: NotifySection = NotifySection()
     optimizer: OptimizerSection = OptimizerSection()
     schedule: ScheduleSection = ScheduleSection()
     regularize: RegularizeSection = RegularizeSection()
     moment: list[Moment] = []
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data without the keys that are none, as recorded in run.json."""
-        return self.model_dump(exclude_none=True)
+        """Plain data without the keys that are none, as recorded in run.json; without the command of [notify]."""
+        data = self.model_dump(exclude_none=True, exclude={"notify": {"command"}})
+        if not data["notify"]:
+            del data["notify"]
+        return data
+
+
+def command_words(section: NotifySection) -> tuple[str, ...]:
+    """The program of [notify] and its arguments; empty where there is none.
+
+    Raises:
+        ValueError: a quote is left open.
+    """
+    if isinstance(section.command, str):
+        return tuple(shlex.split(section.command))
+    return tuple(section.command or ())

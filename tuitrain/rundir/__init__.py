@@ -8,6 +8,10 @@ commands    a reader asks, the trainer looks: one file a command
 lock        held while the trainer lives
 status      is it live, silent, lost, ended or moved?
 presence    is a screen attached?
+labels      what people write on a run: a name, a note, tags
 summary     one run in short
 catalogue   all runs at a glance, and one of them by name
+disk        how much space runs take
+trash       delete a run in a way that can be undone
+pruning     what could go: said first, then done
 """

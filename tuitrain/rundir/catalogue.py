@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tuitrain.errors import RunFolderError, RunNotFoundError, nearest
+from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info, runs_folder
 from tuitrain.rundir.summary import RunSummary, summarize
 
@@ -21,7 +22,7 @@ def list_runs(runs: Path | None = None) -> list[RunSummary]:
 
 
 def find_run(text: str, runs: Path | None = None) -> RunFolder:
-    """The run that is meant by an id, a unique beginning, end or part of one, a path, or "last".
+    """The run that is meant by an id, a name, a unique beginning, end or part of an id, a path, or "last".
 
     Raises:
         RunNotFoundError: none is meant, or more than one.
@@ -33,7 +34,12 @@ def find_run(text: str, runs: Path | None = None) -> RunFolder:
     folders = {folder.id: folder for folder in _folders(runs)}
     if text in folders:
         return folders[text]
+    names = {identity: read_labels(folder)[0].name for identity, folder in folders.items()}
+    named = [identity for identity, name in names.items() if name and name == text.strip()]
+    if len(named) > 1:
+        raise RunNotFoundError(f'"{text}" is the name of {len(named)} runs: {_some(named)}.', hint="an id.")
     for matches in (
+        named,
         [name for name in folders if name.startswith(text)],
         [name for name in folders if name.endswith(f"-{text}")],
         [name for name in folders if text in name],
@@ -42,7 +48,7 @@ def find_run(text: str, runs: Path | None = None) -> RunFolder:
             return folders[matches[0]]
         if matches:
             raise RunNotFoundError(f'"{text}" is ambiguous: {_some(matches)}.', hint="more letters of the id.")
-    raise RunNotFoundError(f'No run named "{text}" in {_place(runs)}.', hint=_what_instead(text, folders))
+    raise RunNotFoundError(f'No run named "{text}" in {_place(runs)}.', hint=_what_instead(text, folders, names))
 
 
 def newest_live_or_newest(runs: Path | None = None) -> RunFolder:
@@ -86,13 +92,15 @@ def _at_path(path: Path) -> RunFolder:
     return folder
 
 
-def _what_instead(text: str, names: Iterable[str]) -> str:
-    names = sorted(names, reverse=True)
+def _what_instead(text: str, ids: Iterable[str], given: Mapping[str, str]) -> str:
+    names = sorted(ids, reverse=True)
     if not names:
         return "`tuitrain run`, which starts one."
     # Most people remember the name of the preset, not the date before it.
     by_preset = {name.split("-", 2)[-1].rpartition("-")[0]: name for name in reversed(names)}
     close = difflib.get_close_matches(text, names, n=3, cutoff=0.6)
+    # Or the name that they gave it themselves.
+    by_preset |= {name: identity for identity, name in given.items() if name}
     by_name = nearest(text, by_preset)
     return f"{_some(close or ([by_preset[by_name]] if by_name else names))}."
 

@@ -1,4 +1,4 @@
-"""One run in short: from `run.json`, the end of the stream and the lock; a week costs no more than a minute."""
+"""One run in short: from `run.json`, labels, the end of the stream and the lock; a week costs no more than a minute."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tuitrain.protocol.events import (
     StepsFinished,
 )
 from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
+from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.status import SILENT_SECONDS, this_host
@@ -40,6 +41,10 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     path: str
+    name: str = ""
+    """That people gave it; empty where nobody did."""
+    note: str = ""
+    tags: tuple[str, ...] = ()
     preset: str = ""
     title: str = ""
     state: RunState = "lost"
@@ -59,6 +64,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Whether its trainer is at work or waits."""
         return self.state in {"starting", "running", "paused"}
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether somebody wrote a name, a note or a tag on it."""
+        return bool(self.name or self.note or self.tags)
 
 
 def summarize(folder: RunFolder) -> RunSummary:
@@ -80,9 +90,15 @@ def summarize(folder: RunFolder) -> RunSummary:
     except RunFolderError as error:
         problems.append(error.message)
         progress.state = "lost"
+    labels, problem = read_labels(folder)
+    if problem:
+        problems.append(problem)
     return RunSummary(
         id=folder.id,
         path=str(folder.path),
+        name=labels.name,
+        note=labels.note,
+        tags=labels.tags,
         preset=info.preset_name,
         title=info.title,
         state=progress.state,

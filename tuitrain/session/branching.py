@@ -36,6 +36,7 @@ from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import ask_and_wait
+from tuitrain.session.own_config import notify_wish
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.session.start import Started, create_run, spawn
 from tuitrain.techniques.checking import check_command
@@ -135,6 +136,7 @@ def start_branch(
         for index, command in enumerate(commands, start=1)
     )
     preset = _preset_of(point, settings or {})
+    notify = notify_wish(preset)
     folder = create_run(
         preset, parent=point.info.id, branched_at=point.step, inherited=point.decisions, overrides=overrides
     )
@@ -146,7 +148,7 @@ def start_branch(
         except OSError as error:
             raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
     with RunLock.acquire(folder) as lock:
-        return spawn(folder, lock, has_screen=has_screen, is_resumed=point.checkpoint is not None)
+        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
 
 
 def overrides_as_commands(point: BranchPoint, overrides: Sequence[str]) -> tuple[list[Command], dict[str, Any]]:

@@ -22,10 +22,11 @@ from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.agenda import RunAgenda, decisions_of
+from tuitrain.session.notifying import Notifier, NotifyingRun
+from tuitrain.session.own_config import NotifyWish
 from tuitrain.training.control import Control
 from tuitrain.training.pace import Pace
 from tuitrain.training.pump import Pump
-from tuitrain.training.run import Run
 from tuitrain.training.telemetry import Telemetry
 
 OnNonfinite = Literal["pause", "stop", "continue"]
@@ -38,6 +39,7 @@ class Hosting:
         folder: made by `start.create_run`; its lock is held by this process.
         preset: checked.
         on_nonfinite: what to do at a NaN where the preset leaves it open.
+        notify: the program that is told of the end and of alarms; None is nobody.
         is_resumed: whether it goes on from the newest intact checkpoint of the folder.
 
     Raises:
@@ -45,15 +47,17 @@ class Hosting:
     """
 
     def __init__(
-        self, folder: RunFolder, preset: Preset, on_nonfinite: OnNonfinite, *, is_resumed: bool = False
-    ) -> None:
+        self, folder: RunFolder, preset: Preset, on_nonfinite: OnNonfinite, notify: NotifyWish | None = None, *,
+        is_resumed: bool = False,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._preset = preset
         self._on_nonfinite = on_nonfinite
         self._session = read_info(folder).session
         self._past = _Past.of(folder) if is_resumed else None
         past = self._past or _Past()
-        self.run = Run(sequence=past.sequence, seconds=past.seconds)
+        self._notifier = Notifier(folder, notify, preset.notify.on)
+        self.run = NotifyingRun(self._notifier, sequence=past.sequence, seconds=past.seconds)
         self._telemetry = Telemetry()
         inbox = _Inbox(CommandReader(folder, past.answered), PresenceWatch(folder))
         pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
@@ -67,6 +71,7 @@ class Hosting:
 
     def work(self) -> RunEnded:
         """Train to the end, whatever happens; returns the last word after it was written."""
+        self._notifier.start()
         self._pump.start()
         self.run.publish(StageEntered(stage="importing torch"))
         try:
@@ -82,6 +87,7 @@ class Hosting:
         self._writer.close()
         if self._pump.trouble:
             sys.stderr.write(f"{self._pump.trouble}\n")
+        self._notifier.end(ended)
         return ended
 
     def ask_to_stop(self, *, abort: bool = False) -> None:

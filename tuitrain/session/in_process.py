@@ -8,6 +8,7 @@ from tuitrain.preset import Preset
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.hosting import work_in_thread
+from tuitrain.session.own_config import notify_wish
 from tuitrain.session.start import create_run
 from tuitrain.session.worker import open_hosting
 
@@ -16,13 +17,15 @@ class InProcessRun:
     """A run whose training thread lives here; it ends with this process.
 
     Raises:
+        PresetError: one's own config has mistakes; nothing was started.
         RunFolderError: the folder cannot be made or written.
     """
 
     def __init__(self, preset: Preset) -> None:
+        notify = notify_wish(preset)
         self.folder: RunFolder = create_run(preset)
         self._lock = RunLock.acquire(self.folder)
-        self._hosting = open_hosting(self.folder, "pause")
+        self._hosting = open_hosting(self.folder, "pause", notify)
         self._thread: threading.Thread = work_in_thread(self._hosting)
 
     @property

@@ -24,6 +24,7 @@ from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
+from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "") -> S
         rerun_of: id of the run that is trained again.
 
     Raises:
+        PresetError: one's own config has mistakes; nothing was started.
         RunFolderError: the folder cannot be made or written.
     """
+    notify = notify_wish(preset)
     folder = create_run(preset, rerun_of=rerun_of)
     with RunLock.acquire(folder) as lock:
-        return spawn(folder, lock, has_screen=has_screen, is_resumed=False)
+        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=False)
 
 
 def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
@@ -100,9 +103,10 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
 
     Raises:
         RunBusyError: its trainer is alive.
-        UsageError: it has no checkpoint.
+        UsageError: it has no checkpoint, or one's own config has mistakes.
         RunFolderError: the folder cannot be read or written.
     """
+    notify = notify_wish(None)
     with RunLock.acquire(folder) as lock:
         if not any(folder.checkpoints_path.glob("step-*.pt")):
             raise UsageError(f"{folder.id} has no checkpoint to go on from.", hint="a new run.")
@@ -111,15 +115,18 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
             info, session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
         )
         write_info(folder, fresh)
-        return spawn(folder, lock, has_screen=has_screen, is_resumed=True)
+        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=True)
 
 
-def spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: bool) -> Started:
+def spawn(
+    folder: RunFolder, lock: RunLock, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool
+) -> Started:
     """Start the trainer process of a folder that is ready for it.
 
     Args:
         folder: with its `run.json`.
         lock: of the folder; the process inherits it.
+        notify: the program that is told, if any.
         has_screen: whether a person watches.
         is_resumed: whether it goes on from the newest checkpoint that is there.
 
@@ -140,7 +147,7 @@ def spawn(folder: RunFolder, lock: RunLock, *, has_screen: bool, is_resumed: boo
             stderr=output,
             start_new_session=True,
             pass_fds=(lock.fileno(),),
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
         )  # fmt: skip
     finally:
         os.close(output)

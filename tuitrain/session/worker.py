@@ -24,6 +24,7 @@ from tuitrain.rundir.places import RunFolder, read_info, write_info
 from tuitrain.rundir.status import current_boot_id, process_created
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
+from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, taken_over
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "aborted": 1, "failed": 1}
 
@@ -38,8 +39,9 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = RunFolder(arguments.folder)
     lock = RunLock.from_descriptor(arguments.lock_descriptor)
+    notify = taken_over(os.environ.pop(NOTIFY_VARIABLE, ""))
     try:
-        hosting = open_hosting(folder, arguments.on_nonfinite, is_resumed=arguments.resume)
+        hosting = open_hosting(folder, arguments.on_nonfinite, notify, is_resumed=arguments.resume)
     except Exception as error:
         _record_failure(folder, error)
         raise
@@ -55,7 +57,9 @@ def main() -> int:
     return EXIT_CODES[ended[0].reason] if ended else 1
 
 
-def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite, *, is_resumed: bool = False) -> Hosting:
+def open_hosting(
+    folder: RunFolder, on_nonfinite: OnNonfinite, notify: NotifyWish | None = None, *, is_resumed: bool = False
+) -> Hosting:
     """Sign `run.json` as this process and make ready to train the preset recorded there."""
     info = read_info(folder)
     write_info(
@@ -65,7 +69,7 @@ def open_hosting(folder: RunFolder, on_nonfinite: OnNonfinite, *, is_resumed: bo
         ),
     )
     preset = preset_from_data(info.preset, str(folder.info_path))
-    return Hosting(folder, preset, on_nonfinite, is_resumed=is_resumed)
+    return Hosting(folder, preset, on_nonfinite, notify, is_resumed=is_resumed)
 
 
 def _record_failure(folder: RunFolder, error: Exception) -> None:

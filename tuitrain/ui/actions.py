@@ -7,7 +7,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay"]
+Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay", "home"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +184,28 @@ LAYER_ACTIONS: tuple[Action, ...] = (
     BY_ID["leave"],
 )  # fmt: skip
 """The keys of the screen of the layers; those it shares with the live screen do there what they do here."""
+
+
+HOME_ACTIONS: tuple[Action, ...] = (
+    Action(id="choose", key="enter", title="open", group="home", in_footer=True,
+           help="Start the preset, or watch the run; one that was stopped or lost can go on."),
+    Action(id="other_list", key="tab,right,left", shown_key="tab", title="list", group="home", in_footer=True,
+           help="Go from the presets to the runs, or back."),
+    Action(id="search", key="slash", shown_key="/", title="search", group="home", in_footer=True,
+           help="Show only the presets whose name, title or chapter holds what is typed."),
+    Action(id="rename", key="r", title="rename", group="home", in_footer=True,
+           help="Give the run a name, shown here and known to every command; its folder keeps its id."),
+    Action(id="note", key="n", title="note", group="home", in_footer=True, help="Write a note on the run."),
+    Action(id="tag", key="t", title="tag", group="home", in_footer=True,
+           help="Write tags on the run, or take them off. What is named, noted or tagged is never pruned."),
+    Action(id="delete", key="d,delete", title="delete", group="home", in_footer=True,
+           help="Move the run to the trash, after asking; `tuitrain restore RUN` brings it back."),
+    Action(id="help", key="question_mark", shown_key="?", title="keys", group="home", in_footer=True,
+           help="Show all keys."),
+    Action(id="close", key="q,escape", title="quit", group="home", in_footer=True,
+           help="Leave the search, else tuitrain. Runs go on."),
+)  # fmt: skip
+"""The keys of home."""
 
 
 def bindings(actions: tuple[Action, ...] = ACTIONS) -> list[Binding]:

@@ -16,6 +16,8 @@ from tuitrain.protocol.commands import Command
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
 from tuitrain.session.asking import send
+from tuitrain.session.occasions import Occasions
+from tuitrain.session.own_config import wants_bell
 from tuitrain.session.reading import RunReader
 
 _POLL_SECONDS = 0.1
@@ -67,6 +69,8 @@ class LiveSource:
         self.beside: LiveSource | None = None
         """The run that this one is a branch of, once that is known and where it is there."""
         self._is_beside = is_beside
+        self._occasions = Occasions()
+        self._rings = threading.Event()
         self._words: deque[Word] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
@@ -94,6 +98,13 @@ class LiveSource:
         """The end of output.log."""
         return _tail(self.folder)
 
+    def take_bell(self) -> bool:
+        """Whether the run ended or raised an alarm while it was watched, since this was last asked."""
+        if not self._rings.is_set():
+            return False
+        self._rings.clear()
+        return True
+
     def _send(self, command: Command) -> None:
         try:
             send(self.folder, command)
@@ -118,6 +129,8 @@ class LiveSource:
         while not self._closing.is_set():
             words = reader.poll()
             self._words.extend(words)
+            if self.is_caught_up and self._is_occasion(words) and wants_bell(self.folder):
+                self._rings.set()
             now = time.monotonic()
             if now >= next_beat:
                 next_beat = now + _BEAT_SECONDS
@@ -127,6 +140,11 @@ class LiveSource:
                 self.is_caught_up = True
                 self._closing.wait(_POLL_SECONDS)
         presence.leave()
+
+    def _is_occasion(self, words: list[Word]) -> bool:
+        """Whether anything of this is worth a bell; a trainer that is gone without a word has ended as well."""
+        found = [self._occasions.of(word) for word in words]
+        return any(found) or any(isinstance(word, CarrierStatus) and word.status == "lost" for word in words)
 
 
 class ReplaySource:

@@ -1,8 +1,12 @@
-"""Home: the runs, live ones first, and the presets with what to look for. Enter attaches or starts."""
+"""Home: the runs, live ones first, and the presets with what to look for. Enter attaches or starts.
+
+Runs are taken care of here as well (`care`). Whatever touches the disk is done by threads.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on, work
@@ -15,14 +19,20 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tuitrain.errors import TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.preset.chapters import CHAPTERS, by_chapter
 from tuitrain.rundir.catalogue import list_runs
+from tuitrain.rundir.disk import bytes_on_disk
 from tuitrain.rundir.summary import RunSummary
-from tuitrain.ui import text
-from tuitrain.ui.widgets.header import STATE_STYLES, short_name
+from tuitrain.ui.actions import HOME_ACTIONS, Action, bindings
+from tuitrain.ui.run_lines import run_details, run_line
+from tuitrain.ui.screens.care import Deed, DeleteSheet, deleting, label_sheet, refused_because, writing
+from tuitrain.ui.screens.small import HelpSheet
+from tuitrain.ui.widgets.footer import Footer
 
 _REFRESH_SECONDS = 2.0
+_CARING = frozenset({"rename", "note", "tag", "delete"})
 
 
 class HomeScreen(Screen[None]):
@@ -34,8 +44,7 @@ class HomeScreen(Screen[None]):
 
     CSS_PATH = "home.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape", "close", "quit"),
-        Binding("slash", "search", "search"),
+        *bindings(tuple(action for action in HOME_ACTIONS if action.id not in {"choose", "other_list"})),
         Binding("right", "app.focus_next", show=False),
         Binding("left", "app.focus_previous", show=False),
     ]
@@ -59,6 +68,8 @@ class HomeScreen(Screen[None]):
         self._presets = {preset.name: preset for preset in presets}
         self._runs: dict[str, RunSummary] = {}
         self._shown: list[tuple[str, str]] | None = None
+        self._sizes: dict[str, int] = {}
+        """Bytes on disk of the runs that were looked at."""
 
     def compose(self) -> ComposeResult:
         """Two lists above a detail."""
@@ -68,24 +79,12 @@ class HomeScreen(Screen[None]):
             yield OptionList(id="runs")
         yield Input(id="search", placeholder="part of a name, a title or a chapter", compact=True)
         yield Static(id="detail")
-        yield Static(id="keys")
+        yield Footer(id="keys")
 
     def on_mount(self) -> None:
         """Fill the lists."""
         self.query_one("#presets").border_title = "presets"
         self.query_one("#runs").border_title = "runs"
-        self.query_one("#keys", Static).update(
-            Content.assemble(
-                ("enter", "bold"),
-                " start or attach  ",
-                ("tab ←→", "bold"),
-                " list  ",
-                ("/", "bold"),
-                " search  ",
-                ("q", "bold"),
-                " quit",
-            )
-        )
         self.query_one("#presets").focus()
         self._refresh_runs()
         self.set_interval(_REFRESH_SECONDS, self._refresh_runs)
@@ -94,6 +93,26 @@ class HomeScreen(Screen[None]):
         """One list above the other where there is no room beside it."""
         self.set_class(event.size.width < 112, "-small")
         self.set_class(event.size.height < 24, "-low")
+        self._shown = None  # its lines are as wide as the list
+        if self._runs:
+            self.call_after_refresh(self._show_runs, list(self._runs.values()))
+        self._show_keys()
+
+    def action_press(self, action: str) -> None:
+        """Every key of the table comes through here."""
+        match action:
+            case "search":
+                self.action_search()
+            case "close":
+                self.action_close()
+            case "help":
+                self.app.push_screen(HelpSheet(self.refusal, HOME_ACTIONS))
+            case _:
+                self._take_care(action)
+
+    def refusal(self, action: Action) -> str:
+        """Why an action cannot be used now; empty where it can."""
+        return refused_because(self._chosen_run(), action.id) if action.id in _CARING else ""
 
     def action_search(self) -> None:
         """Narrow the presets to those that hold what is typed."""
@@ -109,6 +128,48 @@ class HomeScreen(Screen[None]):
             return
         search.display, search.value = False, ""
         self.set_focus(self.query_one("#presets"))
+
+    def _chosen_run(self) -> RunSummary | None:
+        runs = self.query_one("#runs", OptionList)
+        if self.focused is not runs or runs.highlighted is None:
+            return None
+        return self._runs.get(str(runs.get_option_at_index(runs.highlighted).id))
+
+    def _take_care(self, action: str) -> None:
+        run = self._chosen_run()
+        refused = refused_because(run, action)
+        if run is None or refused:
+            self.notify(f"Not now: {refused}.", severity="warning")
+        elif action == "delete":
+            self._ask_delete(run)
+        else:
+            self._ask_label(action, run)
+
+    def _ask_delete(self, run: RunSummary) -> None:
+        def move(wants: bool | None) -> None:
+            if wants:
+                self._do(deleting(run))
+
+        self.app.push_screen(DeleteSheet(run), move)
+
+    def _ask_label(self, action: str, run: RunSummary, text: str | None = None) -> None:
+        def write(typed: str | None) -> None:
+            if typed is not None:
+                self._do(writing(action, run, typed), lambda: self._ask_label(action, run, typed))
+
+        self.app.push_screen(label_sheet(action, run, text), write)
+
+    @work(thread=True, group="care")
+    def _do(self, deed: Deed, again: Callable[[], None] = lambda: None) -> None:
+        """Change something on the disk and say so; where that fails, say why and ask again."""
+        try:
+            words = deed()
+        except TuitrainError as error:
+            self.app.call_from_thread(self.notify, str(error), severity="error", timeout=8, markup=False)
+            self.app.call_from_thread(again)
+            return
+        self.app.call_from_thread(self.notify, words, timeout=4, markup=False)
+        self.app.call_from_thread(self._refresh_runs)
 
     @on(Input.Changed, "#search")
     def _narrow(self, event: Input.Changed) -> None:
@@ -133,17 +194,25 @@ class HomeScreen(Screen[None]):
 
     def _show_runs(self, found: list[RunSummary]) -> None:
         found = sorted(found, key=lambda run: not run.is_live)  # stable: newest first within each half
+        before = self._chosen_run()
         self._runs = {run.id: run for run in found}
-        rows = [(run.id, _run_line(run)) for run in found[:500]]
+        width = self.query_one("#runs").scrollable_content_region.width
+        rows = [(run.id, run_line(run, width)) for run in found[:500]]
+        chosen = self._chosen_run()
+        if chosen is not None and chosen != before:
+            self._describe("runs", chosen.id)
         if [(identity, str(line)) for identity, line in rows] == self._shown:
             return
         self._shown = [(identity, str(line)) for identity, line in rows]
         runs = self.query_one("#runs", OptionList)
-        kept = runs.get_option_at_index(runs.highlighted).id if runs.highlighted is not None else None
+        place = runs.highlighted or 0
+        kept = runs.get_option_at_index(place).id if runs.highlighted is not None else None
         runs.clear_options()
         runs.add_options([Option(line, id=identity) for identity, line in rows])
         if kept in self._runs:
             runs.highlighted = runs.get_option_index(str(kept))
+        elif kept is not None and rows:
+            runs.highlighted = min(place, len(rows) - 1)
         if not rows:
             runs.add_option(
                 Option(Content.styled("No runs yet: enter on a preset starts one.", "$foreground 55%"), disabled=True)
@@ -158,6 +227,9 @@ class HomeScreen(Screen[None]):
     @on(events.DescendantFocus)
     def _show_focused(self) -> None:
         focused = self.focused
+        if isinstance(focused, OptionList) and focused.highlighted is None:
+            focused.action_first()  # so that the keys for a run have one
+        self._show_keys()
         if isinstance(focused, OptionList) and focused.highlighted is not None:
             self._describe(focused.id, focused.get_option_at_index(focused.highlighted).id)
 
@@ -178,7 +250,27 @@ class HomeScreen(Screen[None]):
         elif list_id == "runs" and option_id in self._runs:
             run = self._runs[str(option_id)]
             detail.border_title = run.id
-            detail.update(Content("\n").join(_run_lines(run)))
+            detail.update(Content("\n").join(run_details(run, self._sizes.get(run.id))))
+            self._show_keys()
+            if run.is_live or run.id not in self._sizes:
+                self._measure(run)
+
+    def _show_keys(self) -> None:
+        # The search is of presets; without it the keys for a run fit into 80 columns.
+        left_out = "search" if self.focused is self.query_one("#runs") else ""
+        shown = [action for action in HOME_ACTIONS if action.id != left_out]
+        self.query_one(Footer).show(shown, self.refusal, {})
+
+    @work(thread=True, exclusive=True, group="disk")
+    def _measure(self, run: RunSummary) -> None:
+        size = bytes_on_disk(Path(run.path))
+        self.app.call_from_thread(self._show_size, run, size)
+
+    def _show_size(self, run: RunSummary, size: int) -> None:
+        if self._sizes.get(run.id) != size:
+            self._sizes[run.id] = size
+            if self._chosen_run() == run:
+                self._describe("runs", run.id)
 
     @on(OptionList.OptionSelected, "#presets")
     def _choose_preset(self, event: OptionList.OptionSelected) -> None:
@@ -208,27 +300,3 @@ def _searched(preset: Preset) -> str:
 
 def _preset_option(preset: Preset) -> Option:
     return Option(Content.assemble((f"  {preset.name:<24}", "bold"), (preset.title, "$foreground 75%")), id=preset.name)
-
-
-def _run_line(run: RunSummary) -> Content:
-    style = STATE_STYLES[run.state]
-    done = f"{100 * run.step // run.total_steps} %" if run.total_steps else ""
-    best = next((f"{run.best[name]:.3g}" for name in ("eval/accuracy", "eval/loss") if name in run.best), "")
-    age = text.age(time.time() - run.created)
-    return Content.assemble(
-        ("● ", style),
-        (f"{short_name(run.id):<20} ", "bold" if run.is_live else ""),
-        (f"{run.state:<9}", style),
-        f"{done:>5} {best:>8}",
-        (f"{age:>7}", "$foreground 55%"),
-    )
-
-
-def _run_lines(run: RunSummary) -> list[Content]:
-    best = "   ".join(f"{name} {value:.4g}" for name, value in sorted(run.best.items()))
-    lines = [
-        Content.assemble((run.title, "bold"), f"   {run.state} at step {text.count(run.step)}"),
-        Content(f"best   {best}" if best else "not evaluated yet"),
-        Content.styled(f"{run.path}   {run.host}   pid {run.pid}", "$foreground 55%"),
-    ]
-    return [*lines, Content.styled(run.problem, "$error")] if run.problem else lines

@@ -134,8 +134,11 @@ class LiveScreen(Screen[None]):
         now = time.monotonic()
         has_news = self.source.drain(_FOLD_SECONDS)
         self._is_dirty = self._is_dirty or has_news
-        if has_news and isinstance(self.source, LiveSource):
-            self._tell_refusals()
+        if isinstance(self.source, LiveSource):
+            if has_news:
+                self._tell_refusals()
+            if self.source.take_bell():
+                self.app.bell()
         if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return
         if any(isinstance(screen, LayersScreen) for screen in self.app.screen_stack):
