@@ -15,9 +15,9 @@ import msgspec
 from tuitrain.errors import RunFolderError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Request, Stop
-from tuitrain.protocol.events import AlarmRaised, RunEnded, RunResumed, StageEntered
+from tuitrain.protocol.events import AlarmRaised, CheckpointSaved, RunEnded, RunResumed, StageEntered
 from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_id
-from tuitrain.rundir.follower import last_events
+from tuitrain.rundir.follower import last_events, read_events
 from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.rundir.writer import EventWriter
@@ -114,7 +114,7 @@ class Hosting:
         from tuitrain.training.checkpoint import newest_intact
 
         self.run.publish(StageEntered(stage="reading the checkpoint"))
-        found = newest_intact(self._folder.checkpoints_path)
+        found = newest_intact(self._folder.checkpoints_path, _told_checkpoints(self._folder))
         if found is None:
             raise RunFolderError(
                 f"{self._folder.checkpoints_path}: there is no intact checkpoint to go on from.", hint="a new run."
@@ -125,6 +125,10 @@ class Hosting:
         for problem in problems:
             advice = f"{path.name} is taken in its place"
             self.run.publish(AlarmRaised(step=step, kind="disk", message=problem, value=0.0, advice=advice))
+        if step > past.step:
+            message = f"{self._folder.events_path}: ends at step {past.step}, the checkpoint is of step {step}"
+            advice = "what was measured and decided between them is not in the record"
+            self.run.publish(AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice))
         lost = max(0, past.step - step)
         checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
         self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost))
@@ -159,6 +163,12 @@ class Hosting:
         )  # fmt: skip
         if action == "stop":
             self.control.stop()
+
+
+def _told_checkpoints(folder: RunFolder) -> dict[str, str]:
+    """sha256 by file name of every checkpoint that the record tells of; all that came before it is in the record."""
+    saved = [event for event in read_events(folder) if isinstance(event, CheckpointSaved)]
+    return {event.path.rpartition("/")[2]: event.sha256 for event in saved}
 
 
 @dataclass(frozen=True)
@@ -202,7 +212,7 @@ class _Inbox:
             return []  # a folder that cannot be listed now may be later
         for item in found:
             if isinstance(item, DamagedCommand):
-                sys.stderr.write(f"commands/{item.name}: not a command: {item.detail}\n")
+                sys.stderr.write(f"commands/{item.name!r}: not a command: {item.detail}\n")
         return [item for item in found if isinstance(item, Request)]
 
 
