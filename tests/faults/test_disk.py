@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tuitrain.rundir.commands import ask
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
+from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.asking import send
 from tuitrain.session.in_process import InProcessRun
 from tuitrain.session.start import create_run
@@ -45,7 +47,7 @@ def small_disk(home: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(home)], check=True)
 
 
-def as_nobody(act: Callable[[], None]) -> str:
+def as_nobody(act: Callable[[], object]) -> str:
     """Do it in a child as another user; what it raised, empty where it went well."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -107,6 +109,21 @@ def test_a_disk_that_fills_up_is_told_once_and_the_run_saves_again_when_there_is
     assert found[2] == []
 
 
+def test_the_reserve_that_was_given_back_is_not_taken_for_space(small_disk: Path) -> None:
+    """A full disk is called well only when somebody has made room, or it would be told full again every second."""
+    ballast, more = small_disk / "ballast", small_disk / "more"
+    more.write_bytes(bytes(1 << 19))
+    with EventWriter(small_disk / "events.jsonl") as writer:
+        assert writer.hold_reserve()
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        writer.release_reserve()
+        assert not writer.hold_reserve()
+        more.unlink()
+        assert writer.hold_reserve()
+
+
 def test_a_checkpoint_folder_that_refuses_is_told_once(tmp_path: Path) -> None:
     """However often the run tries; what a person asked for is answered each time."""
     moments = [{"at_step": step, "do": "save_checkpoint"} for step in (10, 20)]
@@ -131,7 +148,7 @@ def test_another_user_can_neither_read_nor_ask(home: Path) -> None:
         if parent.owner() == "root" and parent.is_relative_to(home.parents[2]):
             parent.chmod(0o755)  # the test's own folders; only the run's own modes shall protect it
     (home / "runs").chmod(0o755)
-    assert as_nobody(lambda: list((home / "runs").iterdir()) and None) == ""
+    assert as_nobody(lambda: list((home / "runs").iterdir())) == ""
     attempts: list[Callable[[], object]] = [
         lambda: read_events(folder),
         lambda: read_info(folder),
@@ -143,10 +160,10 @@ def test_another_user_can_neither_read_nor_ask(home: Path) -> None:
         lambda: write_info(folder, info_of(folder)),
     ]
     for attempt in attempts:
-        assert "Permission denied" in as_nobody(lambda attempt=attempt: attempt() and None)  # type: ignore[misc]
+        assert "Permission denied" in as_nobody(attempt)
     folder.path.chmod(0o755)  # even where somebody opens the folder itself
     for attempt in attempts:
-        assert "Permission denied" in as_nobody(lambda attempt=attempt: attempt() and None)  # type: ignore[misc]
+        assert "Permission denied" in as_nobody(attempt)
 
 
 @is_root
@@ -160,9 +177,9 @@ def test_a_read_only_folder_is_a_clear_error(home: Path, tmp_path: Path) -> None
         path.chmod(0o555 if path.is_dir() else 0o444)
     assert as_nobody(lambda: summarized(folder)) == ""
     errors = [
-        as_nobody(lambda: create_run(load_preset("lab-wave", ())) and None),
+        as_nobody(lambda: create_run(load_preset("lab-wave", ()))),
         as_nobody(lambda: ask(folder, request(Stop()))),
-        as_nobody(lambda: RunLock.acquire(folder) and None),
+        as_nobody(lambda: RunLock.acquire(folder)),
     ]
     for error in errors:
         assert error.startswith("RunFolderError: ")

@@ -26,15 +26,15 @@ from tuitrain.protocol.events import CommandApplied, CommandRefused, Heartbeat, 
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.status import CarrierWatch, process_created
-from tuitrain.session import start
-from tuitrain.session.asking import ask_and_wait, send
+from tuitrain.session.asking import ask_and_wait
+from tuitrain.session.hosting import work_in_thread
 from tuitrain.session.in_process import InProcessRun
 from tuitrain.session.reading import RunReader
 from tuitrain.session.start import create_run, resume_detached
 from tuitrain.session.worker import open_hosting
 from tuitrain.training.run import Run
 
-SHORT = ("task.hidden=[16]", "train.steps=300", "eval.every_steps=100")
+SHORT = ("task.hidden=[16]", "train.steps=100000000", "eval.every_steps=1000")
 
 
 def test_a_stopped_process_is_alive_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_of_two_trainers_on_one_folder_the_second_is_refused(home: Path, monkeyp
         begun.append(real(["sleep", "60"], pass_fds=pass_fds))
         return begun[-1]
 
-    monkeypatch.setattr(start.subprocess, "Popen", sleeping)
+    monkeypatch.setattr(subprocess, "Popen", sleeping)
     resume_detached(folder, has_screen=False)
     mine = read_info(folder)
     with pytest.raises(RunBusyError, match="another trainer is at work"):
@@ -135,7 +135,7 @@ def test_of_two_trainers_on_one_folder_the_second_is_refused(home: Path, monkeyp
 @pytest.mark.parametrize("num", [3000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_any_number_of_commands_and_any_garbage_among_them(num: int, home: Path, capfd: Any) -> None:
     """Each is answered once and in order, what is none is told once by name, and the run goes on to its end."""
-    folder = create_run(load_preset("mnist-mlp", (*SHORT, "train.steps=100000000")))
+    folder = create_run(load_preset("mnist-mlp", SHORT))
     session = read_info(folder).session
     for number in range(num):
         # A plan with many edits is told anew with each further one, so only some are of that kind.
@@ -145,14 +145,17 @@ def test_any_number_of_commands_and_any_garbage_among_them(num: int, home: Path,
     (folder.commands_path / "garbage.json").write_bytes(b"\xff\x00")
     (folder.commands_path / "half.json").write_bytes(b'{"id":"half","session":"' + session.encode())
     (folder.commands_path / "huge.json").write_bytes(b"x" * (10 << 20))
-    run = InProcessRunIn(folder)
+    hosting = open_hosting(folder, "stop")
+    thread = work_in_thread(hosting)
+    lock = RunLock.acquire(folder)
     watched = Watched(folder)
     try:
         watched.until(lambda board: f"{num - 1:020d}" in board.replies, 240.0)
         assert ask_and_wait(folder, Pause(), 60.0).status == "applied"
-        send(folder, Stop(abort=True))
     finally:
-        assert run.stop_and_wait(60)
+        hosting.ask_to_stop(abort=True)
+        thread.join(60.0)
+        lock.release()
     replies = [event for event in whole_events(folder) if isinstance(event, CommandApplied | CommandRefused)]
     ids = [event.command for event in replies]
     assert ids[:num] == [f"{number:020d}" for number in range(num)]
@@ -162,17 +165,3 @@ def test_any_number_of_commands_and_any_garbage_among_them(num: int, home: Path,
     for name in ("garbage.json", "half.json", "huge.json"):
         assert told.count(f"{name}': not a command") == 1
         assert seen.count(f"commands/{name}: is no command") <= 1
-
-
-class InProcessRunIn(InProcessRun):
-    """A run inside this process, in a folder that is there already."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        from tuitrain.session import in_process
-
-        before = in_process.create_run
-        in_process.create_run = lambda _: folder  # type: ignore[assignment]
-        try:
-            super().__init__(load_preset("mnist-mlp", SHORT))
-        finally:
-            in_process.create_run = before

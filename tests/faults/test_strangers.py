@@ -31,7 +31,7 @@ from tuitrain.rundir.summary import summarize
 from tuitrain.session.reading import RunReader
 from tuitrain.session.start import resume_detached
 from tuitrain.session.worker import open_hosting
-from tuitrain.training.checkpoint import load_checkpoint, newest_intact
+from tuitrain.training.checkpoint import load_checkpoint, newest_intact, save_checkpoint
 from tuitrain.ui.source import LiveSource
 
 __all__ = ["folder"]
@@ -120,7 +120,9 @@ class Evil:
 def test_a_checkpoint_that_is_a_link_or_holds_code_is_refused(folder: RunFolder, tmp_path: Path) -> None:
     """The code does not run, in a pickle of old nor in an archive of torch, and the link is not read."""
     mark, elsewhere = tmp_path / "ran", tmp_path / "elsewhere.pt"
-    torch.save({"version": 2, "step": 1}, elsewhere)
+    save_checkpoint(tmp_path, {"step": 3})
+    (tmp_path / "step-00000003.pt").rename(elsewhere)
+    assert load_checkpoint(elsewhere)["step"] == 3
     (folder.checkpoints_path / "step-00000003.pt").symlink_to(elsewhere)
     (folder.checkpoints_path / "step-00000002.pt").write_bytes(pickle.dumps(Evil(mark)))
     torch.save({"version": 2, "step": 1, "model": Evil(mark)}, folder.checkpoints_path / "step-00000001.pt")
