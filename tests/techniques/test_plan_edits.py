@@ -140,3 +140,19 @@ def test_a_plan_without_edits_has_nothing_to_compare_with() -> None:
     assert plans.without_last_edit(plan, "all", 1, 10, 5) == []
     twice = plans.scaled(plans.scaled(plan, 3, 0.5), 6, 0.5)
     assert {point.learning_rate for point in plans.without_last_edit(twice, "all", 7, 10, 5)} == {0.5}
+
+
+def test_a_thousand_edits_at_one_step_leave_the_last_and_the_one_before() -> None:
+    """The rate is that of all of them, and the plan as it would have been is that without the last alone."""
+    plan = plans.first_plan(Schedule(name="cosine", num_steps=100), {"all": 0.1})
+    for _ in range(1000):
+        plan = plans.scaled(plan, 5, 0.999)
+    assert [segment.start_step for segment in plan.segments] == [0, 5, 5]
+    once = plans.scaled(plans.first_plan(Schedule(name="cosine", num_steps=100), {"all": 0.1}), 5, 0.999**1000)
+    assert plans.learning_rate(plan, "all", 50) == pytest.approx(plans.learning_rate(once, "all", 50))
+    before = plans.without_last_edit(plan, "all", 1, 100, 100)[50].learning_rate
+    assert before == pytest.approx(plans.learning_rate(plan, "all", 50) / 0.999)
+    at_zero = plans.first_plan(Schedule(name="constant", num_steps=100), {"all": 0.1})
+    for _ in range(3):
+        at_zero = plans.scaled(at_zero, 0, 0.5)
+    assert plans.learning_rate(at_zero, "all", 0) == pytest.approx(0.1 / 8)

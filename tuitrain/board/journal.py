@@ -38,6 +38,7 @@ from tuitrain.protocol.events import (
     StepsThinned,
     UpdateMeasured,
 )
+from tuitrain.protocol.version import other_version
 
 EVALUATED = "eval"
 """How the entry of an evaluation begins; the newest of several in a row stands for all."""
@@ -80,6 +81,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
     match word:
         case StageEntered():
             return Entry(step, word.stage, kind="quiet")
+        case RunStarted() if other_version(word.protocol_version):
+            return Entry(word.step, other_version(word.protocol_version), kind="alarm")
         case RunStarted():
             return Entry(
                 word.step,

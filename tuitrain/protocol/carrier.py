@@ -46,7 +46,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
     """0 until the worker is up."""
     pid_created: float = 0.0
-    """Creation time of that process, seconds since 1970, so that a reused pid is not mistaken for it."""
+    """When that process was made, as `rundir.status.process_created` tells, so that a reused pid is not mistaken."""
     boot_id: str = ""
     """Identifies the boot of the host; empty where the system does not tell."""
     seed: int = 0

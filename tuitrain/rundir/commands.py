@@ -57,11 +57,12 @@ def ask(folder: RunFolder, request: Request) -> None:
     """Put a request where its run will find it.
 
     Raises:
-        RunFolderError: it cannot be written; nothing was asked.
+        RunFolderError: it cannot be written, or would land elsewhere; nothing was asked.
         ValueError: its id cannot be a file name.
     """
     if not _SAFE_ID.fullmatch(request.id):
         raise ValueError(f"{request.id!r} cannot be the id of a command")
+    folder.check_own()
     replace_whole(folder.commands_path / f"{request.id}{_SUFFIX}", encode(request))
 
 
@@ -115,7 +116,7 @@ class CommandReader:
         path = self._folder.commands_path
         try:
             # Opening, rather than a plain stat, is what makes an NFS client ask its server.
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 if self._may_have_changed(os.fstat(descriptor).st_mtime_ns):
                     with os.scandir(descriptor) as entries:

@@ -17,7 +17,7 @@ from tuitrain.protocol.carrier import DamageSeen
 from tuitrain.protocol.codec import DecodeError, decode_event
 from tuitrain.protocol.events import Event
 from tuitrain.rundir.places import RunFolder
-from tuitrain.rundir.private import cannot
+from tuitrain.rundir.private import cannot, open_to_read
 
 BLOCK_BYTES = 4 << 20
 EXCERPT_BYTES = 256 << 10
@@ -226,7 +226,7 @@ def _readable(lines: Iterable[bytes]) -> Iterator[Event]:
 def _opened(path: Path) -> Iterator[int | None]:
     """A descriptor to read from, or None where the file is not there at the moment."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_to_read(path)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
             raise cannot("read", path, error) from error

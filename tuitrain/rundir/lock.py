@@ -18,7 +18,7 @@ from typing import Self
 
 from tuitrain.errors import RunBusyError
 from tuitrain.rundir.places import RunFolder
-from tuitrain.rundir.private import cannot, open_private
+from tuitrain.rundir.private import cannot, open_private, open_to_read
 
 _PATIENCE_SECONDS = 1.0
 _RETRY_SECONDS = 0.02
@@ -37,8 +37,10 @@ class RunLock:
 
         Raises:
             RunBusyError: another trainer has it.
-            RunFolderError: the lock file cannot be made, or its file system knows no locks.
+            RunFolderError: a part of the folder is a link to elsewhere, the lock file cannot be made, or its file
+                system knows no locks.
         """
+        folder.check_own()
         try:
             descriptor = open_private(folder.lock_path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
@@ -100,7 +102,7 @@ def is_locked(folder: RunFolder) -> bool:
         RunFolderError: the lock file is there and cannot be asked.
     """
     try:
-        descriptor = os.open(folder.lock_path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_to_read(folder.lock_path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -55,6 +56,22 @@ class RunFolder:
         except OSError as error:
             raise cannot("made", path, error) from error
         return folder
+
+    def check_own(self) -> None:
+        """Make sure that everything in it lies in it: whoever trains here writes and tidies up here.
+
+        Raises:
+            RunFolderError: something in it is a link, as a stranger's recording may hold.
+        """
+        for part in (
+            self.info_path, self.events_path, self.commands_path, self.checkpoints_path, self.screens_path,
+            self.output_path, self.lock_path, self.path / ".reserve",
+        ):  # fmt: skip
+            if part.is_symlink():
+                raise RunFolderError(
+                    f"{part}: is a link, and what lies in a run folder is not followed elsewhere.",
+                    hint="a copy of the run folder that holds the thing itself.",
+                )
 
     @property
     def id(self) -> str:
@@ -110,6 +127,14 @@ def write_info(folder: RunFolder, info: RunInfo) -> None:
         RunFolderError: it cannot be written; an earlier one stands.
     """
     replace_whole(folder.info_path, encode(info) + b"\n")
+
+
+def remove_drafts(folder: RunFolder) -> None:
+    """Remove what a trainer that was killed had not finished writing; for the next one, which holds the lock."""
+    for place, pattern in ((folder.path, ".run.json.*"), (folder.checkpoints_path, ".step-*.tmp")):
+        for draft in place.glob(pattern):
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
 
 def read_info(folder: RunFolder) -> RunInfo:

@@ -39,6 +39,8 @@ class ScreenPresence:
         self._num_beats += 1
         # Opened anew each time: a watcher may have removed the file while this machine slept.
         with contextlib.suppress(OSError):
+            if self._path.parent.is_symlink():
+                return  # a stranger's recording does not choose where we write
             descriptor = open_private(self._path, os.O_WRONLY | os.O_CREAT)
             try:
                 os.pwrite(descriptor, b"%0*d" % (_SIGN_BYTES, self._num_beats), 0)
@@ -100,7 +102,8 @@ class PresenceWatch:
 
     def _look(self, now: float) -> None:
         try:
-            names = [path.name for path in self._path.iterdir()]
+            # What is beyond a link are no screens, and not ours to tidy up.
+            names = [] if self._path.is_symlink() else [path.name for path in self._path.iterdir()]
         except OSError:
             names = []
         before, self._signs = self._signs, {}
@@ -113,7 +116,7 @@ class PresenceWatch:
                     self._signs[name] = sign
 
     def _seen(self, name: str, before: _Sign | None, now: float) -> _Sign:
-        descriptor = os.open(self._path / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             written = os.fstat(descriptor).st_mtime
             content = (int(written * 1e9), os.pread(descriptor, _SIGN_BYTES, 0))

@@ -19,16 +19,32 @@ FILE_MODE = 0o600
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a descriptor; a file that this creates has mode 0600 whatever the umask.
+    """Open a descriptor, not through a link; a file that this creates has mode 0600 whatever the umask.
 
     Raises:
         OSError: as `os.open`.
     """
-    descriptor = os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     if flags & os.O_CREAT:
         # A umask can only have taken bits away. The file of somebody else is not ours to change.
         with contextlib.suppress(PermissionError):
             os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def open_to_read(path: Path) -> int:
+    """Open a regular file, without following a link and without waiting for the other end of a pipe.
+
+    Raises:
+        OSError: as `os.open`; or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -90,14 +106,11 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: it is not there, cannot be read, is too large or is no regular file.
     """
-    # O_NONBLOCK: opening a FIFO that somebody left here would otherwise wait for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = open_to_read(path)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        if found.st_size > max_bytes:
-            raise OSError(errno.EFBIG, f"its {found.st_size} bytes are more than the {max_bytes} that it may have")
+        num_bytes = os.fstat(descriptor).st_size
+        if num_bytes > max_bytes:
+            raise OSError(errno.EFBIG, f"its {num_bytes} bytes are more than the {max_bytes} that it may have")
         return os.pread(descriptor, max_bytes, 0)
     finally:
         os.close(descriptor)
@@ -110,6 +123,8 @@ def cannot(done: str, path: Path, error: OSError) -> RunFolderError:
 
 def reason(error: OSError) -> str:
     """What the system said, in words."""
+    if error.errno == errno.ELOOP:
+        return "it is a link, and what lies in a run folder is not followed elsewhere"
     return error.strerror or str(error) or type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -35,13 +36,28 @@ def current_boot_id() -> str:
 
 
 def process_created(pid: int) -> float | None:
-    """When a process was made, in seconds since 1970; None where it is gone or a zombie."""
+    """When a process was made, by a clock that is not set; None where it is gone or a zombie.
+
+    On Linux in seconds since the boot: the time of day is worked out anew from the clock as it is now, so a clock that
+    jumped would make a living trainer another one. Elsewhere in seconds since 1970, as the kernel noted them.
+    """
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        ticks = _ticks_at_start(pid)
+        return float(process.create_time()) if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
     except psutil.NoSuchProcess:
+        return None
+
+
+def _ticks_at_start(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return int(stat.rpartition(")")[2].split()[19])  # field 22: a name in brackets may hold anything
+    except (OSError, ValueError, IndexError):
         return None
 
 

@@ -22,6 +22,7 @@ from tuitrain.protocol.events import (
     StageEntered,
     StepsFinished,
 )
+from tuitrain.protocol.version import other_version
 from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
 from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.lock import is_locked
@@ -77,6 +78,8 @@ def summarize(folder: RunFolder) -> RunSummary:
     info = RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
     try:
         info = read_info(folder)
+        if newer := other_version(info.protocol_version):
+            problems.append(f"{folder.info_path}: is {newer}.")
     except RunFolderError as error:
         problems.append(error.message)
     progress = _Progress()

@@ -18,6 +18,7 @@ from tuitrain.rundir.private import advice, cannot, open_private, reason, write_
 
 _SCAN_BYTES = 1 << 16
 _RESERVE_BYTES = 1 << 20
+_BESIDES_BYTES = 1 << 18
 
 
 class EventsNotWrittenError(RunFolderError):
@@ -99,14 +100,18 @@ class EventWriter:
     def hold_reserve(self) -> bool:
         """Set a megabyte aside, so that on a full disk there is room for what must be said; False where there is none.
 
-        Also tells whether a full disk has space again.
+        Also tells whether a full disk has space again: there must be room besides, or the reserve that was given back
+        would be taken for it, and the disk be called full again a second later, over and over.
         """
         try:
             descriptor = open_private(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except OSError:
             return False
         try:
-            write_all(descriptor, os.urandom(_RESERVE_BYTES))  # zeros a file system may store in no space
+            write_all(
+                descriptor, os.urandom(_RESERVE_BYTES + _BESIDES_BYTES)
+            )  # zeros a file system may store in no space
+            os.ftruncate(descriptor, _RESERVE_BYTES)
         except OSError:
             self.release_reserve()
             return False

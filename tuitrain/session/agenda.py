@@ -11,7 +11,7 @@ from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.codec import decode_decision
 from tuitrain.protocol.commands import Decision, Stop
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.session.recorded import recorded
+from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.training.control import Control
 from tuitrain.training.moments import Moment, moments_of, original_id, taken_again
 
@@ -34,8 +34,8 @@ class RunAgenda:
     moments: list[Moment]
     """The same in every session: those of the preset, then what was inherited, then what is done otherwise."""
 
-    told: list[Decision]
-    """What earlier sessions said was decided on the way to where the run is."""
+    told: Recorded
+    """What earlier sessions said."""
 
     @classmethod
     def of(cls, folder: RunFolder, preset: Preset, session: str, *, is_resumed: bool) -> RunAgenda:
@@ -47,8 +47,7 @@ class RunAgenda:
             *taken_again(info.overrides, session, ""),
         ]
         moments.sort(key=lambda moment: moment[0])
-        told = recorded(folder).decisions if is_resumed else []
-        return cls(folder, info, session, moments, [item for item in told if not isinstance(item.command, Stop)])
+        return cls(folder, info, session, moments, recorded(folder) if is_resumed else Recorded())
 
     def prepare(self, control: Control, state: Mapping[str, Any] | None) -> None:
         """Where a branch begins, leave out what is done in the state that it begins from; before it is put back."""
@@ -72,7 +71,8 @@ class RunAgenda:
         if state["run"] != self.folder.id:
             return
         kept = decisions_of(state)
-        if [item.id for item in self.told[: len(kept)]] != [item.id for item in kept]:
+        told = [item for item in self.told.decisions if not isinstance(item.command, Stop)]
+        if [item.id for item in told[: len(kept)]] != [item.id for item in kept]:
             return
-        lost = [item for item in self.told[len(kept) :] if item.actor == "user"]
+        lost = [item for item in told[len(kept) :] if item.actor == "user"]
         control.agenda.add(taken_again(lost, self.session, self.session[:4], actor="user"))

@@ -128,7 +128,7 @@ class Hosting:
         from tuitrain.training.checkpoint import newest_intact
 
         self.run.publish(StageEntered(stage="reading the checkpoint"))
-        found = newest_intact(self._folder.checkpoints_path)
+        found = newest_intact(self._folder.checkpoints_path, self._agenda.told.sha256)
         if found is None:
             raise RunFolderError(
                 f"{self._folder.checkpoints_path}: there is no intact checkpoint to go on from.", hint="a new run."
@@ -143,6 +143,10 @@ class Hosting:
         if state["run"] != self._folder.id:
             self.run.publish(Branched(step=step, parent=str(state["run"]), decisions=decisions))
             return state
+        if step > past.step:
+            message = f"{self._folder.events_path}: ends at step {past.step}, the checkpoint is of step {step}"
+            advice = "what was measured and decided between them is not in the record"
+            self.run.publish(AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice))
         lost = max(0, past.step - step)
         checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
         self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost, decisions=decisions))
@@ -220,7 +224,7 @@ class _Inbox:
             return []  # a folder that cannot be listed now may be later
         for item in found:
             if isinstance(item, DamagedCommand):
-                sys.stderr.write(f"commands/{item.name}: not a command: {item.detail}\n")
+                sys.stderr.write(f"commands/{item.name!r}: not a command: {item.detail}\n")
         return [item for item in found if isinstance(item, Request)]
 
 

@@ -28,6 +28,7 @@ from tuitrain.protocol.events import (
     StepsFinished,
     UpdateMeasured,
 )
+from tuitrain.protocol.version import other_version
 from tuitrain.session.reading import Word
 
 _LINE_SECONDS = 5.0
@@ -155,7 +156,10 @@ def _line_for(word: Word) -> str:
             return f"starting: {word.stage}"
         case RunStarted():
             size = f"{word.num_parameters} parameters, {word.num_train} training samples"
-            return f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}"
+            newer = other_version(word.protocol_version)
+            return (
+                f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}{newer and '; '}{newer}"
+            )
         case RunResumed():
             lost = f"; {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return f"goes on from step {word.step} ({word.checkpoint}){lost}"

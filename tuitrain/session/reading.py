@@ -6,9 +6,8 @@ import time
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
-from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import CommandApplied, CommandRefused, Event, RunEnded
-from tuitrain.rundir.commands import CommandReader
+from tuitrain.rundir.commands import CommandReader, DamagedCommand
 from tuitrain.rundir.follower import EventFollower
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
@@ -31,6 +30,7 @@ class RunReader:
         self._has_grown = False
         self._next_status = 0.0
         self._status: CarrierStatus | None = None
+        self._told: set[tuple[str, object]] = set()
 
     @property
     def has_ended(self) -> bool:
@@ -42,8 +42,9 @@ class RunReader:
         words: list[Word] = []
         try:
             events = self._events.poll()
-        except (OSError, TuitrainError):
+        except (OSError, TuitrainError) as error:
             events = []
+            words += self._told_once(str(error))
         for event in events:
             if isinstance(event, CommandApplied | CommandRefused):
                 self._answered.add(event.command)
@@ -59,11 +60,22 @@ class RunReader:
     def _asked(self) -> list[Word]:
         try:
             found = self._commands.poll()
-        except TuitrainError:
+        except TuitrainError as error:
+            return self._told_once(str(error))
+        words: list[Word] = []
+        for item in found:
+            if isinstance(item, DamagedCommand):
+                words += self._told_once(f"commands/{_printable(item.name)}: is no command: {item.detail}")
+            elif item.id not in self._answered:
+                words.append(CommandSeen(request=item))
+        return words
+
+    def _told_once(self, problem: str, place: object = None) -> list[Word]:
+        """Said at its first time: what is wrong with a folder is found again at every look."""
+        if (problem, place) in self._told:
             return []
-        return [
-            CommandSeen(request=item) for item in found if isinstance(item, Request) and item.id not in self._answered
-        ]
+        self._told.add((problem, place))
+        return [DamageSeen(line_number=0, detail=problem)]
 
     def _changed_status(self) -> list[Word]:
         now = time.monotonic()
@@ -77,5 +89,11 @@ class RunReader:
         self._status = status
         # An unfinished last line is in progress while the run lives, and torn once it is dead.
         torn = len(self._events.unfinished()) if status.status in {"lost", "ended"} else 0
-        damage = [DamageSeen(line_number=0, detail=f"a torn last line of {torn} bytes was skipped")] if torn else []
+        text = f"a torn last line of {torn} bytes was skipped"
+        damage = self._told_once(text, self._events.lines.position) if torn else []
         return [*damage, status]
+
+
+def _printable(name: str) -> str:
+    """A file name as one line: it may hold anything but a slash."""
+    return name.encode("unicode_escape", errors="surrogateescape").decode("ascii", errors="replace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tuitrain.protocol.carrier import DamageSeen
 from tuitrain.protocol.commands import DECIDING, Command, Decision, Stop
@@ -44,6 +45,8 @@ class Recorded:
     """All that led to the last step, in order, with what was inherited from another run."""
     saved: list[CheckpointSaved] = field(default_factory=list)
     """Checkpoints of the way to the last step."""
+    sha256: dict[str, str] = field(default_factory=dict)
+    """File name → hash of every checkpoint that was told of, also of those on a way that was left."""
     columns: dict[str, list[Column]] = field(default_factory=dict)
     """Metric → what was measured at each step."""
     evaluations: dict[int, EvalFinished] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Recorded:
                 self.ended = None
             case Branched():
                 self.decisions = list(event.decisions)
+                self._cut_after(event.step)
             case RolledBack() | RunResumed():
                 self.decisions = [item for item in event.decisions if not isinstance(item.command, Stop)]
                 self._cut_after(event.step)
@@ -76,6 +80,7 @@ class Recorded:
                 self.evaluations[event.step] = event
             case CheckpointSaved():
                 self.saved.append(event)
+                self.sha256[Path(event.path).name] = event.sha256
             case CommandQueued():
                 self._asked[event.command] = (event.request, event.actor)
             case CommandApplied():

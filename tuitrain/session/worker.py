@@ -17,10 +17,10 @@ from types import FrameType
 import msgspec
 
 from tuitrain.preset import preset_from_data
-from tuitrain.protocol.codec import encode
+from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.places import RunFolder, read_info, write_info
+from tuitrain.rundir.places import RunFolder, read_info, remove_drafts, write_info
 from tuitrain.rundir.status import current_boot_id, process_created
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
@@ -62,6 +62,7 @@ def open_hosting(
 ) -> Hosting:
     """Sign `run.json` as this process and make ready to train the preset recorded there."""
     info = read_info(folder)
+    remove_drafts(folder)
     write_info(
         folder,
         msgspec.structs.replace(
@@ -83,7 +84,7 @@ def _record_failure(folder: RunFolder, error: Exception) -> None:
         traceback="".join(traceback.format_exception(error)),
     )
     with EventWriter(folder.events_path) as writer:
-        writer.append([encode(ended)])
+        writer.append([encode_event(ended)])
 
 
 def _handle_signals(hosting: Hosting) -> None:

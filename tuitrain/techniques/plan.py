@@ -210,4 +210,9 @@ def _ratios(segment: PlanSegment, step: int, first: str) -> dict[str, float]:
 
 def _appended(plan: LearningRatePlan, step: int, now: PlanSegment, **changes: object) -> LearningRatePlan:
     segment = msgspec.structs.replace(now, start_step=step, **changes)
-    return LearningRatePlan(segments=(*plan.segments, segment))
+    kept = plan.segments
+    # Of several edits at one step only the last one rules, and the one before it is what it is undone to. Thousands of
+    # commands at once must not make thousands of segments, each told anew with every further one.
+    if len(kept) > 1 and kept[-1].start_step == kept[-2].start_step == step:
+        kept = (*kept[:-2], kept[-1])
+    return LearningRatePlan(segments=(*kept, segment))

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,8 +96,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         RunFolderError: it is damaged, or of a version that we do not know.
     """
+    return _content(path)[0]
+
+
+def _content(path: Path) -> tuple[dict[str, Any], str]:
+    """What a checkpoint holds, and the sha256 of its file."""
     try:
-        data = path.read_bytes()
+        data = _bytes_of(path)
         is_whole = _is_whole(data)
         content: object = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
@@ -109,29 +115,48 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         )
     if not is_whole:
         raise RunFolderError(f"{path}: cannot be read: it is not what was written.")
-    return content
+    return content, hashlib.sha256(data).hexdigest()
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
     """All checkpoints of a run, the newest first: by how often it had gone back, by step, then by time."""
     found = [(name_of(path), path) for path in folder.glob("step-*.pt")]
-    named = [(name.timeline, name.step, path.stat().st_mtime_ns, path) for name, path in found if name is not None]
+    named = [(name.timeline, name.step, path.lstat().st_mtime_ns, path) for name, path in found if name is not None]
     return [entry[-1] for entry in sorted(named, reverse=True)]
 
 
-def newest_intact(folder: Path) -> tuple[Path, dict[str, Any], list[str]] | None:
+def newest_intact(folder: Path, told: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any], list[str]] | None:
     """The newest checkpoint that can be read, and what is wrong with those that are newer.
+
+    Args:
+        folder: of the checkpoints.
+        told: sha256 by file name of those that the record tells of. One that it does not tell of was written just
+            before its trainer died, and the record lacks steps before it: taken only where there is no other.
 
     Returns:
         Its path, its content, and one sentence for each damaged one; None where there is none.
     """
     problems: list[str] = []
+    untold: tuple[Path, dict[str, Any], list[str]] | None = None
     for path in checkpoint_paths(folder):
         try:
-            return path, load_checkpoint(path), problems
+            content, digest = _content(path)
         except RunFolderError as error:
             problems.append(str(error))
-    return None
+            continue
+        if told is None or told.get(path.name) == digest:
+            return path, content, problems
+        untold = untold or (path, content, problems)
+    return untold
+
+
+def _bytes_of(path: Path) -> bytes:
+    """All of a regular file; a link is not followed, and a pipe does not make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no regular file")
+        return file.read()
 
 
 def _sealed(data: bytes) -> bytes:

@@ -12,7 +12,6 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.commands import (
     DECIDING,
     CoolDown,
-    Decision,
     Evaluate,
     Request,
     RollBack,
@@ -82,27 +81,12 @@ def roll_back(trainer: Trainer, command: RollBack, cause: str) -> str:
         raise RefusedError("every batch is all of the data: there is none to skip.", hint="it without skip_batches.")
     source, state = _find(trainer, command.to)
     left = trainer.step
-    step = state["step"]
-    further = []
+    _go_back(trainer, state, source, cause, skip=command.skip_batches, scale=command.scale_learning_rate)
+    words = [f"from step {left} to step {trainer.step}"]
     if command.skip_batches:
-        skip = SkipBatches(num_batches=command.skip_batches)
-        further.append(Decision(step=step, command=skip, actor="user", id=f"{cause}~skip"))
-    if command.scale_learning_rate != 1.0:
-        scale = ScaleLearningRate(factor=command.scale_learning_rate)
-        further.append(Decision(step=step, command=scale, actor="user", id=f"{cause}~scale"))
-    _go_back(trainer, state, source, cause, further=further)
-    words = [f"from step {left} to step {step}"]
-    if command.skip_batches:
-        skip_batches(trainer, command.skip_batches, cause)
         words.append(f"{command.skip_batches} batches left out")
     if command.scale_learning_rate != 1.0:
-        plan = plans.scaled(trainer.updater.plan, step, command.scale_learning_rate)
-        trainer.updater.plan = plan
         words.append(f"learning rate ×{command.scale_learning_rate:g}")
-        trainer.run.publish(
-            LearningRatePlanned(step=step, plan=plan, summary=f"×{command.scale_learning_rate:g}", cause=cause)
-        )
-    _save_now(trainer, cause)
     return ", ".join(words)
 
 
@@ -118,7 +102,6 @@ def undo(trainer: Trainer, cause: str) -> str:
     trainer.saver.save(trainer, tag=LEFT, cause=cause)
     left = trainer.step
     _go_back(trainer, state, source, cause, undone=label or "the last decision")
-    _save_now(trainer, cause)
     return f"{label} is undone: from step {left} to step {trainer.step}"
 
 
@@ -132,46 +115,51 @@ def skip_batches(trainer: Trainer, num_batches: int, cause: str) -> str:
 
 
 def _go_back(
-    trainer: Trainer, state: dict[str, Any], source: str, cause: str, *, undone: str = "",
-    further: list[Decision] | None = None,
+    trainer: Trainer, state: dict[str, Any], source: str, cause: str, *, undone: str = "", skip: int = 0,
+    scale: float = 1.0,
 ) -> None:  # fmt: skip
     """Be at that state again, on a new timeline, and say so."""
     trainer.staging.flush()
-    left = trainer.step
+    left, step = trainer.step, state["step"]
     put_back(trainer, state)
     put_random_states(state["random"])
     trainer.control.go_back(state["control"])
-    trainer.control.decisions += further or []
-    trainer.timelines.begin(state["timelines"]["current"], state["step"])
-    trainer.points.went_back(state["step"])
-    trainer.layers.went_back(state["step"])
-    trainer.run.recorder.go_back()
+    trainer.timelines.begin(state["timelines"]["current"], step)
+    trainer.points.went_back(step)
+    trainer.layers.went_back(step)
     trainer.last_batch = None
     updater, batches = trainer.updater, trainer.batches
+    if skip:
+        batches.skip(skip)
+        trainer.control.decide_upon(f"{cause}~skip", "user", step, SkipBatches(num_batches=skip))
+    if scale != 1.0:
+        updater.plan = plans.scaled(updater.plan, step, scale)
+        trainer.control.decide_upon(f"{cause}~scale", "user", step, ScaleLearningRate(factor=scale))
+    # Before it is told: whoever resumes this run finds either neither or both.
+    trainer.saver.save(trainer, cause=cause)
+    trainer.saver.wait()
+    trainer.run.recorder.go_back()
     trainer.run.publish(
         RolledBack(
-            step=trainer.step, from_step=left, timeline=trainer.timelines.current, source=source,
+            step=step, from_step=left, timeline=trainer.timelines.current, source=source,
             total_steps=trainer.total_steps, steps_per_epoch=batches.steps_per_epoch, batch_size=batches.batch_size,
             optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=trainer.regularization.values,
             decisions=tuple(trainer.control.decisions), undone=undone, cause=cause,
         )
     )  # fmt: skip
-    summary = f"{updater.schedule(trainer.step).name} schedule"
-    trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=updater.plan, summary=summary))
+    if skip:
+        trainer.run.publish(BatchesSkipped(step=step, num_batches=skip, cause=cause))
+    summary = f"{updater.schedule(step).name} schedule" if scale == 1.0 else f"×{scale:g}"
+    told = cause if scale != 1.0 else ""
+    trainer.run.publish(LearningRatePlanned(step=step, plan=updater.plan, summary=summary, cause=told))
     if updater.switch is not None:
         handover = updater.switch.handover
         trainer.run.publish(
             HandoverStarted(
-                step=trainer.step, num_steps=handover.num_steps - handover.num_observed,
-                from_name=updater.optimizer.name, to_name=updater.switch.to_name, cause=updater.switch.cause,
+                step=step, num_steps=handover.num_steps - handover.num_observed, from_name=updater.optimizer.name,
+                to_name=updater.switch.to_name, cause=updater.switch.cause,
             )
         )  # fmt: skip
-
-
-def _save_now(trainer: Trainer, cause: str) -> None:
-    """Before anything else happens: whoever resumes this run shall not find the stretch that was left."""
-    trainer.saver.save(trainer, cause=cause)
-    trainer.saver.wait()
 
 
 def _find(trainer: Trainer, to: int | str) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.codec import encode
+from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import (
     AlarmRaised,
@@ -136,7 +136,7 @@ class Pump:
         now = time.monotonic()
         if self._is_frugal:
             events = self._without_measurements(events, now)
-        self._pending += [encode(self._run.numbered(event)) for event in events]
+        self._pending += [encode_event(self._run.numbered(event)) for event in events]
         self._write()
         if now - self._last_sync > _SYNC_SECONDS or any(isinstance(event, _DECISIONS) for event in events):
             self._last_sync = now

@@ -65,6 +65,7 @@ class Saver:
         self._cost_seconds = 0.0
         self._waiting: deque[tuple[dict[str, Any], str, str, float]] = deque()
         self._lock = threading.Lock()
+        self._is_refused = False
         self._thread: threading.Thread | None = None
 
     def note_evaluation(self, loss: float, best_before: float) -> None:
@@ -129,8 +130,11 @@ class Saver:
         try:
             saved = save_checkpoint(folder, state, tag=tag, cause=cause)
         except RunFolderError as error:
-            self._publish(AlarmRaised(step=state["step"], kind="disk", message=str(error), value=math.nan))
+            if cause or not self._is_refused:  # what nobody asked for is told once, until it works again
+                self._publish(AlarmRaised(step=state["step"], kind="disk", message=str(error), value=math.nan))
+            self._is_refused = True
             return
+        self._is_refused = False
         self._publish(saved)
         self._cost_seconds = time.monotonic() - asked
         if tag and tag not in OWN_TAGS:

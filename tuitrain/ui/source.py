@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
+from tuitrain.rundir.private import open_to_read
 from tuitrain.session.asking import send
 from tuitrain.session.occasions import Occasions
 from tuitrain.session.own_config import wants_bell
@@ -250,7 +252,7 @@ def _fold(words: deque[Word], board: Board, max_seconds: float) -> bool:
 
 def _tail(folder: RunFolder, max_bytes: int = 65_536) -> str:
     try:
-        with folder.output_path.open("rb") as file:
+        with os.fdopen(open_to_read(folder.output_path), "rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - max_bytes))
             return file.read().decode("utf-8", errors="replace")
