@@ -140,7 +140,6 @@ def _within_an_answer(where: str) -> None:
 
         real(self, request, step, apply_and_die)
         die()
-        return step
 
     Control._answer = answer  # type: ignore[method-assign]
 

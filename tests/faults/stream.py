@@ -19,7 +19,7 @@ from tuitrain.protocol.events import (
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder
 
-DECISIONS_SURVIVE = False
+DECISIONS_SURVIVE = True
 """Whether a decision that is newer than the checkpoint is taken again on resume; False compares without it."""
 
 Decision = ScaleLearningRate | SetHyperparameter | Evaluate

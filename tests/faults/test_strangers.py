@@ -120,12 +120,12 @@ class Evil:
 def test_a_checkpoint_that_is_a_link_or_holds_code_is_refused(folder: RunFolder, tmp_path: Path) -> None:
     """The code does not run, in a pickle of old nor in an archive of torch, and the link is not read."""
     mark, elsewhere = tmp_path / "ran", tmp_path / "elsewhere.pt"
-    save_checkpoint(tmp_path, {"step": 3})
+    save_checkpoint(tmp_path, {"step": 3, "timelines": {"current": 0}, "position": {"decisions": 0}})
     (tmp_path / "step-00000003.pt").rename(elsewhere)
     assert load_checkpoint(elsewhere)["step"] == 3
     (folder.checkpoints_path / "step-00000003.pt").symlink_to(elsewhere)
     (folder.checkpoints_path / "step-00000002.pt").write_bytes(pickle.dumps(Evil(mark)))
-    torch.save({"version": 2, "step": 1, "model": Evil(mark)}, folder.checkpoints_path / "step-00000001.pt")
+    torch.save({"version": 3, "step": 1, "model": Evil(mark)}, folder.checkpoints_path / "step-00000001.pt")
     assert zipfile.is_zipfile(folder.checkpoints_path / "step-00000001.pt")
     assert newest_intact(folder.checkpoints_path) is None
     assert not mark.exists()

@@ -122,7 +122,7 @@ def test_a_full_disk_is_said_and_nothing_hangs(tmp_path: Path, policy: str) -> N
     """Training goes on, or stops, as the preset says; the alarm and the last word are written all the same."""
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(small)], check=True)
     try:
         done = subprocess.run(
             [*TUITRAIN, "run", "lab-wave", "train.steps=12000", "eval.every_steps=6000", "--headless",

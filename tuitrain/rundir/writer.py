@@ -17,8 +17,8 @@ from tuitrain.errors import RunFolderError
 from tuitrain.rundir.private import advice, cannot, open_private, reason, write_all
 
 _SCAN_BYTES = 1 << 16
-_RESERVE_BYTES = 1 << 20
-_BESIDES_BYTES = 1 << 18
+_RESERVE_BYTES = (1 << 20, 1 << 18, 1 << 16)
+"""What is set aside, or less where there is no room for it from the beginning."""
 
 
 class EventsNotWrittenError(RunFolderError):
@@ -49,6 +49,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reserve = path.with_name(".reserve")
+        self._reserve_sizes = _RESERVE_BYTES
         try:
             # O_APPEND, so that after every truncation the next byte lands at the new end.
             self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -98,20 +99,25 @@ class EventWriter:
             raise cannot("synced", self.path, error) from error
 
     def hold_reserve(self) -> bool:
-        """Set a megabyte aside, so that on a full disk there is room for what must be said; False where there is none.
+        """Set up to a megabyte aside for what must be said on a full disk; False where there is no room.
 
-        Also tells whether a full disk has space again: there must be room besides, or the reserve that was given back
-        would be taken for it, and the disk be called full again a second later, over and over.
+        Also tells whether a full disk has space again: there must be a quarter more than was set aside, or the reserve
+        that was given back would be taken for it, and the disk be called full again a second later, over and over.
         """
+        for size in self._reserve_sizes:
+            if self._held(size):
+                self._reserve_sizes = (size,)
+                return True
+        return False
+
+    def _held(self, size: int) -> bool:
         try:
             descriptor = open_private(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except OSError:
             return False
         try:
-            write_all(
-                descriptor, os.urandom(_RESERVE_BYTES + _BESIDES_BYTES)
-            )  # zeros a file system may store in no space
-            os.ftruncate(descriptor, _RESERVE_BYTES)
+            write_all(descriptor, os.urandom(size + size // 4))  # zeros a file system may store in no space
+            os.ftruncate(descriptor, size)
         except OSError:
             self.release_reserve()
             return False
@@ -120,7 +126,7 @@ class EventWriter:
         return True
 
     def release_reserve(self) -> None:
-        """Give the megabyte back."""
+        """Give it back."""
         with suppress(OSError):
             self._reserve.unlink(missing_ok=True)
 
