@@ -360,6 +360,7 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     message: str
     """What was seen, with the number."""
     value: float
+    """The number: the loss, its robust deviations, seconds without a step; 0 where a dead run lives again."""
     module: str = ""
     """The module in which it first appeared, where that can be told."""
     advice: str = ""
