@@ -18,6 +18,9 @@ _FEWEST = 30
 """Values before a median means something."""
 _REFRESH = 20
 """Values between two looks at the median."""
+_NEAR = 0.8
+"""Share of the limit from which on a value is looked at with the median as it is now."""
+_LARGEST_EXPONENT = 700.0
 _RELATIVE_FLOOR = 0.02
 _FIRST_FLOOR = 0.003
 """A deviation is at least so much of the median, and of the first value: below is noise, however regular."""
@@ -73,9 +76,11 @@ class SpikeDetector:
         self._is_ringing = False
         self._num_above = 0
         self._age = 0
-        self._center = 0.0
+        self._center = self._deviation = self._lowest = 0.0
+        self._middle = self._spread = 0.0
+        """Of the logarithms; 0 while not measured."""
         self._candidate = -math.inf
-        """Values up to this one need no look; of the last look."""
+        """Values up to this one need no look."""
 
     @property
     def num_values(self) -> int:
@@ -101,13 +106,14 @@ class SpikeDetector:
         """What comes is of another kind: begin anew."""
         self._values.clear()
         self._first, self._is_ringing, self._num_above = math.nan, False, 0
-        self._age, self._candidate = 0, -math.inf
+        self._age, self._candidate, self._deviation = 0, -math.inf, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
         return {
             "values": list(self._values), "first": self._first, "is_ringing": self._is_ringing,
-            "num_above": self._num_above, "age": self._age, "candidate": self._candidate,
+            "num_above": self._num_above, "age": self._age, "candidate": self._candidate, "center": self._center,
+            "deviation": self._deviation, "lowest": self._lowest, "middle": self._middle, "spread": self._spread,
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -116,6 +122,8 @@ class SpikeDetector:
         self._values.extend(state["values"])
         self._first, self._is_ringing = state["first"], state["is_ringing"]
         self._num_above, self._age, self._candidate = state["num_above"], state["age"], state["candidate"]
+        self._center, self._deviation, self._lowest = state["center"], state["deviation"], state["lowest"]
+        self._middle, self._spread = state["middle"], state["spread"]
 
     def _look(self, value: float) -> Outlier | None:
         if self._first != self._first:
@@ -135,29 +143,43 @@ class SpikeDetector:
         return self._ratio is None or (value > self._ratio * center and value > _FIRST_SHARE * self._first)
 
     def _outlier(self, value: float) -> Outlier:
-        """How far a value is from those before it."""
+        """How far a value is from those before it; exact where that comes near the limit."""
         if len(self._values) < self._fewest:
             ratio = value / self._first if self._first > 0.0 and self._ratio is None else 0.0
             return Outlier(value, ratio, self._first, 0)
-        center, deviation = self._measure()
-        z = (value - center) / deviation if deviation > 0.0 else 0.0
-        if value > 0.0 and min(self._values) > 0.0:
-            logarithms = [math.log(item) for item in self._values]
-            middle = median(logarithms)
-            spread = _NORMAL * median([abs(item - middle) for item in logarithms])
-            z = min(z, (math.log(value) - middle) / max(spread, _RELATIVE_FLOOR))
-        return Outlier(value, z, center, len(self._values))
+        if not self._deviation:
+            self._measure()
+        z = self._deviations(value)
+        if z > _NEAR * self._limit and self._age and not self._is_ringing:
+            self._measure()
+            z = self._deviations(value)
+        return Outlier(value, z, self._center, len(self._values))
 
-    def _measure(self) -> tuple[float, float]:
-        """Median and deviation of the window, and from which value on a look is needed."""
+    def _deviations(self, value: float) -> float:
+        """The z-score by what was last measured; leaves behind how far a value must be to be worth another look."""
+        z = (value - self._center) / self._deviation if self._deviation > 0.0 else 0.0
+        if value <= 0.0 or self._lowest <= 0.0 or z <= 0.0:
+            return z
+        if not self._spread:
+            logarithms = [math.log(item) for item in self._values]
+            self._middle = median(logarithms)
+            spread = _NORMAL * median([abs(item - self._middle) for item in logarithms])
+            self._spread = max(spread, _RELATIVE_FLOOR)
+            near = self._middle + _NEAR * self._limit * self._spread
+            self._candidate = max(self._candidate, math.exp(min(near, _LARGEST_EXPONENT)))
+        return min(z, (math.log(value) - self._middle) / self._spread)
+
+    def _measure(self) -> None:
+        """Median and deviation of the window; those of the logarithms only once they are needed."""
         self._age = 0
         if len(self._values) < self._fewest:
-            return 0.0, 0.0
-        center = median(self._values)
+            return
+        self._center, self._lowest = median(self._values), min(self._values)
+        center = self._center
         spread = _NORMAL * median([abs(item - center) for item in self._values])
-        deviation = max(spread, _RELATIVE_FLOOR * abs(center), _FIRST_FLOOR * abs(self._first))
-        self._candidate = center + self._limit / 2 * deviation
-        return center, deviation
+        self._deviation = max(spread, _RELATIVE_FLOOR * abs(center), _FIRST_FLOOR * abs(self._first))
+        self._candidate = center + _NEAR * self._limit * self._deviation
+        self._spread = 0.0
 
 
 @dataclass(frozen=True)
