@@ -80,6 +80,11 @@ SWITCHED: dict[str, Any] = {
          "saved checkpoints/a.pt", ""),
         (AlarmRaised(step=5, kind="nonfinite_loss", message="the loss of step 5 is nan", value=math.nan),
          "the loss of step 5 is nan", "nonfinite loss"),
+        (AlarmRaised(step=5, kind="loss_spike", message="loss 4.31 at step 5", value=9.2, action="roll_back"),
+         "loss 4.31 at step 5", "loss spike"),
+        (AlarmRaised(step=5, kind="dead_run", message="no step is finished for 60 s", value=60.0),
+         "no step is finished for 60 s", "dead run"),
+        (AlarmRaised(step=6, kind="dead_run", message="it goes on at step 6", value=0.0), "it goes on at step 6", ""),
         (CadenceChanged(step=5, metric="batch/gradient_norm", stride=4, reason="budget"),
          "gradient norm every 4 steps", ""),
         (StepsThinned(step=5, metric="batch/loss", num_left_out=7), "7 values of batch/loss left out", ""),
@@ -172,3 +177,12 @@ def test_the_hand_made_run_over_nan_tells_its_end() -> None:
     assert math.isnan(gap[30])
     assert gap[40] == pytest.approx(0.2 / 31)
     assert board.series["batch/loss"].nonfinite_steps == list(range(30, 41))
+
+
+def test_an_alarm_says_what_the_run_does_before_what_one_may_do() -> None:
+    """Where it does nothing by itself, only the advice."""
+    told = [
+        entry_for(AlarmRaised(step=5, kind="plateau", message="m", value=1.0, advice="decay", action=action), 5)
+        for action in ("continue", "pause", "stop", "roll_back")
+    ]
+    assert [entry.detail for entry in told if entry] == ["decay", "decay", "it stops; decay", "it goes back; decay"]

@@ -190,6 +190,7 @@ BABYSITTING = [
     Item("A7", "weights too small", "init:normal", "init-too-small", "layers/activation_std"),
     Item("A7", "healed by batch norm", "norm:batch", "init-too-small-bn", "layers/activation_std"),
     Item("A7", "weights too large", "init:normal", "init-too-large", LOSS),
+    Item("A7", "a loss spike", "optimizer:nadam", "loss-spike", LOSS, "roll_back"),
     Item("A7", "He", "init:he", "init-he", "layers/gradient_norm"),
     Item("A7", "Xavier", "init:xavier", "init-tanh-xavier", "layers/gradient_norm"),
     Item("A7", "orthogonal", "init:orthogonal", "init-orthogonal", "layers/gradient_norm"),

@@ -204,6 +204,8 @@ SLOW = [
     one("overfit-shift", "gap below 0.2", lambda s: s.gap < 0.2, lambda s: f"{s.gap:.3f}", is_slow=True),
     one("overfit-early-stop", "stops before a half", lambda s: s.reason == "stopped" and s.steps < 620,
         lambda s: f"at step {s.steps}, best at {s.best_step}", is_slow=True),
+    one("loss-spike", "loss below 0.012 after going back", lambda s: s.loss < 0.012, lambda s: f"{s.loss:.4f}",
+        is_slow=True),
     one("overfit-l1", "more than 70 % of the weights near 0", lambda s: s.near_zero > 0.7,
         lambda s: f"{s.near_zero:.2f}", is_slow=True),
     *[less(f"overfit-{name}", "overfit", "gap") for name in

@@ -113,7 +113,7 @@ def test_an_override_without_a_key_says_what_one_looks_like(override: str) -> No
         (["train.steps=0"], "greater than or equal to 1"),
         (["train.steps=2.5"], "is not a whole number"),
         (["regularize.dropout=1.0"], "is not in 0 ≤ dropout < 1"),
-        (["train.on_nonfinite=ignore"], "'pause', 'stop' or 'continue'"),
+        (["train.on_nonfinite=ignore"], "'pause', 'stop', 'continue' or 'roll_back'"),
         (["task.hidden=[0]"], "greater than or equal to 1"),
         (["schedule.name=multistep", "schedule.milestones=3"], "is not a list of numbers"),
         (["train.batch_size=1", "task.norm=batch"], "no variance to normalise"),

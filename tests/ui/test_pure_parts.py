@@ -10,7 +10,7 @@ from tests.ui.watching import FakeSource
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import ScaleLearningRate, SetHyperparameter, SetPace, SetSchedule, Stop, SwitchOptimizer
 from tuitrain.protocol.describe import COMMANDS
-from tuitrain.protocol.events import BatchSizeChanged
+from tuitrain.protocol.events import AlarmRaised, BatchSizeChanged, Paused
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.ui import text
 from tuitrain.ui.actions import ACTIONS, BY_ID, key_table
@@ -166,6 +166,15 @@ def test_the_header_never_overflows(width: int) -> None:
     assert line.cell_length <= max(width, 40)
     assert "mnist-mlp-5eed" in line.plain
     assert short_name(STEERED) == "mnist-mlp-5eed"
+
+
+def test_the_header_shows_the_newest_alarm_until_a_decision_follows() -> None:
+    """Beside the step, at 80 columns too."""
+    board = folded(recorded(STEERED)[:25])
+    board.apply(AlarmRaised(step=board.step, kind="loss_spike", message="loss 4.31", value=9.2))
+    assert f"loss spike at {board.step}" in header_line(STEERED, board, 80, is_reading=False, note="").plain
+    board.apply(Paused(step=board.step, reason="asked", cause="1"))
+    assert "loss spike" not in header_line(STEERED, board, 80, is_reading=False, note="").plain
 
 
 def test_the_epoch_of_the_header_follows_the_batch_size() -> None:

@@ -140,8 +140,10 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             kind: Kind = "quiet" if word.path.endswith("-best.pt") else "fact"
             told = f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s"
             return Entry(word.step, f"saved {word.path}", told, kind=kind, topic=f"saved {_tag(word.path)}")
+        case AlarmRaised(kind="dead_run", value=0.0):
+            return Entry(word.step, word.message, word.advice)
         case AlarmRaised():
-            return Entry(word.step, word.message, word.advice, kind="alarm")
+            return Entry(word.step, word.message, _with_action(word), kind="alarm")
         case CadenceChanged():
             what = f"{word.metric.rpartition('/')[2].replace('_', ' ')} every {word.stride} steps"
             return Entry(word.step, what, word.reason, kind="quiet", topic=f"cadence {word.metric}")
@@ -184,7 +186,7 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():
             return Mark(word.step, "paused", cause=word.cause)
-        case AlarmRaised():
+        case AlarmRaised() if word.kind != "dead_run" or word.value:
             return Mark(word.step, word.kind.replace("_", " "), "alarm")
         case CarrierStatus() if word.status == "lost":
             return Mark(step, "lost", "alarm")
@@ -201,6 +203,12 @@ def _evaluation(word: EvalFinished) -> str:
     accuracy = word.metrics.get("eval/accuracy")
     numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
     return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"
+
+
+def _with_action(word: AlarmRaised) -> str:
+    """What the run does about it comes before what one may do."""
+    does = {"pause": "", "stop": "it stops", "roll_back": "it goes back", "continue": ""}[word.action]
+    return "; ".join(part for part in (does, word.advice) if part)
 
 
 def _tag(path: str) -> str:

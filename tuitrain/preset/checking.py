@@ -38,7 +38,7 @@ def table_problems(preset: Preset) -> list[Problem]:
     dataset, problems = _dataset(preset)
     return [
         *_head(preset), *problems, *_task(preset, dataset), *_train(preset, dataset), *_eval(preset),
-        *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
+        *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
         *notify_problems(preset.notify),
     ]  # fmt: skip
 
@@ -117,6 +117,21 @@ def _eval(preset: Preset) -> Iterator[Problem]:
     given = [key for key in ("every_steps", "every_epochs", "every_seconds") if getattr(preset.eval, key) is not None]
     if len(given) > 1:
         yield f"eval.{given[1]}", f"eval.{given[0]} and eval.{given[1]} exclude each other. Try one of them."
+
+
+def _alarms(preset: Preset) -> Iterator[Problem]:
+    """What an alarm cannot do."""
+    section = preset.alarms
+    if section.dead_run in {"pause", "roll_back"}:
+        yield (
+            "alarms.dead_run",
+            f'alarms.dead_run = "{section.dead_run}" needs a safe point, which a dead run never reaches. Try "notify".',
+        )
+    if section.plateau == "roll_back":
+        yield (
+            "alarms.plateau",
+            'alarms.plateau = "roll_back" would only come to the same plateau again. Try "notify" or "stop".',
+        )
 
 
 def _optimizer(preset: Preset) -> Iterator[Problem]:

@@ -145,6 +145,37 @@ class NotifySection(Section):
     """Whether the dashboard rings the bell of the terminal at both; none means yes."""
 
 
+AlarmAction = Literal["off", "notify", "pause", "roll_back", "stop"]
+
+
+class AlarmsSection(Section):
+    """[alarms]: what the run does about trouble: says nothing, says it, pauses, goes back, or stops."""
+
+    loss_spike: AlarmAction = "notify"
+    """The loss of a batch is far above those before it."""
+    gradient_explosion: AlarmAction = "notify"
+    """The gradient norm is more than ten times that of the steps before; any action but notify measures it at every
+    step. Where the gradient is clipped, it is only said."""
+    plateau: AlarmAction = "notify"
+    """Neither the validation nor the training loss got better for a fifth of the run; going back is no cure for it."""
+    overfitting: AlarmAction = "notify"
+    """The validation loss rises while the training loss falls; roll_back goes back to before it rose."""
+    dead_run: AlarmAction = "notify"
+    """No step is finished for long; off, notify or stop, as a thread that hangs can neither pause nor go back."""
+    spike_z: Annotated[Number, Field(gt=0)] = 6.0
+    """Robust deviations above the median at which a loss or a gradient norm is out of the ordinary."""
+    window: Annotated[StrictInt, Field(ge=10)] = 200
+    """Values that the median is of."""
+    dead_seconds: Annotated[Number, Field(gt=0)] = 300.0
+    """Without a step; at least 20 times the usual time of one."""
+    roll_back_steps: Count = 100
+    """How far before the trouble roll_back goes, at least."""
+    skip_batches: Annotated[StrictInt, Field(ge=0)] = 200
+    """Batches that are left out then (the recipe of PaLM); with full batches the rate is halved in their place."""
+    roll_back_scale: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    """Factor on the learning rate after going back."""
+
+
 class OptimizerSection(OpenSection):
     """[optimizer]: name, learning rate, and what the optimizer takes besides."""
 
@@ -206,6 +237,7 @@ class Preset(Section):
     eval: EvalSection = EvalSection()
     checkpoint: CheckpointSection = CheckpointSection()
     notify: NotifySection = NotifySection()
+    alarms: AlarmsSection = AlarmsSection()
     optimizer: OptimizerSection = OptimizerSection()
     schedule: ScheduleSection = ScheduleSection()
     regularize: RegularizeSection = RegularizeSection()

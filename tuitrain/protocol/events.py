@@ -10,8 +10,15 @@ from typing import Literal
 
 import msgspec
 
-from tuitrain.protocol.commands import Command, Decision
+from tuitrain.protocol.commands import Command
+from tuitrain.protocol.course import BatchesSkipped as BatchesSkipped
+from tuitrain.protocol.course import Branched as Branched
+from tuitrain.protocol.course import CheckpointSaved as CheckpointSaved
+from tuitrain.protocol.course import Reseeded as Reseeded
+from tuitrain.protocol.course import RolledBack as RolledBack
+from tuitrain.protocol.course import RunResumed as RunResumed
 from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
+from tuitrain.protocol.event_base import EventBase
 from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
@@ -29,17 +36,6 @@ AlarmKind = Literal[
 
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed", "lost"]
 """The state of a run. The run itself never says "lost": only its readers can."""
-
-
-class EventBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag=True):
-    """What every event carries; the run stamps it on publishing."""
-
-    seq: int = 0
-    """Position in the run's stream, from 1, without gaps."""
-    time: float = 0.0
-    """Seconds since 1970 by the trainer's clock."""
-    seconds: float = 0.0
-    """Seconds since the session began, by a clock that never jumps."""
 
 
 class StageEntered(EventBase, frozen=True, kw_only=True):
@@ -79,68 +75,6 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     """Name of what is minimised, e.g. "cross-entropy"."""
     regularizers: dict[str, Value] = {}
     """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
-
-
-class RunResumed(EventBase, frozen=True, kw_only=True):
-    """A new session of the run goes on from a checkpoint; what was said of later steps is history that did not last."""
-
-    step: int
-    """Finished steps at the checkpoint."""
-    checkpoint: str
-    """Relative to the run folder."""
-    lost_steps: int
-    """Steps that had been taken beyond it, and are taken again."""
-    decisions: tuple[Decision, ...] = ()
-    """All that led to that state, in order."""
-
-
-class Branched(EventBase, frozen=True, kw_only=True):
-    """The run is a branch of another: up to `step` it is that one."""
-
-    step: int
-    parent: str
-    """Id of the other run."""
-    decisions: tuple[Decision, ...] = ()
-    """All that led to the step where they part, in order."""
-
-
-class RolledBack(EventBase, frozen=True, kw_only=True):
-    """The run went back to an earlier state, or by an undo to one that it had left, and describes itself anew."""
-
-    step: int
-    """Finished steps of that state."""
-    from_step: int
-    """Finished steps when it was left."""
-    timeline: int
-    """How often the run has gone back, this time among them."""
-    source: str
-    """Where the state was kept: a checkpoint relative to the run folder, or "memory"."""
-    total_steps: int
-    steps_per_epoch: int
-    batch_size: int
-    optimizer: OptimizerState
-    regularizers: dict[str, Value] = {}
-    decisions: tuple[Decision, ...] = ()
-    """All that led to that state, in order."""
-    undone: str = ""
-    """What an undo took back, in words; empty for a roll-back."""
-    cause: str = ""
-
-
-class BatchesSkipped(EventBase, frozen=True, kw_only=True):
-    """Training data that is left out."""
-
-    step: int
-    num_batches: int
-    cause: str = ""
-
-
-class Reseeded(EventBase, frozen=True, kw_only=True):
-    """Whatever is drawn at random comes from another seed from here on."""
-
-    step: int
-    seed: int
-    cause: str = ""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -338,20 +272,6 @@ class Resumed(EventBase, frozen=True, kw_only=True):
     cause: str = ""
 
 
-class CheckpointSaved(EventBase, frozen=True, kw_only=True):
-    """The state of the run is safe on disk."""
-
-    step: int
-    path: str
-    """Relative to the run folder."""
-    num_bytes: int
-    sha256: str
-    save_seconds: float
-    num_decisions: int = 0
-    """Decisions that led to the state."""
-    cause: str = ""
-
-
 class AlarmRaised(EventBase, frozen=True, kw_only=True):
     """Something needs a decision."""
 
@@ -360,6 +280,7 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     message: str
     """What was seen, with the number."""
     value: float
+    """The number: the loss, its robust deviations, seconds without a step; 0 where a dead run lives again."""
     module: str = ""
     """The module in which it first appeared, where that can be told."""
     advice: str = ""

@@ -49,7 +49,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reserve = path.with_name(".reserve")
-        self._reserve_sizes = _RESERVE_BYTES
+        self._reserve_sizes: tuple[int, ...] = _RESERVE_BYTES
         try:
             # O_APPEND, so that after every truncation the next byte lands at the new end.
             self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)

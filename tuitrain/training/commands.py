@@ -64,6 +64,7 @@ def apply_command(trainer: Trainer, request: Request) -> str:
         if before is not None:
             trainer.points.drop(before)
         raise
+    trainer.alarms.note_command(command)
     if before is not None and is_risky:
         going_back.save_for_undo(trainer, before, request.id)
     return summary
@@ -72,7 +73,7 @@ def apply_command(trainer: Trainer, request: Request) -> str:
 def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
     match command:
         case Pause():
-            return _pause(trainer, request.id)
+            return _pause(trainer, request)
         case Resume():
             return _resume(trainer, request.id)
         case StepOnce():
@@ -120,10 +121,11 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
             assert_never(command)
 
 
-def _pause(trainer: Trainer, cause: str) -> str:
+def _pause(trainer: Trainer, request: Request) -> str:
     if trainer.control.is_paused:
         raise RefusedError("it is paused already.", hint="resume, or step_once.")
-    trainer.control.pause(trainer.step, "asked", cause)
+    reason = trainer.alarms.acted_on if request.actor == "auto" else "asked"
+    trainer.control.pause(trainer.step, reason, request.id)
     return "paused"
 
 

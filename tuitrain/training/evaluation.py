@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -49,12 +49,17 @@ class Evaluator:
         cadence: when.
         batch_size: samples at once.
         max_batches: batches of each side; 0 means all of the validation set.
+        note_batch: told after each of them.
     """
 
-    def __init__(self, task: Task, cadence: EvalCadence, batch_size: int, max_batches: int) -> None:
+    def __init__(
+        self, task: Task, cadence: EvalCadence, batch_size: int, max_batches: int,
+        note_batch: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._task = task
         self._cadence = cadence
         self._batch_size = batch_size
+        self._note_batch = note_batch
         limit = batch_size * max_batches if max_batches else len(task.train_subset)
         self._num_samples = min(limit, len(task.train_subset))
         self._last_time = time.monotonic()
@@ -106,4 +111,5 @@ class Evaluator:
             x, y = split.x[first : first + self._batch_size], split.y[first : first + self._batch_size]
             for name, value in self._task.summed_metrics(self._task.model(x), y).items():
                 sums[name] = sums[name] + value.double() if name in sums else value.double()
+            self._note_batch()
         return {name: value / len(split) for name, value in sums.items()}

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -57,12 +58,20 @@ class NonfiniteGuard:
 
 def hold_back(trainer: Trainer, kind: Kind, value: float) -> None:
     """The update was not applied: say so and do what the preset says; where that is to go on, once a stretch."""
-    action, guard, step = trainer.on_nonfinite, trainer.guard, trainer.step
+    alarms, guard, step = trainer.alarms, trainer.guard, trainer.step
+    action = (
+        alarms.possible(trainer, "roll_back", step) if trainer.on_nonfinite == "roll_back" else trainer.on_nonfinite
+    )
     is_told = guard.is_in_trouble and action == "continue"
     if is_told or trainer.last_batch is None:
         return
     guard.is_in_trouble = True
     raised = alarm(kind, value, trainer.task, trainer.last_batch, step, action)
+    if trainer.on_nonfinite == "roll_back":
+        raised = msgspec.structs.replace(raised, message=raised.message + alarms.worn_out(action))
+        trainer.run.publish(raised)
+        alarms.act(trainer, action, step, raised.message)
+        return
     trainer.run.publish(raised)
     if action == "pause":
         trainer.control.pause(step, raised.message)

@@ -181,6 +181,7 @@ class Pump:
         progress = self._run.progress
         reading = self._telemetry.read()
         return [
+            *self._run.watch(now),
             Heartbeat(
                 step=progress.step,
                 state=progress.state,
@@ -192,7 +193,7 @@ class Pump:
                 device_memory_bytes=reading.device_memory_bytes,
                 device_utilization=reading.device_utilization,
                 is_paced=progress.is_paced,
-            )
+            ),
         ]
 
     def _write(self) -> None:

@@ -46,6 +46,12 @@ class Progress:
     watching_share: float = 0.0
     """What the probes cost of a step; the pump adds its own share."""
     is_paced: bool = False
+    num_batches_evaluated: int = 0
+    """A sign of life during a long evaluation."""
+
+    def note_batch(self) -> None:
+        """A batch of an evaluation is done."""
+        self.num_batches_evaluated += 1
 
     def note_metrics(self, metrics: dict[str, float]) -> None:
         """Take in an evaluation. A non-finite value is never the best."""
@@ -81,6 +87,8 @@ class Run:
     ) -> None:
         self.recorder = Recorder()
         self.progress = Progress()
+        self.watch: Callable[[float], list[Event]] = lambda _: []
+        """Called by the pump about once a second with seconds by a steady clock; gives what it has to say."""
         self._facts: deque[Event] = deque()
         self._clock = clock
         self._timer = timer

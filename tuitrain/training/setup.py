@@ -32,9 +32,11 @@ from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_bet
 from tuitrain.techniques.plan import first_plan
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_of
 from tuitrain.techniques.schedules import schedule_spec
+from tuitrain.training.alarms import Alarms
 from tuitrain.training.automatic import Automatic
 from tuitrain.training.batches import Batches
 from tuitrain.training.control import Control
+from tuitrain.training.dead_run import DeadRunWatch, stop_dead_run
 from tuitrain.training.devices import choose_device, choose_threads
 from tuitrain.training.evaluation import EvalCadence, Evaluator
 from tuitrain.training.gradients import Gradients
@@ -43,7 +45,7 @@ from tuitrain.training.nonfinite import Action, NonfiniteGuard
 from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
-from tuitrain.training.run import METRICS, Run
+from tuitrain.training.run import METRICS, Progress, Run
 from tuitrain.training.saving import Saver
 from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
@@ -111,6 +113,7 @@ def build_trainer(
     updater = Updater(optimizer, plan, clip, run.publish, _lookahead(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
+    alarms = Alarms(preset.alarms, total_steps, otherwise="pause" if on_nonfinite == "pause" else "stop")
     trainer = Trainer(
         run=run,
         task=task,
@@ -118,11 +121,11 @@ def build_trainer(
         updater=updater,
         gradients=Gradients(task, regularization, updater),
         regularization=regularization,
-        evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps),
+        evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps, run.progress),
         probe=GradientNormProbe(budget * _NORM_SHARE),
         layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, run.publish),
         guard=NonfiniteGuard(task.model, device),
-        staging=Staging(run.recorder, device),
+        staging=Staging(run.recorder, device, alarms.watchers),
         saver=Saver(
             checkpoint_folder,
             preset.checkpoint.every_minutes * 60.0,
@@ -134,11 +137,13 @@ def build_trainer(
         control=control,
         total_steps=total_steps,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
+        alarms=alarms,
         automatic=Automatic(restore_best=preset.checkpoint.restore_best),
         points=Points(keep_best=preset.checkpoint.restore_best),
     )
     if not preset.train.automatic:
         control.decides_from = math.inf
+    run.watch = DeadRunWatch(preset.alarms, run.progress, lambda why: stop_dead_run(control, run, session, why)).look
     if state is not None:
         restore(trainer, state)
     _describe(trainer, preset, run_id, session, device, threads, num_parameters)
@@ -228,7 +233,7 @@ def _schedule(preset: Preset, total_steps: int, steps_per_epoch: int) -> Schedul
     )
 
 
-def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: int) -> Evaluator:
+def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: int, progress: Progress) -> Evaluator:
     section = preset.eval
     cadence = EvalCadence.of(
         every_steps=section.every_steps,
@@ -237,7 +242,7 @@ def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: in
         steps_per_epoch=steps_per_epoch,
         total_steps=total_steps,
     )
-    return Evaluator(task, cadence, section.batch_size, section.max_batches)
+    return Evaluator(task, cadence, section.batch_size, section.max_batches, progress.note_batch)
 
 
 def _optimizers(trainer: Trainer) -> tuple[str, ...]:

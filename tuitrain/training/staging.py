@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -21,10 +22,19 @@ _FLUSH_SECONDS = 0.05
 
 
 class Staging:
-    """Scalars on their way to the recorder."""
+    """Scalars on their way to the recorder.
 
-    def __init__(self, recorder: Recorder, device: torch.device) -> None:
+    Args:
+        recorder: takes them.
+        device: of the tensors.
+        watchers: metric → told each value with its step, in order, as soon as it is known.
+    """
+
+    def __init__(
+        self, recorder: Recorder, device: torch.device, watchers: Mapping[str, Callable[[int, float], None]]
+    ) -> None:
         self._recorder = recorder
+        self._watchers = watchers
         self._is_direct = device.type == "cpu"
         self._labels: list[tuple[str, int]] = []
         self._in_flight: tuple[list[tuple[str, int]], Tensor, torch.Event] | None = None
@@ -37,7 +47,7 @@ class Staging:
     def record(self, metric: str, step: int, value: Tensor | float) -> None:
         """Record a scalar of a step."""
         if self._is_direct or isinstance(value, float):
-            self._recorder.append(metric, step, value if isinstance(value, float) else value.item())
+            self._pass_on(metric, step, value if isinstance(value, float) else value.item())
             return
         if len(self._labels) == _CAPACITY:
             self.flush(wait=True)
@@ -89,6 +99,11 @@ class Staging:
         labels, host, _ = self._in_flight
         self._in_flight = None
         for (metric, step), value in zip(labels, host.tolist(), strict=True):
-            self._recorder.append(metric, step, value)
+            self._pass_on(metric, step, value)
             if metric == LOSS and not math.isfinite(value):
                 self._nonfinite_loss = value
+
+    def _pass_on(self, metric: str, step: int, value: float) -> None:
+        self._recorder.append(metric, step, value)
+        if metric in self._watchers:
+            self._watchers[metric](step, value)

@@ -43,6 +43,7 @@ def captured(trainer: Trainer) -> State:
         "regularizers": trainer.regularization.all_values,
         "batches": trainer.batches.state_dict(),
         "automatic": trainer.automatic.state_dict(),
+        "alarms": trainer.alarms.state_dict(),
         "control": trainer.control.state_dict(),
         "evaluated_step": trainer.evaluator.last_step,
         "is_in_trouble": trainer.guard.is_in_trouble,
@@ -58,6 +59,7 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     """
     put_back(trainer, state)
     trainer.timelines.load_state_dict(state["timelines"])
+    trainer.alarms.load_attempts(state.get("alarms", {}))
     is_own = state["run"] == trainer.saver.stamp["run"]
     trainer.control.load_state_dict(state["control"], is_own=is_own)
     put_random_states(state["random"])  # last: nothing above may draw from what is put back
@@ -81,6 +83,8 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     updater.switch = _switch_from(state["switch"], updater.optimizer)
     trainer.batches.load_state_dict(state["batches"])
     trainer.automatic.load_state_dict(state["automatic"])
+    trainer.alarms.load_state_dict(state.get("alarms", {}))
+    trainer.staging.take_nonfinite()  # of steps that are left
     trainer.evaluator.last_step = state["evaluated_step"]
     trainer.guard.is_in_trouble = state["is_in_trouble"]
     progress = trainer.run.progress

@@ -16,6 +16,7 @@ from torch import Tensor
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import CadenceChanged, EvalFinished, RunEnded
 from tuitrain.tasks.build.task import Task
+from tuitrain.training.alarms import Alarms
 from tuitrain.training.automatic import WATCHED, Automatic
 from tuitrain.training.batches import Batches
 from tuitrain.training.commands import apply_command
@@ -54,6 +55,7 @@ class Trainer:
     control: Control
     total_steps: int
     on_nonfinite: Action
+    alarms: Alarms
     automatic: Automatic = field(default_factory=Automatic)
     points: Points = field(default_factory=Points)
     timelines: Timelines = field(default_factory=Timelines)
@@ -87,6 +89,7 @@ class Trainer:
             schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
             for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
                 self.control.decide(self.step, command)
+            self.alarms.note_evaluation(self, found.metrics)
         return found
 
     def _take_step(self) -> None:
@@ -97,9 +100,10 @@ class Trainer:
             loss = self.gradients.of(batch)
         gradients = self.gradients.finish(batch)
 
-        # The norm before clipping; with clipping on it is needed at every step, otherwise the budget decides.
+        # The norm before clipping; where clipping or an alarm acts on it at every step, otherwise the budget decides.
         norm: Tensor | None = None
-        if self.updater.gradient_clip is not None or self.probe.is_due(self.step + 1):
+        is_needed = self.updater.gradient_clip is not None or self.alarms.needs_norm
+        if is_needed or self.probe.is_due(self.step + 1):
             norm = self.probe.measure(gradients)
 
         problem = self.guard.problem(loss, gradients)
@@ -119,6 +123,8 @@ class Trainer:
         problem = problem or self.staging.take_nonfinite()
         if problem is not None:
             hold_back(self, *problem)
+        if self.alarms.has_news:
+            self.alarms.tell(self)
         self._note_cost(max(time.perf_counter() - began, self.control.pace.period))
 
     def _record(self, loss: Tensor, norm: Tensor | None, rate: float) -> None:

@@ -77,6 +77,7 @@ def _parts(board: Board, *, is_reading: bool, note: str) -> list[Content | None]
         Content.assemble("step ", (text.count(board.step), "bold"), f"/{text.count(board.total_steps)}"),
         Content.styled("reading history…", "$warning") if is_reading else None,
         Content.styled(note, "$accent") if note else None,
+        _alarm(board),
         Content(f"epoch {board.axis.of(board.step, 'epoch'):.1f}"),
     ]
     if beat is not None and board.is_live:
@@ -91,6 +92,14 @@ def _parts(board: Board, *, is_reading: bool, note: str) -> list[Content | None]
     if board.eval_seconds and board.seconds:
         parts.append(Content(f"{text.share(board.eval_seconds / board.seconds)} evaluating"))
     return parts
+
+
+def _alarm(board: Board) -> Content | None:
+    """The newest alarm, until a decision follows it."""
+    if not board.is_live or not board.marks or board.marks[-1].kind != "alarm":
+        return None
+    mark = board.marks[-1]
+    return Content.styled(f"{mark.label} at {text.count(mark.step)}", "$error")
 
 
 def _device(board: Board) -> Content:
