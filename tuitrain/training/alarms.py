@@ -40,7 +40,9 @@ _FULL_BATCH_SCALE = 0.5
 _EXPLODED = 10.0
 """Times the median of the gradient norm."""
 _PLATEAU_SHARE = 5
-"""A plateau is as long as the run divided by it."""
+"""A plateau is as long as the run divided by it, """
+_SHORTEST_PLATEAU = 50
+"""and at least so many steps."""
 _LATE_SHAPE = 0.1
 """Below this share of its full rate a schedule is at its end, and little is learned by design."""
 
@@ -72,7 +74,7 @@ class Alarms:
         self._otherwise = otherwise
         self._loss = SpikeDetector(settings.window, settings.spike_z)
         self._norm = SpikeDetector(settings.window, settings.spike_z, ratio=_EXPLODED)
-        self._plateau = PlateauDetector(max(1, total_steps // _PLATEAU_SHARE))
+        self._plateau = PlateauDetector(max(_SHORTEST_PLATEAU, total_steps // _PLATEAU_SHARE))
         self._overfitting = OverfittingDetector()
         self._found: list[_Found] = []
         self._asked: int | None = None

@@ -102,7 +102,7 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
         case SaveCheckpoint():
             return _save(trainer, command, request.id)
         case RollBack():
-            return going_back.roll_back(trainer, command, request.id)
+            return going_back.roll_back(trainer, command, request)
         case Undo():
             return going_back.undo(trainer, request.id)
         case SkipBatches():

@@ -75,13 +75,14 @@ def is_risky(trainer: Trainer, request: Request) -> bool:
             return False
 
 
-def roll_back(trainer: Trainer, command: RollBack, cause: str) -> str:
+def roll_back(trainer: Trainer, command: RollBack, request: Request) -> str:
     """Go back to an earlier state, leave out batches, scale the rate."""
     if command.skip_batches and trainer.batches.is_full:
         raise RefusedError("every batch is all of the data: there is none to skip.", hint="it without skip_batches.")
     source, state = _find(trainer, command.to)
     left = trainer.step
-    _go_back(trainer, state, source, cause, skip=command.skip_batches, scale=command.scale_learning_rate)
+    skip, scale = command.skip_batches, command.scale_learning_rate
+    _go_back(trainer, state, source, request.id, skip=skip, scale=scale, actor=request.actor)
     words = [f"from step {left} to step {trainer.step}"]
     if command.skip_batches:
         words.append(f"{command.skip_batches} batches left out")
@@ -116,7 +117,7 @@ def skip_batches(trainer: Trainer, num_batches: int, cause: str) -> str:
 
 def _go_back(
     trainer: Trainer, state: dict[str, Any], source: str, cause: str, *, undone: str = "", skip: int = 0,
-    scale: float = 1.0,
+    scale: float = 1.0, actor: str = "user",
 ) -> None:  # fmt: skip
     """Be at that state again, on a new timeline, and say so."""
     trainer.staging.flush()
@@ -131,10 +132,10 @@ def _go_back(
     updater, batches = trainer.updater, trainer.batches
     if skip:
         batches.skip(skip)
-        trainer.control.decide_upon(f"{cause}~skip", "user", step, SkipBatches(num_batches=skip))
+        trainer.control.decide_upon(f"{cause}~skip", actor, step, SkipBatches(num_batches=skip))
     if scale != 1.0:
         updater.plan = plans.scaled(updater.plan, step, scale)
-        trainer.control.decide_upon(f"{cause}~scale", "user", step, ScaleLearningRate(factor=scale))
+        trainer.control.decide_upon(f"{cause}~scale", actor, step, ScaleLearningRate(factor=scale))
     # Before it is told: whoever resumes this run finds either neither or both.
     trainer.saver.save(trainer, cause=cause)
     trainer.saver.wait()
