@@ -26,6 +26,7 @@ from tuitrain.protocol.events import (
     Paused,
     RolledBack,
 )
+from tuitrain.training import points
 from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
@@ -36,6 +37,12 @@ SMALL = (
 )  # fmt: skip
 FIRST = 120
 """The step at which trouble begins."""
+
+
+@pytest.fixture(autouse=True)
+def dense_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States are kept every ten steps, however busy the machine is."""
+    monkeypatch.setattr(points, "_LARGEST_SHARE", 1e6)
 
 
 def troubled(*overrides: str, always: bool = False, factor: float = 1e3, **options: Any) -> Trainer:
@@ -248,17 +255,17 @@ def test_overfitting_is_told_with_the_best_and_the_gap() -> None:
     assert (result.ended.reason, result.ended.step, result.ended.message) == ("stopped", alarm.step, alarm.message)
 
 
-STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train.steps=100")
+STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train.steps=200")
 
 
 @pytest.mark.parametrize(
     ("overrides", "steps"),
     [
-        ((), [25]),
+        ((), [50]),
         (("alarms.plateau=off",), []),
         (("schedule.name=plateau",), []),
         (("regularize.early_stopping=50",), []),
-        (("schedule.warmup=60",), [80]),
+        (("schedule.warmup=60",), [105]),
         (("schedule.name=exponential", "schedule.gamma=0.9"), []),
     ],
 )
@@ -272,7 +279,7 @@ def test_a_plateau_is_told_unless_something_waits_for_it(overrides: tuple[str, .
 def test_a_decision_lets_a_plateau_begin_anew() -> None:
     """It has been answered."""
     moments = [{"at_step": 22, "do": "scale_learning_rate", "factor": 0.5}]
-    assert [fact.step for fact in told(*STILL, moments=moments).all(AlarmRaised)] == [50]
+    assert [fact.step for fact in told(*STILL, moments=moments).all(AlarmRaised)] == [75]
 
 
 @pytest.mark.parametrize(

@@ -131,15 +131,27 @@ def start_branch(
         PresetError: a setting is wrong.
         RunFolderError: the new folder cannot be made or written.
     """
+    preset = _preset_of(point, settings or {})
+    notify = notify_wish(preset)
+    folder = make_branch(point, commands, preset)
+    with RunLock.acquire(folder) as lock:
+        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
+
+
+def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset | None = None) -> RunFolder:
+    """Make the folder of such a run: whoever trains in it begins at its checkpoint, if it has one.
+
+    Raises:
+        RunFolderError: it cannot be made or written.
+    """
     overrides = tuple(
         Decision(step=point.step, command=check_command(command), actor="user", id=f"branch-{index:04d}")
         for index, command in enumerate(commands, start=1)
     )
-    preset = _preset_of(point, settings or {})
-    notify = notify_wish(preset)
     folder = create_run(
-        preset, parent=point.info.id, branched_at=point.step, inherited=point.decisions, overrides=overrides
-    )
+        preset or _preset_of(point, {}), parent=point.info.id, branched_at=point.step, inherited=point.decisions,
+        overrides=overrides,
+    )  # fmt: skip
     if point.checkpoint is not None:
         copy = folder.checkpoints_path / point.checkpoint.name
         try:
@@ -147,8 +159,7 @@ def start_branch(
             copy.chmod(0o600)
         except OSError as error:
             raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
-    with RunLock.acquire(folder) as lock:
-        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
+    return folder
 
 
 def overrides_as_commands(point: BranchPoint, overrides: Sequence[str]) -> tuple[list[Command], dict[str, Any]]:
