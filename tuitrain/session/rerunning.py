@@ -114,6 +114,7 @@ class Comparer:
             if expected is not None and not _same(expected, value):
                 name = metric.rpartition("/")[2].replace("_", " ")
                 self.result.first_difference = f"the {name} of step {step} is {value!r}, and was {expected!r}"
+                self.result.num_steps = min(self.result.num_steps, step - 1)
                 return
             if metric == LOSS and expected is not None:
                 self.result.num_steps = step
