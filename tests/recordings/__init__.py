@@ -14,7 +14,9 @@ ASKED = "20260101-1100-lab-wave-a5ed"
 """Steered from outside: a step, a refusal, a decay and a stop, asked by a person."""
 HAND_MADE = "20260101-1200-linreg-0a0a"
 """Written by hand: NaN and infinite losses that the run went on over, an alarm, a failed end."""
-ALL = (STEERED, DIVERGED, ASKED, HAND_MADE)
+WENT_BACK = "20260101-1300-mnist-mlp-bac0"
+"""A rate that was raised too far and a roll-back to before it, a switch and its undo."""
+ALL = (STEERED, DIVERGED, ASKED, HAND_MADE, WENT_BACK)
 
 
 def copied(name: str, runs: Path) -> RunFolder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -11,19 +12,23 @@ from typing import Any
 
 import msgspec
 
-from tests.recordings import ALL, ASKED, DIVERGED, HAND_MADE, HERE, STEERED
+from tests.recordings import ALL, ASKED, DIVERGED, HAND_MADE, HERE, STEERED, WENT_BACK
 from tests.recordings.hand_made import write_by_hand
 from tuitrain.preset import Preset, load_preset, preset_from_data
 from tuitrain.protocol.commands import (
+    Command,
     Evaluate,
     Pause,
     Resume,
+    RollBack,
     ScaleLearningRate,
     SetHyperparameter,
     SetLearningRate,
     SetPace,
     StepOnce,
     Stop,
+    SwitchOptimizer,
+    Undo,
 )
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
@@ -42,6 +47,11 @@ MOMENTS: list[dict[str, Any]] = [
     {"at_step": 170, "do": "evaluate"},
     {"at_step": 170, "do": "resume"},
     {"at_step": 200, "do": "set_schedule", "name": "linear"},
+]
+
+BACK: list[dict[str, Any]] = [
+    {"at_step": 100, "do": "save_checkpoint", "name": "calm"},
+    *({"at_step": step, "do": "pause"} for step in (120, 180, 260)),
 ]
 
 PAUSES: list[dict[str, Any]] = [{"at_step": 40, "do": "pause"}, {"at_step": 120, "do": "pause"}]
@@ -69,6 +79,25 @@ def record_asked(preset: Preset, name: str) -> None:
     keep(run.folder, name)
 
 
+def record_back(preset: Preset, name: str) -> None:
+    """Train in a thread, and go back twice; the pauses of the preset come again on each new way."""
+    run = InProcessRun(preset)
+    back = RollBack(to="calm", skip_batches=10, scale_learning_rate=0.5)
+    stops: list[tuple[int, Command | None]] = [
+        (120, ScaleLearningRate(factor=30.0)), (180, back), (120, None), (180, SwitchOptimizer(name="sgd")),
+        (260, Undo()), (260, None),
+    ]  # fmt: skip
+    for step, command in stops:
+        wait_for(run.folder, "paused", step)
+        if command is not None:
+            ask_and_wait(run.folder, command, 60.0)
+        ask_and_wait(run.folder, Resume(), 60.0)
+    while summarize(run.folder).state != "finished":
+        time.sleep(0.02)
+    run.stop_and_wait(60.0)
+    keep(run.folder, name)
+
+
 def wait_for(folder: RunFolder, state: str, step: int) -> None:
     """Wait until a run says that it is in a state, at a step or later."""
     while (found := summarize(folder)).state != state or found.step < step:
@@ -92,6 +121,7 @@ def keep(folder: RunFolder, name: str) -> None:
     )
     write_info(RunFolder(target), info)
     events = folder.events_path.read_text(encoding="utf-8").replace(folder.id, name)
+    events = re.sub(r',"crc":"[0-9a-f]{8}"}$', "}", events, flags=re.MULTILINE)  # of lines with the other name
     (target / "events.jsonl").write_text(events, encoding="utf-8")
 
 
@@ -108,6 +138,9 @@ def main() -> None:
         if ASKED in wanted:
             base = load_preset("lab-wave", ["train.steps=400", "eval.every_steps=50"])
             record_asked(preset_from_data({**base.to_data(), "moment": PAUSES}, "recording"), ASKED)
+        if WENT_BACK in wanted:
+            base = load_preset("mnist-mlp", ["train.steps=300"])
+            record_back(preset_from_data({**base.to_data(), "moment": BACK}, "recording"), WENT_BACK)
     if HAND_MADE in wanted:
         shutil.rmtree(HERE / HAND_MADE, ignore_errors=True)
         (HERE / HAND_MADE).mkdir()

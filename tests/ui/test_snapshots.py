@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recordings import ASKED, HAND_MADE, STEERED, copied
+from tests.recordings import ASKED, HAND_MADE, STEERED, WENT_BACK, copied
 from tests.ui.watching import text_of, until
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.source import ReplaySource
@@ -27,8 +27,9 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
         (STEERED, 1.0, (60, 20)),
         (ASKED, 1.0, (120, 40)),
         (HAND_MADE, 1.0, (80, 24)),
+        (WENT_BACK, 1.0, (120, 40)),
     ],
-    ids=["steered-120x40", "steered-80x24", "steered-60x20", "asked-120x40", "nan-80x24"],
+    ids=["steered-120x40", "steered-80x24", "steered-60x20", "asked-120x40", "nan-80x24", "back-120x40"],
 )
 async def test_the_picture_is_as_it_was_approved(
     name: str, share: float, size: tuple[int, int], tmp_path: Path, request: pytest.FixtureRequest

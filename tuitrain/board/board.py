@@ -9,7 +9,7 @@ from msgspec import structs
 
 from tuitrain.board.axis import Axis
 from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, taken_up
-from tuitrain.board.journal import EVALUATED, Entry, Mark, entry_for, mark_for
+from tuitrain.board.journal import EVALUATED, PAUSED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
 from tuitrain.board.series import Series
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
@@ -73,6 +73,8 @@ class Board:
     optimizer: OptimizerState | None = None
     optimizer_since: int = 0
     """Step at which the present optimizer took over."""
+    switched_at: list[int] = field(default_factory=list)
+    """Steps at which an optimizer took over, on the way to where the run is."""
     plan: LearningRatePlan | None = None
     handover: HandoverStarted | None = None
     """The hand-over under way."""
@@ -197,6 +199,7 @@ class Board:
                 self.handover = None
             case OptimizerSwitched():
                 self.handover, self.optimizer, self.optimizer_since = None, event.optimizer, event.step
+                self.switched_at.append(event.step)
             case HyperparameterChanged():
                 self.optimizer = event.optimizer
                 self.regularizers = event.regularizers or self.regularizers
@@ -261,7 +264,14 @@ class Board:
         if is_forward and taken is not None:
             taken_up(taken, self.series, self.evals, event.step)
             self.ghosts = [ghost for ghost in self.ghosts if ghost is not taken]
+        standing = {decision.id for decision in event.decisions}
+        self.marks = [
+            mark for mark in self.marks
+            if mark.step < event.step or mark.cause in {"", *standing} or mark.label == PAUSED
+        ]  # fmt: skip
         self.step, self.handover, self.preview = event.step, None, None
+        self.switched_at = [step for step in self.switched_at if step <= event.step]
+        self.optimizer_since = self.switched_at[-1] if self.switched_at else 0
         self.optimizer, self.regularizers, self.batch_size = event.optimizer, event.regularizers, event.batch_size
         self.planned_end = event.total_steps
         self.decisions = [(decision.step, decision.command) for decision in event.decisions]

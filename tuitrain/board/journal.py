@@ -43,6 +43,8 @@ from tuitrain.protocol.version import other_version
 EVALUATED = "eval"
 """How the entry of an evaluation begins; the newest of several in a row stands for all."""
 
+PAUSED = "paused"
+
 Kind = Literal["decision", "asked", "fact", "alarm", "quiet"]
 
 
@@ -185,7 +187,7 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
         case BatchSizeChanged():
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():
-            return Mark(word.step, "paused", cause=word.cause)
+            return Mark(word.step, PAUSED, cause=word.cause)
         case AlarmRaised() if word.kind != "dead_run" or word.value:
             return Mark(word.step, word.kind.replace("_", " "), "alarm")
         case CarrierStatus() if word.status == "lost":

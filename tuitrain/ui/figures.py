@@ -102,8 +102,11 @@ def _shadows(board: Board, view: ChartView, sight: Sight, columns: int, metric: 
         behind.insert(0, sight.beside.series)
     for index, series in enumerate(behind):
         if metric in series:
-            series[metric].smooth_with(view.decay)
-            points = series[metric].smooth_points(first, last, columns)
+            if metric == LEARNING_RATE:
+                points = series[metric].points(first, last, columns)
+            else:
+                series[metric].smooth_with(view.decay)
+                points = series[metric].smooth_points(first, last, columns)
             found.append(_curve(f"left {index}", points, "faint", board, view))
     return tuple(curve for curve in found if curve.xs)
 
