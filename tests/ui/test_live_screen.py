@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from textual.message import Message
 from textual.widgets import Input
 
-from tests.recordings import DIVERGED, STEERED
+from tests.recordings import DIVERGED, STEERED, WENT_BACK
 from tests.ui.watching import FakeSource, text_of, until, watched
 from tuitrain.protocol.carrier import CarrierStatus
 from tuitrain.protocol.commands import (
@@ -13,6 +16,7 @@ from tuitrain.protocol.commands import (
     Pause,
     PreviewSwitch,
     Resume,
+    RollBack,
     ScaleLearningRate,
     SetHyperparameter,
     SetPace,
@@ -20,15 +24,20 @@ from tuitrain.protocol.commands import (
     StepOnce,
     Stop,
     SwitchOptimizer,
+    Undo,
 )
 from tuitrain.protocol.events import CommandRefused, Paused, SwitchPreviewed
 from tuitrain.ui.actions import BY_ID
+from tuitrain.ui.composing import BranchWish
+from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet, OutputSheet
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.composer import Composer
 
 # The first 25 words: running, adam, before any decision.
 EARLY = 25
+# Of the other recording: the rate was raised, and it has not gone back yet.
+RAISED = 90
 
 
 @pytest.mark.parametrize(
@@ -197,3 +206,39 @@ async def test_a_resize_storm_leaves_a_whole_picture() -> None:
         for size in [(60, 20), (200, 60), (20, 5), (80, 24), (1, 1), (300, 100), (120, 40)] * 3:
             await pilot.resize_terminal(*size)
         await until(lambda: "what happened" in text_of(screen.app) and "batch loss" in text_of(screen.app))
+
+
+async def test_an_undo_is_shown_before_it_is_asked() -> None:
+    """What it takes back; Enter asks."""
+    early = FakeSource(WENT_BACK, RAISED)
+    async with watched(early) as (screen, pilot):
+        await pilot.press("u")
+        await until(lambda: screen.query_one(Composer).is_open)
+        await until(lambda: "takes back" in text_of(screen.app))
+        await pilot.press("enter")
+        await until(lambda: early.asked == [Undo()])
+        await pilot.press("j", *"100", "enter")
+        await until(lambda: early.asked[-1] == RollBack(to=100))
+
+
+async def test_a_branch_is_wanted_of_the_app() -> None:
+    """It is no command of the run: another run is started."""
+    source = FakeSource(STEERED, EARLY)
+    wanted: list[BranchWish] = []
+    async with watched(source) as (screen, pilot):
+        screen.post_message = _caught(screen, wanted)  # type: ignore[method-assign,assignment]
+        await pilot.press("b", *"train.seed=1", "enter")
+        await until(lambda: wanted == [BranchWish("end", ("train.seed=1",))])
+        assert source.asked == []
+
+
+def _caught(screen: LiveScreen, wanted: list[BranchWish]) -> Callable[[Message], bool]:
+    real = screen.post_message
+
+    def post(message: Message) -> bool:
+        if isinstance(message, LiveScreen.BranchWanted):
+            wanted.append(message.wish)
+            return True
+        return real(message)
+
+    return post

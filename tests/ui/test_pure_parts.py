@@ -8,13 +8,23 @@ from tests.board.test_board import folded, recorded
 from tests.recordings import STEERED
 from tests.ui.watching import FakeSource
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import ScaleLearningRate, SetHyperparameter, SetPace, SetSchedule, Stop, SwitchOptimizer
+from tuitrain.protocol.commands import (
+    RollBack,
+    ScaleLearningRate,
+    SetEnd,
+    SetHyperparameter,
+    SetPace,
+    SetSchedule,
+    Stop,
+    SwitchOptimizer,
+    Undo,
+)
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import AlarmRaised, BatchSizeChanged, Paused
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.ui import text
 from tuitrain.ui.actions import ACTIONS, BY_ID, key_table
-from tuitrain.ui.composing import FORMS, composed, effect_of, form_for, proposed_plan
+from tuitrain.ui.composing import FORMS, BranchWish, composed, effect_of, form_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, Sight, figure_of
 from tuitrain.ui.looking import Look
 from tuitrain.ui.steering import command_for, refusal
@@ -72,6 +82,14 @@ def test_the_learning_rate_chart_shows_past_plan_and_what_would_have_been() -> N
             SwitchOptimizer(name="adam", hyperparameters={"beta1": 0.8, "beta2": 0.9}),
         ),
         ("hyperparameter", "gradient_clip", "none", SetHyperparameter(name="gradient_clip", value="none")),
+        ("undo", None, "", Undo()),
+        ("roll_back", None, "best", RollBack(to="best")),
+        ("roll_back", None, "300 skip_batches=20 scale_learning_rate=0.5",
+         RollBack(to=300, skip_batches=20, scale_learning_rate=0.5)),
+        ("length", None, "5000", SetEnd(step=5000)),
+        ("branch", None, "", BranchWish("end", ())),
+        ("branch", None, "optimizer.lr=0.01 at=300 train.seed=1",
+         BranchWish("300", ("optimizer.lr=0.01", "train.seed=1"))),
     ],
 )  # fmt: skip
 def test_words_become_commands(form: str, choice: str | None, line: str, command: object) -> None:
@@ -87,6 +105,9 @@ def test_words_become_commands(form: str, choice: str | None, line: str, command
         ("optimizer", "sgd", "momentum=2", "is not in"),
         ("optimizer", "sgd", "nesterov=true", "needs momentum"),
         ("schedule", "step", "", "needs it"),
+        ("roll_back", None, "", "needs to"),
+        ("roll_back", None, "300 skip_batches=-1", "0 or more"),
+        ("branch", None, "faster", "not of the form key=value"),
     ],
 )
 def test_wrong_words_say_why(form: str, choice: str | None, line: str, said: str) -> None:
@@ -102,6 +123,21 @@ def test_the_effect_of_a_plan_is_told_and_drawn() -> None:
     plan = proposed_plan(command, RUNNING)
     assert plan is not None
     assert len(plan.segments) == 1 + len(RUNNING.plan.segments if RUNNING.plan is not None else ())
+
+
+def test_going_back_says_where_to() -> None:
+    """What an undo takes back, and that what is left stays."""
+    board = folded(recorded(STEERED))
+    words = effect_of(Undo(), board)
+    assert words.startswith("takes back set_schedule name=linear of step 200; 100 steps")
+    assert "nothing was decided" in effect_of(Undo(), RUNNING)
+    back = effect_of(RollBack(to="120", skip_batches=5, scale_learning_rate=0.5), board)
+    assert "at or before 120" in back
+    assert "5 batches" in back
+    assert "×0.5" in back
+    assert "to best;" in effect_of(RollBack(to="best"), board)
+    assert "the same again" in effect_of(BranchWish("end", ()), board)
+    assert "not 300" in effect_of(SetEnd(step=500), board)
 
 
 def test_forms_offer_what_the_run_has() -> None:
