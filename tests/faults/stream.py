@@ -83,7 +83,9 @@ def moments_of(folder: RunFolder) -> list[dict[str, object]]:
             case CommandQueued(request=ScaleLearningRate() | SetHyperparameter() | Evaluate()):
                 asked[event.command] = event.request  # type: ignore[assignment]
             case CommandApplied() if event.command in asked:
-                taken.setdefault(event.command, (event.step, event.seq, asked[event.command]))
+                # What is taken again after a crash is the same decision, at the same step.
+                original = event.command.partition("~")[0]
+                taken.setdefault(original, (event.step, event.seq, asked[event.command]))
             case CheckpointSaved():
                 saved[event.path] = event.seq
             case RunResumed() if not DECISIONS_SURVIVE:

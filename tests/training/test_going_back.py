@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.harness import Told, asked, build, finish, told, weights
-from tuitrain.protocol.commands import Command, RollBack, ScaleLearningRate, SwitchOptimizer, Undo
+from tuitrain.protocol.commands import Command, Pause, Resume, RollBack, ScaleLearningRate, SwitchOptimizer, Undo
 from tuitrain.protocol.events import (
     BatchesSkipped,
     CommandApplied,
@@ -20,6 +20,7 @@ from tuitrain.protocol.events import (
     RolledBack,
 )
 from tuitrain.training import points
+from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
 SMALL = ("task.hidden=[16]", "task.norm=batch", "regularize.dropout=0.3", "task.num_train=640", "train.batch_size=16")
@@ -207,3 +208,45 @@ def test_the_plan_that_holds_is_told_again() -> None:
     result = went({20: [ScaleLearningRate(factor=0.1)], 30: [Undo()]})
     plans = result.all(LearningRatePlanned)
     assert plans[-1].plan == plans[0].plan
+
+
+def test_an_undo_survives_a_crash(tmp_path: Path) -> None:
+    """The state before a risky decision is on the disk; once taken back it is gone from there."""
+    first = build(*SMALL, checkpoint_folder=tmp_path)
+    asked_at(first, {20: [SwitchOptimizer(name="sgd")]})
+    states: list[dict[str, Any]] = []
+    step_as_ever = first._take_step
+
+    def take_step() -> None:
+        step_as_ever()
+        if first.step == 30:
+            states.append(captured(first))
+
+    first._take_step = take_step  # type: ignore[method-assign]
+    finish(first)
+    second = build(*SMALL, checkpoint_folder=tmp_path, state=states[0])
+    asked_at(second, {35: [Undo(), Undo()]})
+    result = finish(second)
+    back = only(result, RolledBack)
+    assert (back.step, back.source) == (20, "checkpoints/step-00000020-undo.pt")
+    assert back.undone == "switch_optimizer name=sgd"
+    assert only(result, CommandRefused).reason == "there is nothing to undo."
+    assert same_weights(result, told(*SMALL))
+
+
+def test_a_state_that_was_gone_back_to_can_be_gone_back_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run does not write into what is kept."""
+    monkeypatch.setattr(points, "_LARGEST_SHARE", 1e6)
+    result = went({28: [RollBack(to=20)], 36: [RollBack(to=20)]})
+    assert [fact.step for fact in result.all(RolledBack)] == [20, 20]
+    assert same_weights(result, told(*SMALL))
+
+
+def test_a_run_that_waits_still_waits_after_going_back() -> None:
+    """Going back while paused: the picture changes, the run goes on when it is told to."""
+    trainer = build(*SMALL)
+    asked_at(trainer, {30: [Pause(), RollBack(to=0), Resume()]})
+    result = finish(trainer)
+    kinds = [type(fact).__name__ for fact in result.facts]
+    assert kinds.index("Paused") < kinds.index("RolledBack") < kinds.index("Resumed")
+    assert same_weights(result, told(*SMALL))
