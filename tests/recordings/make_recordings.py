@@ -50,7 +50,7 @@ MOMENTS: list[dict[str, Any]] = [
 ]
 
 BACK: list[dict[str, Any]] = [
-    {"at_step": 100, "do": "save_checkpoint", "name": "calm"},
+    {"at_step": 100, "do": "save_checkpoint", "tag": "calm"},
     *({"at_step": step, "do": "pause"} for step in (120, 180, 260)),
 ]
 

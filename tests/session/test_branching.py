@@ -27,7 +27,7 @@ from tuitrain.techniques.checking import check_command
 MOMENTS = [
     {"at_step": 20, "do": "scale_learning_rate", "factor": 0.5},
     {"at_step": 40, "do": "switch_optimizer", "name": "sgd", "momentum": 0.9},
-    {"at_step": 50, "do": "save_checkpoint", "name": "here"},
+    {"at_step": 50, "do": "save_checkpoint", "tag": "here"},
     {"at_step": 70, "do": "set_hyperparameter", "name": "dropout", "value": 0.4},
 ]
 

@@ -62,7 +62,7 @@ def test_a_roll_back_leads_to_the_very_run_that_would_have_been(name: str, on_di
     options: dict[str, Any] = {"checkpoint_folder": tmp_path} if on_disk else {}
     overrides = (f"optimizer.name={name}", *more)
     if on_disk:
-        options["moments"] = [{"at_step": 20, "do": "save_checkpoint", "name": "here"}]
+        options["moments"] = [{"at_step": 20, "do": "save_checkpoint", "tag": "here"}]
     to: int | str = "here" if on_disk else 20
     result = went({30: [ScaleLearningRate(factor=0.1)], 35: [RollBack(to=to)]}, *overrides, **options)
     back = only(result, RolledBack)

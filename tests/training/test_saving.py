@@ -53,10 +53,10 @@ def test_by_default_a_short_run_saves_its_end_alone(tmp_path: Path) -> None:
 def test_a_person_saves_with_a_tag(tmp_path: Path) -> None:
     """It is kept beside the others; a tag that is a path or ours is refused."""
     moments = [
-        {"at_step": 10, "do": "save_checkpoint", "name": "before-decay"},
+        {"at_step": 10, "do": "save_checkpoint", "tag": "before-decay"},
         {"at_step": 20, "do": "save_checkpoint"},
-        {"at_step": 30, "do": "save_checkpoint", "name": "../x"},
-        {"at_step": 31, "do": "save_checkpoint", "name": "best"},
+        {"at_step": 30, "do": "save_checkpoint", "tag": "../x"},
+        {"at_step": 31, "do": "save_checkpoint", "tag": "best"},
     ]
     result = saved(tmp_path, moments=moments)
     assert names(tmp_path) == ["step-00000010-before-decay.pt", "step-00000020.pt", "step-00000040.pt"]

@@ -127,8 +127,8 @@ class Evaluate(CommandBase, frozen=True, kw_only=True, tag="evaluate"):
 class SaveCheckpoint(CommandBase, frozen=True, kw_only=True, tag="save_checkpoint"):
     """Save the whole state of the run now; training does not wait for the disk."""
 
-    name: str = ""
-    """A tag beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
+    tag: str = ""
+    """A name beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
 
 
 class RollBack(CommandBase, frozen=True, kw_only=True, tag="roll_back"):

@@ -205,7 +205,7 @@ def command_of(text: str) -> Command:
 def _saved_now(parent: RunFolder) -> str:
     """Have a living run save itself; returns the tag."""
     tag = f"branch-{secrets.token_hex(2)}"
-    reply = ask_and_wait(parent, SaveCheckpoint(name=tag), _SAVE_SECONDS)
+    reply = ask_and_wait(parent, SaveCheckpoint(tag=tag), _SAVE_SECONDS)
     if reply.status != "applied":
         raise UsageError(f"{parent.id} did not save itself: {reply.text}", hint="--at STEP, which needs no answer.")
     deadline = time.monotonic() + _SAVE_SECONDS

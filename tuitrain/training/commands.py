@@ -197,12 +197,12 @@ def _tell_plateau(trainer: Trainer, request: Request) -> None:
 def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
     if trainer.saver.folder is None:
         raise RefusedError("this run has no folder to save to.")
-    if command.name in OWN_TAGS or not re.fullmatch(r"[a-z0-9-]{0,40}", command.name):
+    if command.tag in OWN_TAGS or not re.fullmatch(r"[a-z0-9-]{0,40}", command.tag):
         raise RefusedError(
-            f'"{command.name}" is no tag of its own.', hint="up to 40 lower-case letters, digits and dashes."
+            f'"{command.tag}" is no tag of its own.', hint="up to 40 lower-case letters, digits and dashes."
         )
-    trainer.saver.save(trainer, tag=command.name, cause=cause)
-    return f"saving step {trainer.step}" + (f" as {command.name}" if command.name else "")
+    trainer.saver.save(trainer, tag=command.tag, cause=cause)
+    return f"saving step {trainer.step}" + (f" as {command.tag}" if command.tag else "")
 
 
 def _evaluate(trainer: Trainer, cause: str) -> str:

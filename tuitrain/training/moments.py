@@ -85,9 +85,13 @@ class Agenda:
         ids = set(wanted)
         self._left = [index for index in self._left if self._all[index][1].id in ids]
 
+    def is_due(self, step: int) -> bool:
+        """Whether there is anything to do at a step."""
+        return bool(self._left) and self._all[self._left[0]][0] <= step
+
     def next(self, step: int) -> Request | None:
         """The next one that is due at a step; it is not given again."""
-        if not self._left or self._all[self._left[0]][0] > step:
+        if not self.is_due(step):
             return None
         request = self._all[self._left.pop(0)][1]
         if not self._times_back:

@@ -68,7 +68,8 @@ class Points:
         """
         if is_best and self._keep_best:
             self._best = Point.of(trainer)
-        if trainer.step < self._next_step or time.monotonic() < self._next_time or not is_small(trainer):
+        is_due = trainer.step >= self._next_step and time.monotonic() >= self._next_time
+        if not is_due or not is_small(trainer) or _on_accelerator(trainer):
             return
         began = time.monotonic()
         self._recent.append(Point.of(trainer))
@@ -131,6 +132,11 @@ def is_small(trainer: Trainer) -> bool:
     """Whether several states of a trainer fit into what may be kept."""
     weights = sum(parameter.nbytes for parameter in trainer.updater.parameters)
     return weights * _STATE_SIZE <= _SMALL_BYTES
+
+
+def _on_accelerator(trainer: Trainer) -> bool:
+    """Where a copy would have to wait for all that is queued: there the checkpoints alone are gone back to."""
+    return any(parameter.device.type != "cpu" for parameter in trainer.updater.parameters[:1])
 
 
 def _num_bytes(value: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -122,6 +123,8 @@ class Saver:
                 state, tag, cause, asked = self._waiting[0]
             try:
                 self._write(folder, state, tag, cause, asked)
+            except Exception:  # noqa: BLE001
+                traceback.print_exc()  # to output.log; what waits behind it is written all the same
             finally:
                 with self._lock:
                     self._waiting.popleft()

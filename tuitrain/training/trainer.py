@@ -68,7 +68,7 @@ class Trainer:
         self.run.progress.state = "running"
         if self.evaluator.last_step is None:
             self.evaluate()
-        if self.step >= self.total_steps:
+        if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
             self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
         while self.step < self.total_steps:
             self.control.at_safe_point(self.step, self._apply)

@@ -55,7 +55,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         id="checkpoint", key="k", title="save", group="run", command="save_checkpoint",
-        help="Save the whole state now; `tuitrain ask RUN save_checkpoint name=…` gives it a tag.",
+        help="Save the whole state now; `tuitrain ask RUN save_checkpoint tag=…` gives it a tag.",
     ),
     Action(
         id="undo", key="u", title="undo", group="run", command="undo", in_footer=True,

@@ -121,6 +121,8 @@ class LiveSource:
                 beside = LiveSource(folder, is_beside=True)
                 beside.start()
                 self.beside = beside
+                if self._closing.is_set():
+                    beside.close()
 
     def _read(self) -> None:
         if not self._is_beside:
