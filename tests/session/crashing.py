@@ -1,8 +1,10 @@
-"""A run that dies twice right after a decision, without a word, and is resumed each time."""
+"""A run that dies again and again, without a word, and is resumed each time."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tests.session.again import SMALL
 from tuitrain.preset import load_preset
@@ -18,33 +20,49 @@ class _Died(BaseException):
     """As a kill: nothing after it is written."""
 
 
-def crashed_twice(first: int, second: int, command: Command) -> RunFolder:
-    """Decide at two steps; after each the trainer dies three steps later, with a checkpoint of ten steps before."""
+@dataclass(frozen=True)
+class Session:
+    """What happens in one session before it dies."""
+
+    decided: tuple[int, ...]
+    """Steps at which a person decides."""
+    saved: int
+    """Step at which it is saved; 0 is never."""
+    dies: int
+    """Step at which it dies."""
+
+
+def crashed(sessions: Sequence[Session], command: Command) -> RunFolder:
+    """Each session in turn, and a last one that goes on to the end."""
     folder = create_run(load_preset("mnist-mlp", SMALL))
-    for number, step in enumerate((first, second)):
-        _work_until_it_dies(folder, step, command, f"user-{number}", is_resumed=number > 0)
+    for number, session in enumerate(sessions):
+        _work_until_it_dies(folder, session, command, is_resumed=number > 0)
     with RunLock.acquire(folder):
         open_hosting(folder, "stop", is_resumed=True).work()
     return folder
 
 
-def _work_until_it_dies(folder: RunFolder, step: int, command: Command, identity: str, *, is_resumed: bool) -> None:
+def _work_until_it_dies(folder: RunFolder, session: Session, command: Command, *, is_resumed: bool) -> None:
     with RunLock.acquire(folder):
         hosting = open_hosting(folder, "stop", is_resumed=is_resumed)
         at_safe_point = hosting.control.at_safe_point
-        request = Request(id=identity, session=read_info(folder).session, actor="user", time=0.0, command=command)
 
         def watched(now: int, apply: object) -> None:
-            if now == step:
-                hosting.control.deliver(request)
-            if now == step + 3:
+            if now in session.decided:
+                hosting.control.deliver(
+                    Request(
+                        id=f"user-{now}", session=read_info(folder).session, actor="user", time=0.0, command=command
+                    )
+                )
+            if now == session.dies:
                 _wait_until_told(hosting)
                 raise _Died
             at_safe_point(now, apply)  # type: ignore[arg-type]
 
         hosting.control.at_safe_point = watched  # type: ignore[method-assign,assignment]
         hosting._failed = _die  # type: ignore[assignment,method-assign]
-        _save_at(hosting, step - 10)
+        if session.saved:
+            _save_at(hosting, session.saved)
         try:
             hosting.work()
         except _Died:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from safetensors import safe_open
 
-from tests.session.again import branched, compared, last_checksum, losses, rerun_here, trained, work
-from tests.session.crashing import crashed_twice
+from tests.session.again import branched, compared, last_checksum, losses, replies, rerun_here, trained, work
+from tests.session.crashing import Session, crashed
 from tuitrain.errors import UsageError
 from tuitrain.preset import load_preset, preset_from_data
 from tuitrain.protocol.commands import ScaleLearningRate, SwitchOptimizer
@@ -154,15 +154,22 @@ def test_a_run_that_has_not_begun_cannot_be_trained_again() -> None:
         preset_text(folder)
 
 
-def test_decisions_after_the_newest_checkpoint_survive_two_crashes() -> None:
+DEATHS = {
+    "after each decision": [Session((40,), 30, 43), Session((60,), 50, 63)],
+    "on the way back to it": [Session((40, 60), 30, 63), Session((), 0, 45)],
+    "before it is there again": [Session((40, 60), 30, 63), Session((), 0, 35), Session((), 0, 33)],
+    "after it was saved again": [Session((40, 60), 30, 63), Session((), 50, 55), Session((), 0, 53)],
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_decisions_after_the_newest_checkpoint_survive_every_crash(death: str) -> None:
     """Each is taken once more at its step, and no other."""
-    reference = trained(
-        moments=[
-            {"at_step": 40, "do": "scale_learning_rate", "factor": 0.5},
-            {"at_step": 60, "do": "scale_learning_rate", "factor": 0.5},
-        ]
-    )
-    run = crashed_twice(40, 60, ScaleLearningRate(factor=0.5))
+    halve = {"do": "scale_learning_rate", "factor": 0.5}
+    reference = trained(moments=[{"at_step": 40, **halve}, {"at_step": 60, **halve}])
+    run = crashed(DEATHS[death], ScaleLearningRate(factor=0.5))
     assert losses(run) == losses(reference)
     assert last_checksum(run) == last_checksum(reference)
     assert [item.step for item in recorded(run).decisions] == [40, 60]
+    assert len(replies(run)) == len(set(replies(run)))
+    assert rerun_here(run).first_difference == ""

@@ -216,6 +216,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the command."""
 
 
+def original_id(identity: str) -> str:
+    """The id of a command as it was when it was first asked."""
+    return identity.partition("~")[0]
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A command on its way: who asks which session, when."""
 

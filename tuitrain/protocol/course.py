@@ -22,6 +22,8 @@ class RunResumed(EventBase, frozen=True, kw_only=True):
     """Steps that had been taken beyond it, and are taken again."""
     decisions: tuple[Decision, ...] = ()
     """All that led to that state, in order."""
+    to_come: tuple[Decision, ...] = ()
+    """What a person had decided beyond that state: it is decided again, each at its step."""
 
 
 class Branched(EventBase, frozen=True, kw_only=True):

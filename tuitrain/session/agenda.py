@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from tuitrain.preset import Preset
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.codec import decode_decision
-from tuitrain.protocol.commands import Decision, Stop
+from tuitrain.protocol.commands import Decision, Stop, original_id
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.training.control import Control
-from tuitrain.training.moments import Moment, moments_of, original_id, taken_again
+from tuitrain.training.moments import Moment, moments_of, taken_again
 
 _AGAIN = "again"
 
@@ -66,13 +68,12 @@ class RunAgenda:
                 wanted.add(request.id)
         control.agenda.keep(wanted)
 
-    def take_up_what_was_lost(self, control: Control, state: Mapping[str, Any]) -> None:
-        """After a crash: what a person had decided since the state was saved is decided again, at the same steps."""
-        if state["run"] != self.folder.id:
-            return
+    def to_come(self, state: Mapping[str, Any]) -> tuple[Decision, ...]:
+        """After a crash: what a person had decided since the state was saved, as it is decided again."""
         kept = decisions_of(state)
         told = [item for item in self.told.decisions if not isinstance(item.command, Stop)]
-        if [item.id for item in told[: len(kept)]] != [item.id for item in kept]:
-            return
-        lost = [item for item in told[len(kept) :] if item.actor == "user"]
-        control.agenda.add(taken_again(lost, self.session, self.session[:4], actor="user"))
+        if [original_id(item.id) for item in told[: len(kept)]] != [original_id(item.id) for item in kept]:
+            return ()
+        lost = [item for item in (*told[len(kept) :], *self.told.to_come) if item.actor == "user"]
+        mark = self.session[:4]
+        return tuple(structs.replace(item, id=f"{original_id(item.id)}~{mark}") for item in lost)

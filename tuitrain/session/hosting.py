@@ -14,7 +14,7 @@ import msgspec
 
 from tuitrain.errors import RunFolderError, TuitrainError
 from tuitrain.preset import Preset
-from tuitrain.protocol.commands import Request, Stop
+from tuitrain.protocol.commands import Decision, Request, Stop
 from tuitrain.protocol.events import AlarmRaised, Branched, RunEnded, RunResumed, StageEntered
 from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_id
 from tuitrain.rundir.follower import last_events
@@ -25,6 +25,7 @@ from tuitrain.session.agenda import RunAgenda, decisions_of
 from tuitrain.session.notifying import Notifier, NotifyingRun
 from tuitrain.session.own_config import NotifyWish
 from tuitrain.training.control import Control
+from tuitrain.training.moments import taken_again
 from tuitrain.training.pace import Pace
 from tuitrain.training.pump import Pump
 from tuitrain.training.telemetry import Telemetry
@@ -62,6 +63,7 @@ class Hosting:
         inbox = _Inbox(CommandReader(folder, past.answered), PresenceWatch(folder))
         pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
         self._agenda = RunAgenda.of(folder, preset, self._session, is_resumed=is_resumed)
+        self._to_come: tuple[Decision, ...] = ()
         self.control = Control(self.run, self._session, self._agenda.moments, pace)
         self._writer = EventWriter(folder.events_path)
         self._pump = Pump(
@@ -117,8 +119,7 @@ class Hosting:
             state=state,
             versions=read_info(self._folder).versions,
         )
-        if state is not None:
-            self._agenda.take_up_what_was_lost(self.control, state)
+        self.control.agenda.add(taken_again(self._to_come, self._session, "", actor="user"))
         self._telemetry.watch_device(trainer.task.validation.x.device)
         self._complete_info(trainer.total_steps)
         return trainer.train()
@@ -147,9 +148,12 @@ class Hosting:
             message = f"{self._folder.events_path}: ends at step {past.step}, the checkpoint is of step {step}"
             advice = "what was measured and decided between them is not in the record"
             self.run.publish(AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice))
+        self._to_come = self._agenda.to_come(state)
         lost = max(0, past.step - step)
         checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
-        self.run.publish(RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost, decisions=decisions))
+        self.run.publish(
+            RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost, decisions=decisions, to_come=self._to_come)
+        )
         return state
 
     def _complete_info(self, total_steps: int) -> None:

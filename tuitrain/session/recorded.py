@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuitrain.protocol.carrier import DamageSeen
-from tuitrain.protocol.commands import DECIDING, Command, Decision, Stop
+from tuitrain.protocol.commands import DECIDING, Command, Decision, Stop, original_id
 from tuitrain.protocol.events import (
     AlarmRaised,
     Branched,
@@ -43,6 +43,8 @@ class Recorded:
     total_steps: int = 0
     decisions: list[Decision] = field(default_factory=list)
     """All that led to the last step, in order, with what was inherited from another run."""
+    to_come: list[Decision] = field(default_factory=list)
+    """What was decided before a crash, and was not yet decided again when the record ends."""
     saved: list[CheckpointSaved] = field(default_factory=list)
     """Checkpoints of the way to the last step."""
     sha256: dict[str, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Recorded:
             case RolledBack() | RunResumed():
                 self.decisions = [item for item in event.decisions if not isinstance(item.command, Stop)]
                 self._cut_after(event.step)
+                self.to_come = list(event.to_come) if isinstance(event, RunResumed) else []
             case StepsFinished():
                 for column in event.columns:
                     self.columns.setdefault(column.metric, []).append(column)
@@ -106,6 +109,8 @@ class Recorded:
         command, actor = self._asked.pop(event.command, (None, ""))
         if isinstance(command, DECIDING):
             self.decisions.append(Decision(step=event.step, command=command, actor=actor, id=event.command))
+            original = original_id(event.command)
+            self.to_come = [item for item in self.to_come if original_id(item.id) != original]
 
     def _cut_after(self, step: int) -> None:
         self.last_step = step

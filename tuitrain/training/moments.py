@@ -56,11 +56,6 @@ def taken_again(
     ]  # fmt: skip
 
 
-def original_id(identity: str) -> str:
-    """The id of a command as it was when it was first asked."""
-    return identity.partition("~")[0]
-
-
 class Agenda:
     """Moments that are still to come, each taken once; a run that goes back takes them up again.
 
