@@ -8,19 +8,14 @@ from tuitrain.protocol.carrier import DamageSeen
 from tuitrain.protocol.commands import Evaluate, ScaleLearningRate, SetHyperparameter
 from tuitrain.protocol.events import (
     AlarmRaised,
-    CheckpointSaved,
     CommandApplied,
     CommandQueued,
     EvalFinished,
     Event,
-    RunResumed,
     StepsFinished,
 )
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder
-
-DECISIONS_SURVIVE = True
-"""Whether a decision that is newer than the checkpoint is taken again on resume; False compares without it."""
 
 Decision = ScaleLearningRate | SetHyperparameter | Evaluate
 
@@ -77,7 +72,6 @@ def moments_of(folder: RunFolder) -> list[dict[str, object]]:
     """The decisions that are part of the run, as moments of a preset."""
     asked: dict[str, Decision] = {}
     taken: dict[str, tuple[int, int, Decision]] = {}
-    saved: dict[str, int] = {}
     for event in whole_events(folder):
         match event:
             case CommandQueued(request=ScaleLearningRate() | SetHyperparameter() | Evaluate()):
@@ -86,11 +80,6 @@ def moments_of(folder: RunFolder) -> list[dict[str, object]]:
                 # What is taken again after a crash is the same decision, at the same step.
                 original = event.command.partition("~")[0]
                 taken.setdefault(original, (event.step, event.seq, asked[event.command]))
-            case CheckpointSaved():
-                saved[event.path] = event.seq
-            case RunResumed() if not DECISIONS_SURVIVE:
-                at = (event.step, saved.get(event.checkpoint, 0))
-                taken = {name: item for name, item in taken.items() if item[:2] <= at}
             case _:
                 pass
     return [_moment(step, decision) for step, _, decision in sorted(taken.values(), key=lambda item: item[:2])]
