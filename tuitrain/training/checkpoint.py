@@ -110,9 +110,10 @@ def _content(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: is not a checkpoint.")
     if content.get("version") != CHECKPOINT_VERSION:
-        raise RunFolderError(
-            f"{path}: version {content.get('version')} is not {CHECKPOINT_VERSION}.", hint="a newer tuitrain."
-        )
+        found = content.get("version")
+        is_old = isinstance(found, int) and found < CHECKPOINT_VERSION
+        hint = "the tuitrain that wrote it, or a new run." if is_old else "a newer tuitrain."
+        raise RunFolderError(f"{path}: version {found} is not {CHECKPOINT_VERSION}.", hint=hint)
     if not is_whole:
         raise RunFolderError(f"{path}: cannot be read: it is not what was written.")
     return content, hashlib.sha256(data).hexdigest()
