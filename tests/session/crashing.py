@@ -36,13 +36,14 @@ def crashed(sessions: Sequence[Session], command: Command) -> RunFolder:
     """Each session in turn, and a last one that goes on to the end."""
     folder = create_run(load_preset("mnist-mlp", SMALL))
     for number, session in enumerate(sessions):
-        _work_until_it_dies(folder, session, command, is_resumed=number > 0)
+        die_in(folder, session, command, is_resumed=number > 0)
     with RunLock.acquire(folder):
         open_hosting(folder, "stop", is_resumed=True).work()
     return folder
 
 
-def _work_until_it_dies(folder: RunFolder, session: Session, command: Command, *, is_resumed: bool) -> None:
+def die_in(folder: RunFolder, session: Session, command: Command, *, is_resumed: bool) -> None:
+    """One session, to its death."""
     with RunLock.acquire(folder):
         hosting = open_hosting(folder, "stop", is_resumed=is_resumed)
         at_safe_point = hosting.control.at_safe_point
@@ -54,6 +55,8 @@ def _work_until_it_dies(folder: RunFolder, session: Session, command: Command, *
                         id=f"user-{now}", session=read_info(folder).session, actor="user", time=0.0, command=command
                     )
                 )
+            if now == session.saved > 0:
+                _save_at(hosting, now)
             if now == session.dies:
                 _wait_until_told(hosting)
                 raise _Died
@@ -61,8 +64,6 @@ def _work_until_it_dies(folder: RunFolder, session: Session, command: Command, *
 
         hosting.control.at_safe_point = watched  # type: ignore[method-assign,assignment]
         hosting._failed = _die  # type: ignore[assignment,method-assign]
-        if session.saved:
-            _save_at(hosting, session.saved)
         try:
             hosting.work()
         except _Died:

@@ -250,3 +250,41 @@ def test_a_run_that_waits_still_waits_after_going_back() -> None:
     kinds = [type(fact).__name__ for fact in result.facts]
     assert kinds.index("Paused") < kinds.index("RolledBack") < kinds.index("Resumed")
     assert same_weights(result, told(*SMALL))
+
+
+def test_an_undone_decision_does_not_come_back() -> None:
+    """Going back to its own step finds the state before it, or an earlier one."""
+    result = went({0: [], 5: [ScaleLearningRate(factor=0.5)], 15: [Undo()], 25: [RollBack(to=5)]})
+    assert result.all(RolledBack)[-1].decisions == ()
+    assert same_weights(result, told(*SMALL))
+
+
+def test_a_second_undo_does_not_undo_the_same_again(tmp_path: Path) -> None:
+    """What was taken back from memory is gone from the disk as well."""
+    result = went({10: [SwitchOptimizer(name="sgd")], 15: [Undo()], 30: [Undo()]}, checkpoint_folder=tmp_path)
+    assert [fact.step for fact in result.all(RolledBack)] == [10]
+    assert only(result, CommandRefused).reason == "there is nothing to undo."
+
+
+def test_what_the_run_had_asked_itself_is_left_with_the_stretch() -> None:
+    """A decay that the plateau asked for at the end of it is refused, and comes again where it is due."""
+    plateau = ("schedule.name=plateau", "schedule.patience=0", "schedule.threshold=0.9", "eval.every_steps=10")
+    result = went({30: [RollBack(to=0)]}, *plateau)
+    again = told(*SMALL, *plateau)
+    assert same_weights(result, again)
+    assert any(fact.reason == "the run went back" for fact in result.all(CommandRefused))
+
+
+def test_the_best_of_a_stretch_that_was_left_is_not_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Early stopping goes back to the best of the run as it is, and says which step that is."""
+    monkeypatch.setattr(points, "_LARGEST_SHARE", 1e6)
+    overrides = (
+        "train.steps=150",
+        "eval.every_steps=10",
+        "regularize.early_stopping=3",
+        "checkpoint.restore_best=true",
+    )
+    asks: dict[int, list[Command]] = {65: [RollBack(to=30), ScaleLearningRate(factor=3000.0)]}
+    result = went(asks, *overrides)
+    assert result.ended.step <= 40
+    assert f"the weights are those of step {result.ended.step}" in result.ended.message

@@ -239,12 +239,16 @@ class Board:
                 pass  # told in the log alone
 
     def _start(self, event: RunStarted) -> None:
-        if self.started is not None:  # a new session: it says itself how it stands
+        is_first = self.started is None
+        if not is_first:  # a new session: it says itself how it stands
             self._forget_after(event.step)
             self.is_paused, self.pause_reason, self.handover, self.heartbeat = False, "", None, None
         self.started, self.ended, self.stage = event, None, ""
         self.step, self.optimizer, self.pace = event.step, event.optimizer, event.max_steps_per_second
-        self.axis.steps_per_epoch = event.steps_per_epoch
+        if is_first:
+            self.axis.steps_per_epoch = event.steps_per_epoch
+        elif self.axis.steps_per_epoch != event.steps_per_epoch:
+            self.axis.epochs_change(event.step, event.steps_per_epoch)
         self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
 
     def _forget_after(self, step: int) -> Ghost:
@@ -274,6 +278,8 @@ class Board:
         self.optimizer_since = self.switched_at[-1] if self.switched_at else 0
         self.optimizer, self.regularizers, self.batch_size = event.optimizer, event.regularizers, event.batch_size
         self.planned_end = event.total_steps
+        if self.axis.steps_per_epoch != event.steps_per_epoch:
+            self.axis.epochs_change(event.step, event.steps_per_epoch)
         self.decisions = [(decision.step, decision.command) for decision in event.decisions]
         if self.heartbeat is not None:
             self.heartbeat = structs.replace(self.heartbeat, step=event.step, steps_per_second=0.0)

@@ -34,6 +34,8 @@ class Branched(EventBase, frozen=True, kw_only=True):
     """Id of the other run."""
     decisions: tuple[Decision, ...] = ()
     """All that led to the step where they part, in order."""
+    to_come: tuple[Decision, ...] = ()
+    """What a person had decided in this run before it crashed: it is decided again, each at its step."""
 
 
 class RolledBack(EventBase, frozen=True, kw_only=True):
@@ -45,6 +47,8 @@ class RolledBack(EventBase, frozen=True, kw_only=True):
     """Finished steps when it was left."""
     timeline: int
     """How often the run has gone back, this time among them."""
+    origin: int = 0
+    """The timeline on which that state was."""
     source: str
     """Where the state was kept: a checkpoint relative to the run folder, or "memory"."""
     total_steps: int

@@ -11,7 +11,7 @@ from msgspec import structs
 from tuitrain.preset import Preset
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.codec import decode_decision
-from tuitrain.protocol.commands import Decision, Stop, original_id
+from tuitrain.protocol.commands import Decision, RollBack, Stop, Undo, original_id
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.training.control import Control
@@ -64,14 +64,15 @@ class RunAgenda:
         wanted |= {decision.id for decision in self.info.overrides}
         for step, request in self.moments:
             is_of_preset = request.id.startswith("moment-") and not request.id.endswith(f"~{_AGAIN}")
-            if is_of_preset and step >= self.info.branched_at and request.id not in inherited:
+            goes_back = isinstance(request.command, RollBack | Undo)  # of the other run: it has done so, or has not
+            if is_of_preset and not goes_back and step >= self.info.branched_at and request.id not in inherited:
                 wanted.add(request.id)
         control.agenda.keep(wanted)
 
     def to_come(self, state: Mapping[str, Any]) -> tuple[Decision, ...]:
         """After a crash: what a person had decided since the state was saved, as it is decided again."""
         kept = decisions_of(state)
-        told = [item for item in self.told.decisions if not isinstance(item.command, Stop)]
+        told = self.told.course
         if [original_id(item.id) for item in told[: len(kept)]] != [original_id(item.id) for item in kept]:
             return ()
         lost = [item for item in (*told[len(kept) :], *self.told.to_come) if item.actor == "user"]

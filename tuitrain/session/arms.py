@@ -37,8 +37,15 @@ class Arm:
         return self.started.folder.id if self.started is not None else ""
 
     @property
+    def refusal(self) -> str:
+        """Why what it should have done was refused; empty where it was done."""
+        return next((reason for name, reason in self.record.refused.items() if name.startswith("branch-")), "")
+
+    @property
     def state(self) -> str:
         """How it ended."""
+        if self.refusal:
+            return f"refused: {self.refusal}"
         ended: RunEnded | None = self.record.ended
         return ended.reason if ended is not None else "lost"
 
@@ -91,7 +98,9 @@ def standings(arms: Sequence[Arm], step: int) -> list[Standing]:
     losses = [{at: value for at, value in arm.record.values(LOSS) if at > step} for arm in arms]
     common = sorted(set.intersection(*(set(found) for found in losses))) if losses else []
     last = common[len(common) - max(1, len(common) // _SHARE) :] if common else []
-    means = [_mean([found[at] for at in last]) for found in losses]
+    means = [
+        math.nan if arm.refusal else _mean([found[at] for at in last]) for arm, found in zip(arms, losses, strict=True)
+    ]
     order = sorted(range(len(arms)), key=lambda index: (not math.isfinite(means[index]), means[index]))
     first = losses[order[0]] if order else {}
     found: list[Standing] = []
@@ -111,7 +120,7 @@ def verdict(found: Sequence[Standing]) -> str:
         return "One arm alone is not ahead of anything."
     first, second = found[0], found[1]
     if not math.isfinite(second.batch_loss):
-        return f"{first.arm.text} is ahead: the others diverged."
+        return f"{first.arm.text} is ahead: the others diverged, or were refused."
     if not second.is_clear:
         return f"{first.arm.text} is ahead, but not clearly: by {second.behind:.3g} ± {second.error:.2g} a batch."
     return f"{first.arm.text} is ahead, by {second.behind:.3g} ± {second.error:.2g} of the loss a batch."

@@ -8,8 +8,10 @@ point again, which on the CPU leads to the very same state.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import secrets
-import shutil
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +90,7 @@ def branch_point(parent: RunFolder, at: str) -> BranchPoint:
         if not tagged:
             raise UsageError(f'{parent.id} has no checkpoint tagged "{at}".', hint=_points(record))
         saved = tagged[-1]
-        decisions = [item for item in record.decisions[: saved.num_decisions] if item.step <= saved.step]
+        decisions = [item for item in record.course[: saved.num_decisions] if item.step <= saved.step]
         return BranchPoint(parent, info, record, saved.step, tuple(decisions), _whole(parent, [saved], at))
     if step > record.last_step:
         raise UsageError(f"{parent.id} is at step {record.last_step}, not yet at {step}.", hint=_points(record))
@@ -153,10 +155,11 @@ def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset 
         overrides=overrides,
     )  # fmt: skip
     if point.checkpoint is not None:
-        copy = folder.checkpoints_path / point.checkpoint.name
+        copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run
         try:
-            shutil.copyfile(point.checkpoint, copy)
-            copy.chmod(0o600)
+            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_bytes_of(point.checkpoint))
         except OSError as error:
             raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
     return folder
@@ -303,7 +306,7 @@ def _whole(parent: RunFolder, candidates: Sequence[CheckpointSaved], tag: str) -
     for saved in sorted(candidates, key=lambda item: (item.step, item.seq), reverse=True):
         path = parent.checkpoints_path / Path(saved.path).name  # never a path out of a recording
         try:
-            if not path.is_symlink() and hashlib.sha256(path.read_bytes()).hexdigest() == saved.sha256:
+            if hashlib.sha256(_bytes_of(path)).hexdigest() == saved.sha256:
                 return path
         except OSError:
             continue
@@ -312,9 +315,19 @@ def _whole(parent: RunFolder, candidates: Sequence[CheckpointSaved], tag: str) -
     return None
 
 
+def _bytes_of(path: Path) -> bytes:
+    """All of a regular file; a link is not followed, and a pipe does not make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is no regular file")
+        return file.read()
+
+
 def _is_beyond(record: Recorded, saved: CheckpointSaved, step: int) -> bool:
     """Whether something was decided at the step itself before the state was saved."""
-    return any(decision.step >= step for decision in record.decisions[: saved.num_decisions])
+    is_beyond = any(decision.step >= step for decision in record.course[: saved.num_decisions])
+    return is_beyond or not record.leads_here(saved)
 
 
 def _points(record: Recorded) -> str:

@@ -44,7 +44,7 @@ def _told(section: Any) -> Any:
     """A section without what is empty."""
     if not isinstance(section, dict):
         return section
-    return {key: value for key, value in section.items() if value not in ("", [])}
+    return {key: value for key, value in section.items() if value != ""}
 
 
 def write_text(path: Path, text: str, *, force: bool) -> None:

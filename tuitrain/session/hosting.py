@@ -65,6 +65,7 @@ class Hosting:
         self._agenda = RunAgenda.of(folder, preset, self._session, is_resumed=is_resumed)
         self._to_come: tuple[Decision, ...] = ()
         self.control = Control(self.run, self._session, self._agenda.moments, pace)
+        self.control.agenda.mark = self._session[:4] if is_resumed and self._past and self._past.step else ""
         self._writer = EventWriter(folder.events_path)
         self._pump = Pump(
             self.run, self._writer, inbox, self.control.deliver, self._telemetry,
@@ -129,7 +130,8 @@ class Hosting:
         from tuitrain.training.checkpoint import newest_intact
 
         self.run.publish(StageEntered(stage="reading the checkpoint"))
-        found = newest_intact(self._folder.checkpoints_path, self._agenda.told.sha256)
+        told = self._agenda.told
+        found = newest_intact(self._folder.checkpoints_path, told.sha256, told.timelines.leads_here)
         if found is None:
             raise RunFolderError(
                 f"{self._folder.checkpoints_path}: there is no intact checkpoint to go on from.", hint="a new run."
@@ -141,15 +143,16 @@ class Hosting:
             advice = f"{path.name} is taken in its place"
             self.run.publish(AlarmRaised(step=step, kind="disk", message=problem, value=0.0, advice=advice))
         decisions = decisions_of(state)
+        self._to_come = self._agenda.to_come(state)
         if state["run"] != self._folder.id:
-            self.run.publish(Branched(step=step, parent=str(state["run"]), decisions=decisions))
+            parent = str(state["run"])
+            self.run.publish(Branched(step=step, parent=parent, decisions=decisions, to_come=self._to_come))
             return state
         if step > past.step:
             message = f"{self._folder.events_path}: ends at step {past.step}, the checkpoint is of step {step}"
             advice = "what was measured and decided between them is not in the record"
             self.run.publish(AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice))
-        self._to_come = self._agenda.to_come(state)
-        lost = max(0, past.step - step)
+        lost = max(0, self._agenda.told.last_step - step)
         checkpoint = f"{self._folder.checkpoints_path.name}/{path.name}"
         self.run.publish(
             RunResumed(step=step, checkpoint=checkpoint, lost_steps=lost, decisions=decisions, to_come=self._to_come)

@@ -20,6 +20,8 @@ from tuitrain.protocol.events import (
     Column,
     CommandApplied,
     CommandQueued,
+    CommandRefused,
+    EndPlanned,
     EvalFinished,
     Event,
     RolledBack,
@@ -30,6 +32,18 @@ from tuitrain.protocol.events import (
 )
 from tuitrain.rundir.follower import EventFollower
 from tuitrain.rundir.places import RunFolder
+from tuitrain.training.timelines import Timelines
+
+
+@dataclass
+class _Left:
+    """What a run left when it went back."""
+
+    first: int
+    last: int
+    columns: dict[str, list[Column]] = field(default_factory=dict)
+    evaluations: dict[int, EvalFinished] = field(default_factory=dict)
+    saved: list[CheckpointSaved] = field(default_factory=list)
 
 
 @dataclass
@@ -57,6 +71,11 @@ class Recorded:
     """Whether the end was what an alarm led to."""
     num_damaged: int = 0
     """Lines that cannot be read."""
+    timelines: Timelines = field(default_factory=Timelines)
+    """How often the run went back, and where to."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Id → reason of every command that was refused."""
+    _left: list[_Left] = field(default_factory=list)
     _asked: dict[str, tuple[Command, str]] = field(default_factory=dict)
 
     def add(self, event: Event | DamageSeen) -> None:
@@ -68,42 +87,60 @@ class Recorded:
             case RunStarted():
                 self.started = self.started or event
                 self.total_steps = event.total_steps
-                self.ended = None
+                self.ended, self.stopped_by_alarm = None, False
+            case EndPlanned():
+                self.total_steps = event.total_steps
             case Branched():
+                self.decisions, self.to_come = list(event.decisions), list(event.to_come)
+                self._cut_after(event.step)
+            case RunResumed():
                 self.decisions = list(event.decisions)
                 self._cut_after(event.step)
-            case RolledBack() | RunResumed():
-                self.decisions = [item for item in event.decisions if not isinstance(item.command, Stop)]
-                self._cut_after(event.step)
-                self.to_come = list(event.to_come) if isinstance(event, RunResumed) else []
+                self.to_come = list(event.to_come)
+                self.timelines.go_on(_timeline_of(event.checkpoint))
+            case RolledBack():
+                self._go_back(event)
             case StepsFinished():
                 for column in event.columns:
                     self.columns.setdefault(column.metric, []).append(column)
             case EvalFinished():
                 self.evaluations[event.step] = event
             case CheckpointSaved():
-                self.saved.append(event)
+                if self.timelines.current == _timeline_of(event.path):  # else of a way that was left meanwhile
+                    self.saved.append(event)
                 self.sha256[Path(event.path).name] = event.sha256
             case CommandQueued():
                 self._asked[event.command] = (event.request, event.actor)
             case CommandApplied():
                 self._decide(event)
+            case CommandRefused():
+                self.refused[event.command] = event.reason
             case AlarmRaised():
                 self.stopped_by_alarm = event.action == "stop" and event.kind.startswith("nonfinite")
             case RunEnded():
                 self.ended = event
             case _:
                 pass
-        self.last_step = max(self.last_step, getattr(event, "step", 0))
+        if not isinstance(event, CheckpointSaved):  # which may be of a step on a way that was left
+            self.last_step = max(self.last_step, getattr(event, "step", 0))
 
     def values(self, metric: str) -> Iterator[tuple[int, float]]:
         """Pairs of (step, value) of a metric in the order of the steps."""
         for column in self.columns.get(metric, []):
             yield from zip(itertools.count(column.first_step, column.stride), column.values, strict=False)
 
+    @property
+    def course(self) -> list[Decision]:
+        """The decisions but an end that was asked for, after which a run may go on."""
+        return [decision for decision in self.decisions if not isinstance(decision.command, Stop)]
+
     def decided_before(self, step: int) -> list[Decision]:
         """What was decided on the way to a step; what was decided at it first acts beyond."""
-        return [decision for decision in self.decisions if decision.step < step]
+        return [decision for decision in self.course if decision.step < step]
+
+    def leads_here(self, saved: CheckpointSaved) -> bool:
+        """Whether a checkpoint is on the way to the last step."""
+        return self.timelines.is_on_the_way(_timeline_of(saved.path), saved.step)
 
     def _decide(self, event: CommandApplied) -> None:
         command, actor = self._asked.pop(event.command, (None, ""))
@@ -111,6 +148,29 @@ class Recorded:
             self.decisions.append(Decision(step=event.step, command=command, actor=actor, id=event.command))
             original = original_id(event.command)
             self.to_come = [item for item in self.to_come if original_id(item.id) != original]
+
+    def _go_back(self, event: RolledBack) -> None:
+        """To an earlier step, or by an undo forward again to one that was left."""
+        taken = next((left for left in reversed(self._left) if left.first < event.step <= left.last), None)
+        is_forward = event.step > self.last_step and taken is not None
+        first = taken.first if is_forward and taken is not None else event.step
+        left = _Left(first, self.last_step)
+        for metric, columns in self.columns.items():
+            rest = (_cut_before(column, first) for column in columns)
+            left.columns[metric] = [column for column in rest if column.values]
+        left.evaluations = {at: found for at, found in self.evaluations.items() if at > first}
+        left.saved = [saved for saved in self.saved if saved.step > first]
+        self._cut_after(first)
+        self._left.append(left)
+        if is_forward and taken is not None:
+            for metric, columns in taken.columns.items():
+                self.columns.setdefault(metric, []).extend(columns)
+            self.evaluations |= taken.evaluations
+            self.saved += taken.saved
+            self._cut_after(event.step)
+        self.timelines.begin(event.origin, event.step)
+        self.last_step, self.total_steps = event.step, event.total_steps
+        self.decisions, self.to_come = list(event.decisions), []
 
     def _cut_after(self, step: int) -> None:
         self.last_step = step
@@ -133,6 +193,19 @@ def recorded(folder: RunFolder) -> Recorded:
         for event in batch:
             record.add(event)
     return record
+
+
+def _timeline_of(path: str) -> int:
+    """Of a checkpoint, as its name tells it."""
+    number = Path(path).stem.partition("~")[2].partition("-")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def _cut_before(column: Column, step: int) -> Column:
+    """The values after a step."""
+    count = max(0, (step - column.first_step) // column.stride + 1)
+    first = column.first_step + count * column.stride
+    return Column(metric=column.metric, first_step=first, stride=column.stride, values=column.values[count:])
 
 
 def _cut(column: Column, step: int) -> Column:

@@ -11,6 +11,7 @@ from tuitrain.techniques.schedules import schedule_spec
 
 WATCHED = "eval/loss"
 BEST = "best"
+EARLY = "early stopping"
 
 
 class Automatic:
@@ -77,12 +78,11 @@ class Automatic:
             self._num_worse += 1
         if patience_to_stop and self._num_worse >= patience_to_stop:
             why = (
-                f"early stopping: {WATCHED} was best at step {self._lowest_step} ({self._lowest:.4g}), "
+                f"{EARLY}: {WATCHED} was best at step {self._lowest_step} ({self._lowest:.4g}), "
                 f"and no better in {self._num_worse} evaluations"
             )
             if self._restore_best and self._lowest_step < step:
                 asked.append(RollBack(to=BEST))
-                why += f"; the weights are those of step {self._lowest_step}"
             asked.append(Stop(because=why))
         return asked
 

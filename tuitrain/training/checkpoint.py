@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,13 +126,16 @@ def checkpoint_paths(folder: Path) -> list[Path]:
     return [entry[-1] for entry in sorted(named, reverse=True)]
 
 
-def newest_intact(folder: Path, told: Mapping[str, str] | None = None) -> tuple[Path, dict[str, Any], list[str]] | None:
+def newest_intact(
+    folder: Path, told: Mapping[str, str] | None = None, leads_here: Callable[[int, int], bool] = lambda *_: True
+) -> tuple[Path, dict[str, Any], list[str]] | None:
     """The newest checkpoint that can be read, and what is wrong with those that are newer.
 
     Args:
         folder: of the checkpoints.
         told: sha256 by file name of those that the record tells of. One that it does not tell of was written just
             before its trainer died, and the record lacks steps before it: taken only where there is no other.
+        leads_here: whether a state of a timeline and step is on the way to where the record ends; others are left.
 
     Returns:
         Its path, its content, and one sentence for each damaged one; None where there is none.
@@ -140,6 +143,9 @@ def newest_intact(folder: Path, told: Mapping[str, str] | None = None) -> tuple[
     problems: list[str] = []
     untold: tuple[Path, dict[str, Any], list[str]] | None = None
     for path in checkpoint_paths(folder):
+        name = name_of(path)
+        if told and name is not None and path.name in told and not leads_here(name.timeline, name.step):
+            continue
         try:
             content, digest = _content(path)
         except RunFolderError as error:

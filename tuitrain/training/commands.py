@@ -137,7 +137,6 @@ def _resume(trainer: Trainer, cause: str) -> str:
 
 
 def _stop(trainer: Trainer, command: Stop) -> str:
-    trainer.updater.cancel(trainer.step, "the run stops")
     trainer.control.stop(abort=command.abort)
     trainer.control.stopped_because = command.because
     return "aborting" if trainer.control.stopping == "abort" else "stopping: evaluate, save, end"
@@ -197,9 +196,10 @@ def _tell_plateau(trainer: Trainer, request: Request) -> None:
 def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
     if trainer.saver.folder is None:
         raise RefusedError("this run has no folder to save to.")
-    if command.tag in OWN_TAGS or not re.fullmatch(r"[a-z0-9-]{0,40}", command.tag):
+    if command.tag in {*OWN_TAGS, "end"} or command.tag.isdigit() or not re.fullmatch(r"[a-z0-9-]{0,40}", command.tag):
         raise RefusedError(
-            f'"{command.tag}" is no tag of its own.', hint="up to 40 lower-case letters, digits and dashes."
+            f'"{command.tag}" is no tag of its own.',
+            hint="up to 40 lower-case letters, digits and dashes, not a number.",
         )
     trainer.saver.save(trainer, tag=command.tag, cause=cause)
     return f"saving step {trainer.step}" + (f" as {command.tag}" if command.tag else "")

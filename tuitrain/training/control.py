@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.codec import decode_decision, encode
+from tuitrain.protocol.codec import decode_decision, decode_request, encode
 from tuitrain.protocol.commands import DECIDING, Command, Decision, Request, RollBack, Stop, Undo
 from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
 from tuitrain.training.moments import Agenda, Moment
@@ -67,12 +67,18 @@ class Control:
         self._inbox.append(request)
         self._wake.set()
 
+    @property
+    def num_decisions(self) -> int:
+        """How many led to where the run is; an end that was asked for is none of them, as the run may go on."""
+        return sum(not isinstance(decision.command, Stop) for decision in self.decisions)
+
     def state_dict(self) -> dict[str, Any]:
         """Which moments are still to come, what was decided, and how often the run did so itself."""
         return {
             "moments_left": self.agenda.state_dict(),
             "num_decided": self._num_decided,
             "decisions": [encode(decision).decode() for decision in self.decisions],
+            "waiting": [encode(request).decode() for request in self._inbox if request.actor == "auto"],
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, is_own: bool = True) -> None:
@@ -87,11 +93,33 @@ class Control:
         self._num_decided = state["num_decided"]
         decisions = [decode_decision(text.encode()) for text in state["decisions"]]
         self.decisions = [decision for decision in decisions if not isinstance(decision.command, Stop)]
+        self._decide_again(state)
 
-    def go_back(self, state: Mapping[str, Any]) -> None:
-        """Go on from there in this session: what comes after it comes again, under ids of its own."""
+    def go_back(self, state: Mapping[str, Any], *, keep_stop: bool = False) -> None:
+        """Go on from there in this session: what comes after it comes again, under ids of its own.
+
+        What the run itself had asked on the way that it leaves is refused.
+
+        Args:
+            state: as `state_dict` gave it.
+            keep_stop: whether an end that it asked for belongs to going back, as in early stopping.
+        """
         self.agenda.go_back(state["moments_left"])
         self.decisions = [decode_decision(text.encode()) for text in state["decisions"]]
+        waiting = list(self._inbox)
+        self._inbox.clear()
+        for request in waiting:
+            if request.actor == "auto" and not (keep_stop and isinstance(request.command, Stop)):
+                reason = "the run went back"
+                self._run.publish(CommandRefused(step=self._run.progress.step, command=request.id, reason=reason))
+            else:
+                self._inbox.append(request)
+        self._decide_again(state)
+
+    def _decide_again(self, state: Mapping[str, Any]) -> None:
+        """What the run had asked itself when the state was kept, and was not answered yet."""
+        for text in state["waiting"]:
+            self.decide(self._run.progress.step, decode_request(text.encode()).command)
 
     def decide_upon(self, identity: str, actor: str, step: int, command: Command) -> None:
         """Record something that was carried out."""
@@ -103,7 +131,11 @@ class Control:
             return
         self._num_decided += 1
         request = Request(
-            id=f"auto-{self._num_decided:06d}", session=self._session, actor="auto", time=0.0, command=command
+            id="~".join([f"auto-{self._num_decided:06d}", *([mark] if (mark := self.agenda.mark) else [])]),
+            session=self._session,
+            actor="auto",
+            time=0.0,
+            command=command,
         )
         self._run.publish(CommandQueued(step=step, command=request.id, request=command, actor="auto"))
         self._inbox.append(request)

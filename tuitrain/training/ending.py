@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import AlarmRaised, RunEnded, RunState
+from tuitrain.training.automatic import EARLY
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.state import captured
 
@@ -25,11 +26,12 @@ _STATES: dict[Reason, RunState] = {
 def end_run(trainer: Trainer) -> RunEnded:
     """Evaluate, save and refuse what still waits; an aborted run does only the last. The word is not yet published."""
     trainer.staging.flush()
-    trainer.updater.cancel(trainer.step, "the run ends")
     reason: Reason = "finished"
     if trainer.control.stopping:
         reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
     message = trainer.control.stopped_because if reason == "stopped" else ""
+    if message.startswith(EARLY) and trainer.points.keeps_best:
+        message += f"; the weights are those of step {trainer.step}"
     if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
         reason, message = "failed", "the loss or its gradient was not finite"
     if reason != "aborted":
@@ -38,6 +40,8 @@ def end_run(trainer: Trainer) -> RunEnded:
         unsaved = _save(trainer)
         if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"
+    # After it was saved: a run that is resumed goes on with the hand-over.
+    trainer.updater.cancel(trainer.step, "the run stops" if trainer.control.stopping else "the run ends")
     trainer.control.refuse_the_rest(trainer.step, "the run has ended")
     progress = trainer.run.progress
     progress.state = _STATES[reason]

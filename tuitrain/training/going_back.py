@@ -28,7 +28,7 @@ from tuitrain.protocol.events import BatchesSkipped, HandoverStarted, LearningRa
 from tuitrain.techniques import plan as plans
 from tuitrain.training.automatic import BEST
 from tuitrain.training.checkpoint import CheckpointName, checkpoint_paths, load_checkpoint, name_of
-from tuitrain.training.points import Point, is_small
+from tuitrain.training.points import Point, is_history, is_small
 from tuitrain.training.refusing import RefusedError
 from tuitrain.training.saving import LEFT, UNDO
 from tuitrain.training.state import copied, put_back, put_random_states
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
 _MEMORY = "memory"
+_WAIT_SECONDS = 30.0
+"""For a disk that hangs; then the run goes on without it."""
 _RAISE = 2.0
 """A learning rate raised by more than this is risky."""
 
@@ -56,6 +58,7 @@ def keep_for_undo(trainer: Trainer, request: Request) -> Point | None:
 
 def save_for_undo(trainer: Trainer, point: Point, cause: str) -> None:
     """Have the state before a risky decision written."""
+    point.is_on_disk = trainer.saver.folder is not None
     trainer.saver.write({**point.state, "label": point.label}, UNDO, cause)
 
 
@@ -96,6 +99,9 @@ def undo(trainer: Trainer, cause: str) -> str:
     point = trainer.points.pop()
     if point is not None:
         source, state, label = _MEMORY, copied(point.state), point.label
+        if point.is_on_disk:
+            trainer.saver.wait(_WAIT_SECONDS)
+            _forget(trainer, f"{CheckpointName(point.timeline, point.step, UNDO)}.pt")
     else:
         source, state = _from_disk(trainer, UNDO)
         label = str(state.get("label", ""))
@@ -124,25 +130,26 @@ def _go_back(
     left, step = trainer.step, state["step"]
     put_back(trainer, state)
     put_random_states(state["random"])
-    trainer.control.go_back(state["control"])
-    trainer.timelines.begin(state["timelines"]["current"], step)
+    trainer.control.go_back(state["control"], keep_stop=actor == "auto")
+    origin = state["timelines"]["current"]
+    trainer.timelines.begin(origin, step)
     trainer.points.went_back(step)
     trainer.layers.went_back(step)
     trainer.last_batch = None
     updater, batches = trainer.updater, trainer.batches
     if skip:
         batches.skip(skip)
-        trainer.control.decide_upon(f"{cause}~skip", actor, step, SkipBatches(num_batches=skip))
+        trainer.control.decide_upon(f"{cause}-skip", actor, step, SkipBatches(num_batches=skip))
     if scale != 1.0:
         updater.plan = plans.scaled(updater.plan, step, scale)
-        trainer.control.decide_upon(f"{cause}~scale", actor, step, ScaleLearningRate(factor=scale))
+        trainer.control.decide_upon(f"{cause}-scale", actor, step, ScaleLearningRate(factor=scale))
     # Before it is told: whoever resumes this run finds either neither or both.
     trainer.saver.save(trainer, cause=cause)
-    trainer.saver.wait()
+    trainer.saver.wait(_WAIT_SECONDS)
     trainer.run.recorder.go_back()
     trainer.run.publish(
         RolledBack(
-            step=step, from_step=left, timeline=trainer.timelines.current, source=source,
+            step=step, from_step=left, timeline=trainer.timelines.current, origin=origin, source=source,
             total_steps=trainer.total_steps, steps_per_epoch=batches.steps_per_epoch, batch_size=batches.batch_size,
             optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=trainer.regularization.values,
             decisions=tuple(trainer.control.decisions), undone=undone, cause=cause,
@@ -171,22 +178,25 @@ def _find(trainer: Trainer, to: int | str) -> tuple[str, dict[str, Any]]:
         if not 0 <= to <= trainer.step:
             raise RefusedError(f"step {to} is not behind: the run is at step {trainer.step}.", hint=_kept(trainer))
         return _at_step(trainer, to)
-    if to == BEST and trainer.points.best is not None:
-        return _MEMORY, copied(trainer.points.best.state)
+    best = trainer.points.best(trainer) if to == BEST else None
+    if best is not None:
+        return _MEMORY, copied(best.state)
     return _from_disk(trainer, to)
 
 
 def _at_step(trainer: Trainer, step: int) -> tuple[str, dict[str, Any]]:
-    point = trainer.points.newest(step, trainer.timelines)
+    point = trainer.points.newest(step, trainer)
     for path, name in _saved(trainer):
         if name.step > step or not trainer.timelines.leads_here(name.timeline, name.step):
             continue
         if point is not None and point.step >= name.step:
             break
         try:
-            return f"checkpoints/{path.name}", load_checkpoint(path)
+            state = load_checkpoint(path)
         except RunFolderError:
             continue  # damaged: the one before it
+        if is_history(trainer, state):
+            return f"checkpoints/{path.name}", state
     if point is None:
         raise RefusedError(f"no state is kept at or before step {step}.", hint=_kept(trainer))
     return _MEMORY, copied(point.state)
@@ -194,7 +204,10 @@ def _at_step(trainer: Trainer, step: int) -> tuple[str, dict[str, Any]]:
 
 def _from_disk(trainer: Trainer, tag: str) -> tuple[str, dict[str, Any]]:
     tagged = [(path, name) for path, name in _saved(trainer) if name.tag == tag]
-    tagged.sort(key=lambda item: trainer.timelines.leads_here(item[1].timeline, item[1].step), reverse=True)
+    if tag == BEST:  # of what is no more nothing is the best
+        tagged = [item for item in tagged if trainer.timelines.leads_here(item[1].timeline, item[1].step)]
+    elif tag != UNDO:  # of several with one name that of the run's history
+        tagged.sort(key=lambda item: trainer.timelines.leads_here(item[1].timeline, item[1].step), reverse=True)
     if not tagged:
         what = "there is nothing to undo" if tag == UNDO else f'no checkpoint is tagged "{tag}"'
         raise RefusedError(f"{what}.", hint=_kept(trainer))
@@ -205,10 +218,11 @@ def _from_disk(trainer: Trainer, tag: str) -> tuple[str, dict[str, Any]]:
         raise RefusedError(error.message, hint=_kept(trainer)) from error
 
 
-def _saved(trainer: Trainer) -> list[tuple[Any, CheckpointName]]:
+def _saved(trainer: Trainer, *, waits: bool = True) -> list[tuple[Any, CheckpointName]]:
     if trainer.saver.folder is None:
         return []
-    trainer.saver.wait()
+    if waits:
+        trainer.saver.wait(_WAIT_SECONDS)
     paths = checkpoint_paths(trainer.saver.folder)
     return [(path, name) for path in paths if (name := name_of(path)) is not None]
 
@@ -220,7 +234,7 @@ def _forget(trainer: Trainer, source: str) -> None:
 
 def _kept(trainer: Trainer) -> str:
     """What there is to go back to, in words."""
-    saved = [name for _, name in _saved(trainer)]
+    saved = [name for _, name in _saved(trainer, waits=False)]
     steps = {name.step for name in saved if trainer.timelines.leads_here(name.timeline, name.step)}
     steps |= set(trainer.points.steps(trainer.timelines))
     tags = sorted({name.tag for name in saved if name.tag and name.tag != UNDO})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from msgspec import structs
+
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.commands import Decision, Request, RollBack, Undo
 from tuitrain.protocol.describe import parse_command
@@ -57,7 +59,7 @@ def taken_again(
 
 
 class Agenda:
-    """Moments that are still to come, each taken once; a run that goes back takes them up again.
+    """Moments that are still to come, each taken once; a run that goes back takes those of its preset up again.
 
     Args:
         moments: in the order in which they apply.
@@ -67,6 +69,8 @@ class Agenda:
         self._all = list(moments)
         self._left = list(range(len(self._all)))
         self._times_back = 0
+        self.mark = ""
+        """What tells the ids of this session from those of the one before; empty in the first."""
 
     def add(self, moments: Iterable[Moment]) -> None:
         """Take up further ones; at the same step they come after those that are there."""
@@ -89,27 +93,30 @@ class Agenda:
         if not self.is_due(step):
             return None
         request = self._all[self._left.pop(0)][1]
-        if not self._times_back:
-            return request
-        return Request(
-            id=f"{request.id}~{self._times_back}", session=request.session, actor=request.actor, time=request.time,
-            command=request.command,
-        )  # fmt: skip
+        marks = [self.mark] if self.mark and request.actor != "user" else []
+        marks += [str(self._times_back)] if self._times_back else []
+        return structs.replace(request, id="~".join([request.id, *marks]))
 
-    def state_dict(self) -> list[int]:
-        """Which are still to come."""
-        return list(self._left)
+    def state_dict(self) -> list[str]:
+        """Ids of those that are still to come."""
+        return [self._all[index][1].id for index in self._left]
 
-    def load_state_dict(self, left: Iterable[int]) -> None:
+    def load_state_dict(self, left: Iterable[str]) -> None:
         """Leave out what is done."""
-        wanted = set(left)
-        self._left = [index for index in self._left if index in wanted]
+        self.keep(left)
 
-    def go_back(self, left: Iterable[int]) -> None:
-        """Take up again what was still to come at an earlier state, but not what made the run go back."""
-        here = set(self._left)
-        again = [index for index in left if index in here or not _goes_back(self._all[index][1])]
-        self._left = sorted(again, key=lambda index: (self._all[index][0], again.index(index)))
+    def go_back(self, left: Iterable[str]) -> None:
+        """Take up again what the preset has after an earlier state, but not what made the run go back.
+
+        What a person had decided there is left: it was decided of what is no more.
+        """
+        wanted, here = set(left), set(self._left)
+        self._left = [
+            index
+            for index, (_, request) in enumerate(self._all)
+            if request.id in wanted and request.actor != "user" and (index in here or not _goes_back(request))
+        ]
+        self._left.sort(key=lambda index: self._all[index][0])
         self._times_back += 1
 
 

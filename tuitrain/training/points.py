@@ -7,11 +7,13 @@ back to its checkpoints alone. The newer a stretch, the denser its points.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from tuitrain.protocol.codec import decode_decision
 from tuitrain.training.state import captured
 from tuitrain.training.timelines import Timelines
 
@@ -24,12 +26,14 @@ _FEWEST_STEPS = 10
 _MOST_POINTS = 24
 _MOST_BYTES = 256 << 20
 _MOST_UNDO = 8
+_MOST_BESTS = 4
+"""More than one, as going back may leave the newest."""
 _SMALL_BYTES = _MOST_BYTES // 8
 _STATE_SIZE = 3
 """A state is about so many times the size of the weights: those and two moments."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Point:
     """A state in memory."""
 
@@ -39,6 +43,8 @@ class Point:
     num_bytes: int
     label: str = ""
     """What was decided right after it, in words."""
+    is_on_disk: bool = False
+    """Whether an undo would find it there as well."""
 
     @classmethod
     def of(cls, trainer: Trainer, label: str = "") -> Point:
@@ -54,7 +60,7 @@ class Points:
         self._keep_best = keep_best
         self._recent: list[Point] = []
         self._undo: list[Point] = []
-        self._best: Point | None = None
+        self._bests: list[Point] = []
         self._next_step = 0
         self._next_time = 0.0
         self._costs: list[float] = []
@@ -67,7 +73,7 @@ class Points:
             is_best: whether this is the state of the best evaluation so far.
         """
         if is_best and self._keep_best:
-            self._best = Point.of(trainer)
+            self._bests = [*self._bests, Point.of(trainer)][-(_MOST_BESTS if is_small(trainer) else 1) :]
         is_due = trainer.step >= self._next_step and time.monotonic() >= self._next_time
         if not is_due or not is_small(trainer) or _on_accelerator(trainer):
             return
@@ -83,21 +89,24 @@ class Points:
         """The run is at an earlier step."""
         self._next_step = step + _FEWEST_STEPS
 
-    def newest(self, step: int, timelines: Timelines) -> Point | None:
+    def newest(self, step: int, trainer: Trainer) -> Point | None:
         """The newest point of the run's history at or before a step."""
-        found = [
-            point for point in self._recent if point.step <= step and timelines.leads_here(point.timeline, point.step)
-        ]
-        return max(found, key=lambda point: point.step) if found else None
+        found = [point for point in self._recent if point.step <= step and is_history(trainer, point.state)]
+        return max(found, key=lambda point: (point.step, point.timeline)) if found else None
 
     def steps(self, timelines: Timelines) -> list[int]:
         """Steps of all points of the run's history."""
         return sorted({point.step for point in self._recent if timelines.leads_here(point.timeline, point.step)})
 
     @property
-    def best(self) -> Point | None:
-        """The state at the best validation loss, where that is kept in memory."""
-        return self._best
+    def keeps_best(self) -> bool:
+        """Whether the state at the best validation loss is kept."""
+        return self._keep_best
+
+    def best(self, trainer: Trainer) -> Point | None:
+        """The state at the best validation loss of the run's history, where that is kept in memory."""
+        found = [point for point in self._bests if is_history(trainer, point.state)]
+        return found[-1] if found else None
 
     def push(self, point: Point) -> None:
         """Keep a state that an undo shall lead back to."""
@@ -126,6 +135,14 @@ class Points:
                 inner, key=lambda i: (points[i + 1].step - points[i - 1].step) / (last - points[i].step + _FEWEST_STEPS)
             )
             points.pop(crowded)
+
+
+def is_history(trainer: Trainer, state: Mapping[str, Any]) -> bool:
+    """Whether a state is on the way to where the run is: of a timeline that leads here, and with no other decision."""
+    if not trainer.timelines.leads_here(state["timelines"]["current"], state["step"]):
+        return False
+    ids = [decode_decision(text.encode()).id for text in state["control"]["decisions"]]
+    return ids == [decision.id for decision in trainer.control.decisions[: len(ids)]]
 
 
 def is_small(trainer: Trainer) -> bool:

@@ -30,8 +30,9 @@ UNDO = "undo"
 LEFT = "left"
 """The state that an undo left."""
 OWN_TAGS = frozenset({BEST, UNDO, LEFT})
-_KEPT = {BEST: 1, UNDO: 2, LEFT: 1}
+_KEPT = {BEST: 1, UNDO: 4, LEFT: 1}
 _MOST_WAITING = 2
+_WAIT_SECONDS = 30.0
 _LARGEST_SHARE = 0.05
 """Of the time that saving the best may take."""
 
@@ -80,8 +81,9 @@ class Saver:
         if self.folder is None or trainer.step == 0:
             return
         now = time.monotonic()
-        wants_best = is_best and self._keep_best
-        if wants_best and now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE:
+        is_needed = trainer.points.keeps_best  # early stopping goes back to it, in a later session too
+        is_cheap = now - self._last_best_time > self._cost_seconds / _LARGEST_SHARE
+        if is_best and (is_needed or (self._keep_best and is_cheap)):
             self._last_best_time = now
             self.save(trainer, tag=BEST)
         elif self._every_seconds and now - self._last_time >= self._every_seconds and not self._is_busy:
@@ -98,17 +100,20 @@ class Saver:
         if self.folder is None:
             return
         if len(self._waiting) >= _MOST_WAITING:
-            self.wait()
+            self.wait(_WAIT_SECONDS)
         with self._lock:
             self._waiting.append((state, tag, cause, time.monotonic()))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write_all, args=(self.folder,), name="saving", daemon=True)
                 self._thread.start()
 
-    def wait(self) -> None:
-        """Until nothing is being written, and nothing waits for it."""
-        while (thread := self._thread) is not None:
-            thread.join()
+    def wait(self, timeout: float | None = None) -> None:
+        """Until nothing is being written, and nothing waits for it; at most so many seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (thread := self._thread) is not None and thread.is_alive():
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if deadline is not None and time.monotonic() >= deadline:
+                return
 
     @property
     def _is_busy(self) -> bool:
@@ -142,7 +147,13 @@ class Saver:
         self._cost_seconds = time.monotonic() - asked
         if tag and tag not in OWN_TAGS:
             return
-        same = [path for path in checkpoint_paths(folder) if (name := name_of(path)) and name.tag == tag]
+        # What lies beyond this one was damaged, or not told of, when the run was resumed: it takes no place here.
+        here = (state["timelines"]["current"], state["step"])
+        same = [
+            path
+            for path in checkpoint_paths(folder)
+            if (name := name_of(path)) and name.tag == tag and (name.timeline, name.step) <= here
+        ]
         for path in same[_KEPT.get(tag, self._keep_last) :]:
             with suppress(OSError):
                 path.unlink()

@@ -16,7 +16,7 @@ from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
-from tuitrain.protocol.events import LearningRatePlanned, RunStarted, StageEntered
+from tuitrain.protocol.events import HandoverStarted, LearningRatePlanned, RunStarted, StageEntered
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.models import ModelOptions
@@ -285,3 +285,11 @@ def _describe(
     )  # fmt: skip
     summary = f"{updater.schedule(trainer.step).name} schedule"
     trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=updater.plan, summary=summary))
+    if updater.switch is not None:  # a state within a hand-over
+        handover = updater.switch.handover
+        trainer.run.publish(
+            HandoverStarted(
+                step=trainer.step, num_steps=handover.num_steps - handover.num_observed,
+                from_name=updater.optimizer.name, to_name=updater.switch.to_name, cause=updater.switch.cause,
+            )
+        )  # fmt: skip

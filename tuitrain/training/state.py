@@ -31,7 +31,7 @@ def captured(trainer: Trainer) -> State:
     updater = trainer.updater
     return {
         **trainer.saver.stamp,
-        "position": {"events": trainer.run.sequence, "decisions": len(trainer.control.decisions)},
+        "position": {"events": trainer.run.sequence, "decisions": trainer.control.num_decisions},
         "timelines": trainer.timelines.state_dict(),
         "step": trainer.step,
         "total_steps": trainer.total_steps,
@@ -58,9 +58,10 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     A state of another run is where a branch begins: what is to come there is the branch's own affair.
     """
     put_back(trainer, state)
-    trainer.timelines.load_state_dict(state["timelines"])
     trainer.alarms.load_attempts(state.get("alarms", {}))
     is_own = state["run"] == trainer.saver.stamp["run"]
+    if is_own:
+        trainer.timelines.load_state_dict(state["timelines"])
     trainer.control.load_state_dict(state["control"], is_own=is_own)
     put_random_states(state["random"])  # last: nothing above may draw from what is put back
 
@@ -81,6 +82,7 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
         trainer.regularization.put(name, value)
     updater.gradient_clip = trainer.regularization.strength("gradient_clip") or None
     updater.switch = _switch_from(state["switch"], updater.optimizer)
+    updater.forget_measurement()
     trainer.batches.load_state_dict(state["batches"])
     trainer.automatic.load_state_dict(state["automatic"])
     trainer.alarms.load_state_dict(state.get("alarms", {}))

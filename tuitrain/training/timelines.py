@@ -30,6 +30,14 @@ class Timelines:
             limit = min(limit, begun)
         return step <= limit
 
+    def is_on_the_way(self, timeline: int, step: int) -> bool:
+        """The same of a state that may also be of after a decision at the step where a timeline was left."""
+        return self.leads_here(timeline, step) and (timeline == self.current or self.leads_here(timeline, step + 1))
+
+    def go_on(self, timeline: int) -> None:
+        """Be on a timeline that is known, as when a run is resumed."""
+        self.current = timeline
+
     def state_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
         return {"current": self.current, "origins": {str(key): list(value) for key, value in self._origins.items()}}

@@ -101,6 +101,10 @@ class Updater:
         if self.switch is not None and self.switch.handover.is_complete:
             self._complete(self.switch, step + 1)
 
+    def forget_measurement(self) -> None:
+        """The first update after a switch is no longer to be measured: the run is elsewhere."""
+        self._to_measure = None
+
     def begin(self, switch: Switch) -> None:
         """Start a hand-over; one under way is dropped first."""
         self.cancel(switch.asked_step, f"a switch to {switch.to_name} was asked", switch.cause)

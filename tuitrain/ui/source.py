@@ -114,9 +114,9 @@ class LiveSource:
             self._words.append(DamageSeen(line_number=0, detail=str(error)))
 
     def _look_for_parent(self) -> None:
-        with suppress(TuitrainError):
+        with suppress(TuitrainError, ValueError):
             parent = read_info(self.folder).parent
-            folder = RunFolder(self.folder.path.with_name(parent)) if parent and "/" not in parent else None
+            folder = RunFolder(self.folder.path.with_name(parent)) if parent.strip(".") and "/" not in parent else None
             if folder is not None and folder.events_path.is_file():
                 beside = LiveSource(folder, is_beside=True)
                 beside.start()
