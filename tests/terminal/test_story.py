@@ -161,7 +161,7 @@ def test_home_starts_a_preset(terminal: Terminal) -> None:
     terminal.type("x")
     terminal.until("stopped")
     terminal.type("Escape")
-    terminal.until("linreg-", "stopped", "start or attach")
+    terminal.until("linreg-", "stopped", "enter open")
     terminal.type("q")
     terminal.until("linreg", "ready$")
 
