@@ -69,8 +69,15 @@ FOUNDATIONS = [
     Item("A1", "ResNet", "model:resnet18", _SMALL_RESNET, LOSS),
     Item("A1", "optimizer lab", "dataset:lab-wave", "lab-wave", LOSS, SWITCH),
     Item("A1", "own data", "own:csv"),
-    *later("A1", "AlexNet", "VGG", "GoogLeNet", "DenseNet", "MobileNet", "LSTM", "autoencoder", "character Transformer",
-           "forgotten zero_grad"),
+    *later("A1", "AlexNet"),
+    *later("A1", "VGG"),
+    *later("A1", "GoogLeNet"),
+    *later("A1", "DenseNet"),
+    *later("A1", "MobileNet"),
+    *later("A1", "LSTM"),
+    *later("A1", "autoencoder"),
+    *later("A1", "character Transformer"),
+    *later("A1", "forgotten zero_grad"),
 ]  # fmt: skip
 
 GENERALISATION = [
@@ -80,7 +87,12 @@ GENERALISATION = [
     Item("A2", "one sample a step", "dataset:digits", "online-sgd", "batch_size/1", "set_batch_size"),
     Item("A2", "mini-batches", "dataset:mnist-5k", "minibatch", "batch_size/32", "set_batch_size"),
     Item("A2", "full batch", "dataset:mnist-5k", "full-batch", "batch_size/4000", "set_batch_size"),
-    *later("A2", "k-fold", "bias and variance", "bootstrap", "bagging", "gradient noise read-out", "sharpness"),
+    *later("A2", "k-fold"),
+    *later("A2", "bias and variance"),
+    *later("A2", "bootstrap"),
+    *later("A2", "bagging"),
+    *later("A2", "gradient noise read-out"),
+    *later("A2", "sharpness"),
 ]
 
 OPTIMIZERS = [
@@ -115,10 +127,17 @@ OPTIMIZERS = [
     *later("A3", "Newton"),
 ]  # fmt: skip
 
-SURFACES = later(
-    "A4", "ravine", "saddle", "inflection", "local minimum", "two wells", "Beale", "Rosenbrock", "Himmelblau",
-    "noisy quadratic",
-)  # fmt: skip
+SURFACES = [
+    *later("A4", "ravine"),
+    *later("A4", "saddle"),
+    *later("A4", "inflection"),
+    *later("A4", "local minimum"),
+    *later("A4", "two wells"),
+    *later("A4", "Beale"),
+    *later("A4", "Rosenbrock"),
+    *later("A4", "Himmelblau"),
+    *later("A4", "noisy quadratic"),
+]
 
 SCHEDULES = [
     Item("A5", "a good rate", "optimizer:sgd", "lr-good", RATE, "set_learning_rate"),
@@ -182,8 +201,12 @@ REGULARIZERS = [
     Item("A6", "group norm", "norm:group", "norm-group", "layers/activation_std"),
     Item("A6", "instance norm", "norm:instance", "norm-instance", "layers/activation_std"),
     Item("A6", "RMS norm", "norm:rms", "norm-rms", "layers/activation_std"),
-    *later("A6", "fractional max pooling", "TrivialAugment", "colour jitter", "test-time augmentation", "max-norm",
-           "MC dropout"),
+    *later("A6", "fractional max pooling"),
+    *later("A6", "TrivialAugment"),
+    *later("A6", "colour jitter"),
+    *later("A6", "test-time augmentation"),
+    *later("A6", "max-norm"),
+    *later("A6", "MC dropout"),
 ]  # fmt: skip
 
 BABYSITTING = [
@@ -201,13 +224,22 @@ BABYSITTING = [
     Item("A7", "zero mean alone", "preprocessing:center", "centred-pixels", ACCURACY),
     Item("A7", "standardised pixels", "preprocessing:standardize", "standardised-pixels", ACCURACY),
     Item("A7", "whitened pixels", "preprocessing:whiten", "whitened-pixels", GAP),
-    *later("A7", "gradient check", "range test", "overfit one batch", "verdicts as alarms", "random and grid search",
-           "coarse to fine"),
+    *later("A7", "gradient check"),
+    *later("A7", "range test"),
+    *later("A7", "overfit one batch"),
+    *later("A7", "verdicts as alarms"),
+    *later("A7", "random and grid search"),
+    *later("A7", "coarse to fine"),
 ]  # fmt: skip
 
-AVERAGES = later(
-    "A8", "ensemble of runs", "EMA", "SWA", "freeze and unfreeze", "discriminative rates of a transfer",
-    "weights of an earlier run", "pretrained weights",
-)  # fmt: skip
+AVERAGES = [
+    *later("A8", "ensemble of runs"),
+    *later("A8", "EMA"),
+    *later("A8", "SWA"),
+    *later("A8", "freeze and unfreeze"),
+    *later("A8", "discriminative rates of a transfer"),
+    *later("A8", "weights of an earlier run"),
+    *later("A8", "pretrained weights"),
+]
 
 ITEMS = [*FOUNDATIONS, *GENERALISATION, *OPTIMIZERS, *SURFACES, *SCHEDULES, *REGULARIZERS, *BABYSITTING, *AVERAGES]
