@@ -79,7 +79,7 @@ def test_lookahead_is_algorithm_1_of_its_paper(num_steps: int, alpha: float) -> 
             fast = slow.copy()
         optimizer.write_rates({"all": 0.01})
         optimizer.step()
-        lookahead.after_step()
+        lookahead.after_step(step + 1)
         np.testing.assert_allclose(weight.detach().numpy(), fast, rtol=1e-11, atol=1e-13)
     assert lookahead.state_dict()["count"] == 24
 

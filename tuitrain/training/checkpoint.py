@@ -18,7 +18,7 @@ import torch
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import CheckpointSaved
 
-CHECKPOINT_VERSION = 3
+CHECKPOINT_VERSION = 4
 _NAME = re.compile(r"step-(?P<step>\d{8,})(~(?P<timeline>\d+))?(-(?P<tag>[a-z0-9-]+))?\.pt")
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64

@@ -39,6 +39,7 @@ from tuitrain.training.control import Control
 from tuitrain.training.dead_run import DeadRunWatch, stop_dead_run
 from tuitrain.training.devices import choose_device, choose_threads
 from tuitrain.training.evaluation import EvalCadence, Evaluator
+from tuitrain.training.following import Follower
 from tuitrain.training.gradients import Gradients
 from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
@@ -110,7 +111,7 @@ def build_trainer(
     )
     regularizers = preset.regularize.values
     clip = strength_of(regularizers, CLIP_NAME) or None
-    updater = Updater(optimizer, plan, clip, run.publish, _lookahead(preset, task))
+    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
     alarms = Alarms(preset.alarms, total_steps, otherwise="pause" if on_nonfinite == "pause" else "stop")
@@ -195,12 +196,14 @@ def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
     return {name: problem for name, problem in found.items() if problem}
 
 
-def _lookahead(preset: Preset, task: Task) -> Lookahead | None:
+def _followers(preset: Preset, task: Task) -> list[Follower]:
+    """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
-    if not section.lookahead_steps:
-        return None
     parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
-    return Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha)
+    followers: list[Follower] = []
+    if section.lookahead_steps:
+        followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
+    return followers
 
 
 def _optimizer(preset: Preset, task: Task) -> OptimizerSet:

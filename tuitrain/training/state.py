@@ -39,7 +39,7 @@ def captured(trainer: Trainer) -> State:
         "optimizer": copied(updater.optimizer.state_dict()),
         "plan": encode(updater.plan).decode(),
         "switch": _switch_state(updater.switch),
-        "lookahead": {} if updater.lookahead is None else copied(updater.lookahead.state_dict()),
+        "followers": {name: copied(follower.state_dict()) for name, follower in updater.followers.items()},
         "regularizers": trainer.regularization.all_values,
         "batches": trainer.batches.state_dict(),
         "automatic": trainer.automatic.state_dict(),
@@ -76,8 +76,9 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.task.model.load_state_dict(state["model"])
     updater.optimizer = OptimizerSet.from_state(state["optimizer"], updater.optimizer)
     updater.plan = decode_plan(state["plan"].encode())
-    if updater.lookahead is not None and state["lookahead"]:
-        updater.lookahead.load_state_dict(state["lookahead"])
+    for name, follower in updater.followers.items():
+        if name in state["followers"]:  # a branch may follow otherwise
+            follower.load_state_dict(state["followers"][name])
     for name, value in state["regularizers"].items():
         trainer.regularization.put(name, value)
     updater.gradient_clip = trainer.regularization.strength("gradient_clip") or None

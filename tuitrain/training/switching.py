@@ -28,7 +28,7 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
     updater, step = trainer.updater, trainer.step
     spec = optimizer_spec(command.name)
     _check_closure(trainer, spec)
-    if updater.lookahead is not None and (spec.needs_closure or spec.name.startswith("schedule-free")):
+    if "lookahead" in updater.followers and (spec.needs_closure or spec.name.startswith("schedule-free")):
         raise RefusedError(f"{spec.name} does not go with Lookahead, which moves its weights.")
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +18,9 @@ from tuitrain.protocol.events import (
 )
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
-from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.optimizers import OptimizerSet
 from tuitrain.techniques.build.own_optimizers import Closure
+from tuitrain.training.following import Follower
 from tuitrain.training.handover import Handover
 
 
@@ -45,7 +45,7 @@ class Updater:
         plan: the learning-rate plan.
         gradient_clip: largest global gradient norm; None means no clipping.
         publish: takes the facts of a switch.
-        lookahead: slow weights behind whatever optimizer is at work; None for none.
+        followers: told after every update, in this order, whatever optimizer is at work.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Updater:
         plan: LearningRatePlan,
         gradient_clip: float | None,
         publish: Callable[[Event], None],
-        lookahead: Lookahead | None = None,
+        followers: Sequence[Follower] = (),
     ) -> None:
-        self.lookahead = lookahead
+        self.followers = {follower.name: follower for follower in followers}
         self.optimizer = optimizer
         self.parameters = [tensor for group in optimizer.groups for _, tensor in group.parameters]
         """All that is trained, by whatever optimizer."""
@@ -96,8 +96,8 @@ class Updater:
             handover.observe_gradients()
             self._plain_step(step, closure)
             handover.observe_update(rates)
-        if self.lookahead is not None:
-            self.lookahead.after_step()
+        for follower in self.followers.values():
+            follower.after_step(step + 1)
         if self.switch is not None and self.switch.handover.is_complete:
             self._complete(self.switch, step + 1)
 

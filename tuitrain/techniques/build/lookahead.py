@@ -18,6 +18,8 @@ class Lookahead:
         alpha: 0 to 1; 1 leaves the fast weights as they are.
     """
 
+    name = "lookahead"
+
     def __init__(self, parameters: Sequence[Tensor], num_steps: int, alpha: float) -> None:
         self._fast = list(parameters)
         self._slow = [parameter.detach().clone() for parameter in self._fast]
@@ -26,7 +28,7 @@ class Lookahead:
         self._count = 0
 
     @torch.no_grad()
-    def after_step(self) -> None:
+    def after_step(self, step: int) -> None:  # noqa: ARG002
         """Count a step of the inner optimizer; at the k-th, let the slow weights follow."""
         self._count += 1
         if self._count % self._num_steps:
@@ -35,7 +37,7 @@ class Lookahead:
             slow.lerp_(fast, self._alpha)
             fast.copy_(slow)
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """The slow weights and the count."""
         return {"slow": list(self._slow), "count": self._count}
 
