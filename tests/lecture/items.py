@@ -77,7 +77,7 @@ FOUNDATIONS = [
     *later("A1", "LSTM"),
     *later("A1", "autoencoder"),
     *later("A1", "character Transformer"),
-    *later("A1", "forgotten zero_grad"),
+    Item("A1", "forgotten zero_grad", "train:zero_grad", "forgotten-zero-grad", NORM),
 ]  # fmt: skip
 
 GENERALISATION = [
@@ -227,7 +227,11 @@ BABYSITTING = [
     *later("A7", "gradient check"),
     *later("A7", "range test"),
     *later("A7", "overfit one batch"),
-    *later("A7", "verdicts as alarms"),
+    Item("A7", "verdict: too high", "alarm:learning_rate", "lr-explode", LOSS),
+    Item("A7", "verdict: too low", "alarm:learning_rate", "lr-low", LOSS),
+    Item("A7", "verdict: underfitting", "alarm:underfitting", "underfit", GAP),
+    Item("A7", "verdict: saturated at the start", "alarm:initialization", "sigmoid-vanish", "mark/initialization"),
+    Item("A7", "verdict: overfitting", "alarm:overfitting", "overfit", GAP),
     *later("A7", "random and grid search"),
     *later("A7", "coarse to fine"),
 ]  # fmt: skip

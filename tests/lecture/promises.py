@@ -9,7 +9,7 @@ from functools import cache
 
 from tests.training.harness import finish, trainer_of
 from tuitrain.preset import load_preset
-from tuitrain.protocol.events import CommandApplied, EvalFinished
+from tuitrain.protocol.events import AlarmRaised, CommandApplied, EvalFinished
 from tuitrain.training.run import LOSS
 
 
@@ -29,6 +29,8 @@ class Seen:
     evals: list[tuple[int, float]]
     """(step, validation loss) of every evaluation."""
     num_decays: int
+    alarms: tuple[str, ...]
+    """Kinds, in order."""
     weights: list[float]
     """All parameters, of a model with at most four; else empty."""
 
@@ -73,6 +75,7 @@ def seen(name: str, seed: int = 0, *overrides: str) -> Seen:
         near_zero=last["weights/near_zero"],
         weight_norm=last["weights/norm"],
         evals=[(found.step, found.metrics["eval/loss"]) for found in evaluations],
+        alarms=tuple(fact.kind for fact in told.all(AlarmRaised)),
         num_decays=sum("×0.1" in fact.summary for fact in told.all(CommandApplied)),
         weights=parameters if len(parameters) <= 4 else [],
     )

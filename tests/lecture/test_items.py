@@ -11,7 +11,7 @@ from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
 from tuitrain.board.board import Board
 from tuitrain.preset import list_presets, load_preset
-from tuitrain.preset.schema import OptimizerSection
+from tuitrain.preset.schema import AlarmsSection, OptimizerSection, TrainSection
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
@@ -27,6 +27,7 @@ TABLES: dict[str, Container[str]] = {
     "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS, "option": OptimizerSection.model_fields,
+    "train": TrainSection.model_fields, "alarm": AlarmsSection.model_fields, "command": COMMANDS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -92,6 +93,8 @@ def is_seen(board: Board, seen: str) -> bool:
             return len(optimizer.groups) == int(name)
         case "schedule":
             return plan.segments[-1].schedule.name == name
+        case "mark":
+            return any(mark.label == name for mark in board.marks)
         case "momentum":
             return plans.momentum(plan, 0) != plans.momentum(plan, 10)
         case _:

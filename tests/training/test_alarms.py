@@ -272,14 +272,15 @@ STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train
 def test_a_plateau_is_told_unless_something_waits_for_it(overrides: tuple[str, ...], steps: list[int]) -> None:
     """Not where a rule is in charge, in a warmup, or where the schedule has come to its end."""
     result = told(*STILL, *overrides)
-    assert [fact.step for fact in result.all(AlarmRaised)] == steps
-    assert all(fact.kind == "plateau" for fact in result.all(AlarmRaised))
+    assert [fact.step for fact in result.all(AlarmRaised) if fact.kind == "plateau"] == steps
+    assert {fact.kind for fact in result.all(AlarmRaised)} <= {"plateau", "underfitting"}
 
 
 def test_a_decision_lets_a_plateau_begin_anew() -> None:
     """It has been answered."""
     moments = [{"at_step": 22, "do": "scale_learning_rate", "factor": 0.5}]
-    assert [fact.step for fact in told(*STILL, moments=moments).all(AlarmRaised)] == [75]
+    alarms = told(*STILL, moments=moments).all(AlarmRaised)
+    assert [fact.step for fact in alarms if fact.kind == "plateau"] == [75]
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,12 @@ def _alarms(preset: Preset) -> Iterator[Problem]:
             "alarms.dead_run",
             f'alarms.dead_run = "{section.dead_run}" needs a safe point, which a dead run never reaches. Try "notify".',
         )
+    for key in ("initialization", "underfitting"):
+        if getattr(section, key) == "roll_back":
+            yield (
+                f"alarms.{key}",
+                f'alarms.{key} = "roll_back" has no better state to go back to. Try "notify" or "stop".',
+            )
     if section.plateau == "roll_back":
         yield (
             "alarms.plateau",

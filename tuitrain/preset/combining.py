@@ -186,6 +186,8 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: M
             "schedule.name",
             f'schedule.name = "{preset.schedule.name}" fights {spec.name}, which needs none. Try "constant".',
         )
+    if not preset.train.zero_grad and (spec.needs_closure or spec.name == "sam"):
+        yield "train.zero_grad", f"train.zero_grad = false: {spec.name} zeroes them itself. Try another optimizer."
     if "weight_decay" in preset.regularize.further and "weight_decay" not in spec.by_name:
         yield "regularize.weight_decay", f"regularize.weight_decay: {spec.name} has none. Try l1, or another optimizer."
     if section.lookahead_steps and (spec.needs_closure or spec.name.startswith("schedule-free")):

@@ -96,6 +96,8 @@ class TrainSection(Section):
     """Threads of torch on CPU; 0 means 1 for small models, else torch's default."""
     telemetry_budget: Annotated[Number, Field(ge=0, le=1)] = 0.03
     """Share of step time that measuring may take; 0 switches the costly probes off."""
+    zero_grad: StrictBool = True
+    """Whether gradients are zeroed after each step. False forgets it, as people do: they add up from step to step."""
     on_nonfinite: Literal["pause", "stop", "continue", "roll_back"] | None = None
     """What to do at a NaN or infinite loss; none means pause with a screen, stop without one."""
     automatic: StrictBool = True
@@ -160,6 +162,13 @@ class AlarmsSection(Section):
     """Neither the validation nor the training loss got better for a fifth of the run; going back is no cure for it."""
     overfitting: AlarmAction = "notify"
     """The validation loss rises while the training loss falls; roll_back goes back to before it rose."""
+    initialization: AlarmAction = "notify"
+    """Before the first step the loss is far above that of a blind guess; or the activations of the first batch die
+    out, blow up or are saturated. Nothing is there to go back to."""
+    learning_rate: AlarmAction = "notify"
+    """The training loss goes up, blew up or jumps (too high), or falls steadily and hardly (too low)."""
+    underfitting: AlarmAction = "notify"
+    """Training and validation loss stay high, and together; nothing is there to go back to."""
     dead_run: AlarmAction = "notify"
     """No step is finished for long; off, notify or stop, as a thread that hangs can neither pause nor go back."""
     spike_z: Annotated[Number, Field(gt=0)] = 6.0

@@ -31,6 +31,10 @@ AlarmKind = Literal[
     "plateau",
     "overfitting",
     "dead_run",
+    "initialization",
+    "rate_too_high",
+    "rate_too_low",
+    "underfitting",
     "disk",
 ]
 

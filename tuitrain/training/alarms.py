@@ -23,13 +23,14 @@ from tuitrain.protocol.commands import (
     Stop,
     SwitchOptimizer,
 )
-from tuitrain.protocol.events import AlarmRaised
+from tuitrain.protocol.events import AlarmKind, AlarmRaised, LayersMeasured
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import factor, schedule_spec
 from tuitrain.training.detectors import Outlier, OverfittingDetector, PlateauDetector, SpikeDetector
 from tuitrain.training.nonfinite import Action
 from tuitrain.training.run import GRADIENT_NORM, LOSS
+from tuitrain.training.verdicts import Verdict, Verdicts
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
@@ -43,6 +44,8 @@ _PLATEAU_SHARE = 5
 """A plateau is as long as the run divided by it, """
 _SHORTEST_PLATEAU = 50
 """and at least so many steps."""
+_SETTINGS = {"rate_too_high": "learning_rate", "rate_too_low": "learning_rate"}
+"""What is found → the setting that it goes by, where that has another name."""
 _LATE_SHAPE = 0.1
 """Below this share of its full rate a schedule is at its end, and little is learned by design."""
 
@@ -51,7 +54,7 @@ _LATE_SHAPE = 0.1
 class _Found:
     """Trouble that was seen, not yet told."""
 
-    kind: Literal["loss_spike", "gradient_explosion", "plateau", "overfitting"]
+    kind: AlarmKind
     step: int
     value: float
     message: str
@@ -66,16 +69,20 @@ class Alarms:
     Args:
         settings: of the preset.
         total_steps: planned.
+        verdicts: reads the curves.
         otherwise: what the run does where it cannot go back: pause with a person before it, else stop.
     """
 
-    def __init__(self, settings: AlarmsSection, total_steps: int, *, otherwise: Literal["pause", "stop"]) -> None:
+    def __init__(
+        self, settings: AlarmsSection, total_steps: int, verdicts: Verdicts, *, otherwise: Literal["pause", "stop"]
+    ) -> None:
         self._settings = settings
         self._otherwise = otherwise
         self._loss = SpikeDetector(settings.window, settings.spike_z)
         self._norm = SpikeDetector(settings.window, settings.spike_z, ratio=_EXPLODED)
         self._plateau = PlateauDetector(max(_SHORTEST_PLATEAU, total_steps // _PLATEAU_SHARE))
         self._overfitting = OverfittingDetector()
+        self._verdicts = verdicts
         self._found: list[_Found] = []
         self._asked: int | None = None
         """Step at which the run asked to go back, until it is there."""
@@ -85,7 +92,7 @@ class Alarms:
         """The message of the last alarm that did something."""
         self.watchers: dict[str, Callable[[int, float], None]] = {}
         """Metric → takes its value at a step."""
-        if settings.loss_spike != "off":
+        if settings.loss_spike != "off" or settings.learning_rate != "off":
             self.watchers[LOSS] = self._note_loss
         if settings.gradient_explosion != "off":
             self.watchers[GRADIENT_NORM] = self._note_norm
@@ -120,7 +127,14 @@ class Alarms:
             )
             advice = f"roll_back to={gap.best_step}, regularize more (m: dropout, weight_decay), or set early_stopping"
             self._found.append(_Found("overfitting", step, gap.loss, message, advice, gap.best_step))
+        is_rising = _is_warming_up(trainer)
+        self._judge(step, self._verdicts.note_evaluation(step, train_loss, loss, is_rising=is_rising))
         self.tell(trainer)
+
+    def note_layers(self, fact: LayersMeasured) -> None:
+        """Take in a look at the layers; the one of the first step shows what the initialisation does."""
+        if fact.step == 1:
+            self._judge(1, self._verdicts.note_layers(fact.names, fact.values))
 
     def note_command(self, command: Command) -> None:
         """Begin anew what a command that was carried out makes incomparable."""
@@ -130,6 +144,7 @@ class Alarms:
             self._norm.forget()
         if isinstance(command, DECIDING) and not isinstance(command, Evaluate | Stop):
             self._plateau.forget()
+            self._verdicts.forget()
 
     def tell(self, trainer: Trainer) -> None:
         """Say what was found, and act on it; the first that acts decides."""
@@ -138,7 +153,7 @@ class Alarms:
             self.act(trainer, self._otherwise, trainer.step, f"{self.acted_on}; going back was refused")
         found, self._found = self._found, []
         for item in found:
-            wanted = getattr(self._settings, item.kind)
+            wanted = getattr(self._settings, _SETTINGS.get(item.kind, item.kind))
             message, advice = item.message, item.advice
             clip = trainer.updater.gradient_clip
             if item.kind == "gradient_explosion" and clip is not None:
@@ -195,7 +210,8 @@ class Alarms:
         """All of it as plain data."""
         return {
             "loss": self._loss.state_dict(), "norm": self._norm.state_dict(), "plateau": self._plateau.state_dict(),
-            "overfitting": self._overfitting.state_dict(), "num_attempts": self._num_attempts,
+            "overfitting": self._overfitting.state_dict(), "verdicts": self._verdicts.state_dict(),
+            "num_attempts": self._num_attempts,
             "trouble_step": self._trouble_step,
         }  # fmt: skip
 
@@ -208,6 +224,7 @@ class Alarms:
             self._norm.load_state_dict(state["norm"])
             self._plateau.load_state_dict(state["plateau"])
             self._overfitting.load_state_dict(state["overfitting"])
+            self._verdicts.load_state_dict(state["verdicts"])
 
     def load_attempts(self, state: Mapping[str, Any]) -> None:
         """In a new session: how often the run went back, and from where."""
@@ -228,8 +245,15 @@ class Alarms:
         )
         trainer.control.decide(trainer.step, command)
 
+    def _judge(self, step: int, verdict: Verdict | None) -> None:
+        if verdict is None or getattr(self._settings, _SETTINGS.get(verdict.kind, verdict.kind)) == "off":
+            return
+        message = f"{verdict.message} (step {step})"
+        self._found.append(_Found(verdict.kind, step, verdict.value, message, verdict.advice, step))
+
     def _note_loss(self, step: int, value: float) -> None:
-        outlier = self._loss.note(value)
+        self._verdicts.note_batch(value)
+        outlier = self._loss.note(value) if self._settings.loss_spike != "off" else None
         if outlier is not None:
             message = f"loss {value:.4g} at step {step}: {_how_far(outlier)}"
             self._add("loss_spike", step, outlier, message)
@@ -258,6 +282,11 @@ def _how_far(outlier: Outlier) -> str:
         f"{outlier.deviations:.1f} robust deviations above its median {outlier.median:.3g} "
         f"of the last {outlier.num_values}"
     )
+
+
+def _is_warming_up(trainer: Trainer) -> bool:
+    segment = plans.segment_at(trainer.updater.plan, trainer.step)
+    return trainer.step < segment.start_step + segment.schedule.warmup_steps
 
 
 def _is_plateau_news(trainer: Trainer) -> bool:

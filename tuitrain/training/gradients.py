@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,6 +21,8 @@ class Gradients:
     task: Task
     regularization: Regularization
     updater: Updater
+    are_zeroed: bool = True
+    """After each step; otherwise those of the next are added to them."""
 
     def of(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The mean loss of a batch; its gradients are added to what the parameters have."""
@@ -36,6 +39,21 @@ class Gradients:
             ascend_and_return(self.task.model, parameters, rho, lambda: self.of(batch))
         self.regularization.on_gradients(parameters)
         return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+    def end_step(self) -> None:
+        """The step is taken: zero the gradients, unless that shall be forgotten."""
+        if self.are_zeroed:
+            self.updater.optimizer.zero_grad()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What the next step adds to: parameter → gradient; empty where they are zeroed."""
+        named = () if self.are_zeroed else self.task.model.named_parameters()
+        return {name: parameter.grad for name, parameter in named if parameter.grad is not None}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there."""
+        for name, parameter in self.task.model.named_parameters():
+            parameter.grad = state[name].to(parameter.device, copy=True) if name in state else None
 
     def closure(self, batch: tuple[Tensor, Tensor], loss: Tensor) -> Closure | None:
         """What an optimizer that evaluates the loss several times a step asks; the first answer is already there."""

@@ -16,7 +16,7 @@ from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
-from tuitrain.protocol.events import HandoverStarted, LearningRatePlanned, RunStarted, StageEntered
+from tuitrain.protocol.events import HandoverStarted, LayersMeasured, LearningRatePlanned, RunStarted, StageEntered
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.models import ModelOptions
@@ -52,6 +52,7 @@ from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
 from tuitrain.training.updating import Updater
+from tuitrain.training.verdicts import Verdicts
 
 _DEFAULT_EPOCHS = 10.0
 _NORM_SHARE = 0.6
@@ -114,17 +115,27 @@ def build_trainer(
     updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
-    alarms = Alarms(preset.alarms, total_steps, otherwise="pause" if on_nonfinite == "pause" else "stop")
+    alarms = Alarms(
+        preset.alarms,
+        total_steps,
+        _verdicts(preset, dataset, total_steps),
+        otherwise="pause" if on_nonfinite == "pause" else "stop",
+    )
+
+    def publish_look(fact: LayersMeasured) -> None:
+        run.publish(fact)
+        alarms.note_layers(fact)
+
     trainer = Trainer(
         run=run,
         task=task,
         batches=batches,
         updater=updater,
-        gradients=Gradients(task, regularization, updater),
+        gradients=Gradients(task, regularization, updater, are_zeroed=preset.train.zero_grad),
         regularization=regularization,
         evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps, run.progress),
         probe=GradientNormProbe(budget * _NORM_SHARE),
-        layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, run.publish),
+        layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, publish_look),
         guard=NonfiniteGuard(task.model, device),
         staging=Staging(run.recorder, device, alarms.watchers),
         saver=Saver(
@@ -216,6 +227,15 @@ def _optimizer(preset: Preset, task: Task) -> OptimizerSet:
         task.model, decay_only_weights=section.decay_only_weights, layer_decay=section.layer_decay
     )
     return OptimizerSet(section.name, groups, values, hidden_matrices(task.model))
+
+
+def _verdicts(preset: Preset, dataset: DatasetSpec, total_steps: int) -> Verdicts:
+    """What reads the curves; it knows what a blind guess costs where all classes weigh the same."""
+    is_equal, num_classes = preset.task.class_weights == "equal", dataset.num_outputs
+    blind = {"cross-entropy": math.log(max(1, num_classes)), "bce": num_classes * math.log(2.0)}
+    chance = blind.get(loss_name(preset, dataset), math.nan) if is_equal else math.nan
+    is_standardised = preset.task.preprocess in {"standardize", "whiten"}
+    return Verdicts(total_steps, chance, is_standardised=is_standardised)
 
 
 def _schedule(preset: Preset, total_steps: int, steps_per_epoch: int) -> Schedule:

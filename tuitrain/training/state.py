@@ -42,6 +42,7 @@ def captured(trainer: Trainer) -> State:
         "followers": {name: copied(follower.state_dict()) for name, follower in updater.followers.items()},
         "regularizers": trainer.regularization.all_values,
         "batches": trainer.batches.state_dict(),
+        "gradients": copied(trainer.gradients.state_dict()),
         "automatic": trainer.automatic.state_dict(),
         "alarms": trainer.alarms.state_dict(),
         "control": trainer.control.state_dict(),
@@ -85,6 +86,7 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     updater.switch = _switch_from(state["switch"], updater.optimizer)
     updater.forget_measurement()
     trainer.batches.load_state_dict(state["batches"])
+    trainer.gradients.load_state_dict(state["gradients"])
     trainer.automatic.load_state_dict(state["automatic"])
     trainer.alarms.load_state_dict(state.get("alarms", {}))
     trainer.staging.take_nonfinite()  # of steps that are left

@@ -116,7 +116,7 @@ class Trainer:
             self.guard.is_in_trouble = False
         if is_looking:
             self.layers.after_update(self.step + 1)
-        self.updater.optimizer.zero_grad()
+        self.gradients.end_step()
 
         self.step += 1
         self._record(loss, norm, next(iter(self.updater.rates(self.step - 1).values())))
