@@ -76,20 +76,27 @@ def run(
     resume: Annotated[
         str, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or lost.")
     ] = "",
+    one_batch: Annotated[
+        bool, typer.Option("--one-batch", help="Learn one batch by heart, nothing regularized: the first sanity check.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Start a run and watch it. It goes on when you leave (q) or the line drops."""
     from tuitrain.preset import load_preset
+    from tuitrain.preset.one_batch import for_one_batch
 
     is_plain = headless or as_json or not _has_screen()
     if resume:
-        if preset or in_process:
+        if preset or in_process or one_batch:
             raise UsageError("--resume goes on with a run as it is.", hint=f"tuitrain run --resume {resume}")
         raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain))
     if not preset:
         raise UsageError("run needs a preset.", hint="tuitrain presets, or --resume RUN.")
 
     chosen = load_preset(preset, overrides or [])
+    if one_batch:
+        is_length_given = any(text.startswith("train.steps=") for text in overrides or [])
+        chosen = for_one_batch(chosen, chosen.train.steps if is_length_given else None)
     if is_plain:
         from tuitrain.session.headless import run_headless
 

@@ -226,7 +226,7 @@ BABYSITTING = [
     Item("A7", "whitened pixels", "preprocessing:whiten", "whitened-pixels", GAP),
     *later("A7", "gradient check"),
     *later("A7", "range test"),
-    *later("A7", "overfit one batch"),
+    Item("A7", "overfit one batch", "train:one_batch", "overfit-one-batch", GAP),
     Item("A7", "verdict: too high", "alarm:learning_rate", "lr-explode", LOSS),
     Item("A7", "verdict: too low", "alarm:learning_rate", "lr-low", LOSS),
     Item("A7", "verdict: underfitting", "alarm:underfitting", "underfit", GAP),

@@ -96,6 +96,8 @@ class TrainSection(Section):
     """Threads of torch on CPU; 0 means 1 for small models, else torch's default."""
     telemetry_budget: Annotated[Number, Field(ge=0, le=1)] = 0.03
     """Share of step time that measuring may take; 0 switches the costly probes off."""
+    one_batch: StrictBool = False
+    """Whether the run is to learn its training data by heart, and ends when it has: set by `run --one-batch`."""
     zero_grad: StrictBool = True
     """Whether gradients are zeroed after each step. False forgets it, as people do: they add up from step to step."""
     on_nonfinite: Literal["pause", "stop", "continue", "roll_back"] | None = None

@@ -12,6 +12,8 @@ from tuitrain.techniques.schedules import schedule_spec
 WATCHED = "eval/loss"
 BEST = "best"
 EARLY = "early stopping"
+_BY_HEART = 0.05
+"""Share of the first training loss below which a batch is learned, with every answer right where there are classes."""
 
 
 class Automatic:
@@ -19,10 +21,15 @@ class Automatic:
 
     Args:
         restore_best: whether early stopping goes back to the best state first.
+        one_batch: whether the run is there to learn its data by heart, and ends when it has.
     """
 
-    def __init__(self, *, restore_best: bool = False) -> None:
+    def __init__(self, *, restore_best: bool = False, one_batch: bool = False) -> None:
         self._restore_best = restore_best
+        self._one_batch = one_batch
+        self._first_train = math.nan
+        self._train = math.nan
+        self._is_all_right = False
         self._best = math.inf
         self._num_bad = 0
         self._cooldown = 0
@@ -39,7 +46,7 @@ class Automatic:
         """All counts."""
         return {
             "best": self._best, "num_bad": self._num_bad, "cooldown": self._cooldown, "lowest": self._lowest,
-            "lowest_step": self._lowest_step, "num_worse": self._num_worse,
+            "lowest_step": self._lowest_step, "num_worse": self._num_worse, "first_train": self._first_train,
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
@@ -47,6 +54,7 @@ class Automatic:
         self._best, self._lowest = state["best"], state["lowest"]
         self._num_bad, self._cooldown = int(state["num_bad"]), int(state["cooldown"])
         self._lowest_step, self._num_worse = int(state["lowest_step"]), int(state["num_worse"])
+        self._first_train = state["first_train"]
 
     def rate_changed_by_hand(self, schedule: Schedule) -> None:
         """A person decayed or set the rate: the count begins again, and waits as after a decay of its own."""
@@ -84,7 +92,32 @@ class Automatic:
             if self._restore_best and self._lowest_step < step:
                 asked.append(RollBack(to=BEST))
             asked.append(Stop(because=why))
+        if self.note_batch_learned(metrics):
+            asked.append(Stop(because=self.words_on_one_batch))
         return asked
+
+    def note_batch_learned(self, metrics: Mapping[str, float]) -> bool:
+        """Take in an evaluation; returns whether one batch was to be learned by heart, and is."""
+        self._train = metrics.get("train/loss", math.nan)
+        self._is_all_right = metrics.get("train/accuracy", 1.0) == 1.0
+        if self._first_train != self._first_train:
+            self._first_train = self._train
+        return self._one_batch and self._is_learned
+
+    @property
+    def words_on_one_batch(self) -> str:
+        """What became of learning one batch by heart; empty where that is not what the run is for."""
+        if not self._one_batch:
+            return ""
+        told = f"one batch, loss {self._first_train:.4g} → {self._train:.4g}"
+        if self._is_learned:
+            return f"{told}: learned by heart; model, loss and update work together"
+        todo = "a higher learning rate or more steps, else look for a bug in data, loss or update"
+        return f"{told}: NOT learned by heart: {todo}"
+
+    @property
+    def _is_learned(self) -> bool:
+        return self._is_all_right and self._train < _BY_HEART * self._first_train
 
     def _is_plateau(self, loss: float, schedule: Schedule) -> bool:
         if loss < self._best * (1.0 - _value(schedule, "threshold")):

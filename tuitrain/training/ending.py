@@ -37,6 +37,9 @@ def end_run(trainer: Trainer) -> RunEnded:
     if reason != "aborted":
         if not trainer.evaluator.is_fresh(trainer.step):
             trainer.evaluate()
+        if reason == "finished":
+            trainer.automatic.note_batch_learned(trainer.run.progress.last)
+            message = trainer.automatic.words_on_one_batch
         unsaved = _save(trainer)
         if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"

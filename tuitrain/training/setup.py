@@ -150,7 +150,7 @@ def build_trainer(
         total_steps=total_steps,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
         alarms=alarms,
-        automatic=Automatic(restore_best=preset.checkpoint.restore_best),
+        automatic=Automatic(restore_best=preset.checkpoint.restore_best, one_batch=preset.train.one_batch),
         points=Points(keep_best=preset.checkpoint.restore_best),
     )
     if not preset.train.automatic:

@@ -93,6 +93,8 @@ def _switch_at_once(
 
 def _check_closure(trainer: Trainer, spec: OptimizerSpec) -> None:
     """Refuse an optimizer that compares losses where they are not of the same data, or left to chance."""
+    if not trainer.gradients.are_zeroed and (spec.needs_closure or spec.name == "sam"):
+        raise RefusedError(f"{spec.name} zeroes gradients itself, and here that is forgotten.", hint="adam.")
     if not spec.needs_closure:
         return
     if not trainer.batches.is_full:
