@@ -6,12 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tuitrain import __version__, cli_again, cli_care
 from tuitrain.errors import CommandError, TuitrainError, UsageError
+
+if TYPE_CHECKING:
+    from tuitrain.preset.sets import ComparisonSet
 
 app = typer.Typer(
     name="tuitrain",
@@ -195,9 +198,10 @@ def ask(
 
 @app.command()
 def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = "") -> None:
-    """List the presets, or show one."""
+    """List the presets and comparison sets, or show one."""
     from tuitrain.preset import list_presets, load_preset, presets_folder
     from tuitrain.preset.chapters import CHAPTERS, by_chapter
+    from tuitrain.preset.sets import list_sets, load_set
 
     if not name:
         for chapter, found in by_chapter(list_presets()).items():
@@ -205,6 +209,13 @@ def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = 
             for item in found:
                 typer.echo(f"  {item.name:<25} {item.title}")
                 typer.echo(f"  {'':<25} {item.look_for}")
+        typer.echo("Comparison sets: presets side by side")
+        for members in list_sets():
+            typer.echo(f"  {members.name:<25} {members.title}")
+            typer.echo(f"  {'':<25} {members.look_for}")
+        return
+    if name in {members.name for members in list_sets()}:
+        _show_set(load_set(name))
         return
     chosen = load_preset(name)
     typer.echo(f"{chosen.title}\n\n{chosen.about}\n")
@@ -213,6 +224,12 @@ def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = 
     if path.is_file():
         text = path.read_text(encoding="utf-8")
         typer.echo(text[text.find("[task]") :].rstrip())
+
+
+def _show_set(members: ComparisonSet) -> None:
+    typer.echo(f"{members.title}\n\n{members.about}\n\nLook for: {members.look_for}\n\nBy {members.metric}:")
+    for item in members.run:
+        typer.echo(f"  {item.label:<20} tuitrain run {' '.join([item.preset, *item.overrides])}")
 
 
 @app.command()
