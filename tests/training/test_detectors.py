@@ -65,6 +65,15 @@ def test_constants_and_nothing_at_all_are_no_trouble() -> None:
     assert rung([0.0] * 500) == rung([1.0] * 500) == rung([math.nan, math.inf] * 300) == []
 
 
+def test_a_loss_of_exactly_0_is_a_number_like_any_other() -> None:
+    """Batches of 4, learned by heart: the window comes to hold a 0 between two looks at its median."""
+    rng = np.random.default_rng(0)
+    for first_zero in range(120, 160):
+        values = list(np.exp(rng.normal(-3.0, 1.5, 300)))
+        values[first_zero:200:7] = [0.0] * len(values[first_zero:200:7])
+        rung(values)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("series", [falling, negative])
 def test_a_spike_rings_once_for_its_stretch(series: Callable[[np.random.Generator], list[float]], seed: int) -> None:

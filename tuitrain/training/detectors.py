@@ -161,6 +161,9 @@ class SpikeDetector:
         if value <= 0.0 or self._lowest <= 0.0 or z <= 0.0:
             return z
         if not self._spread:
+            self._lowest = min(self._values)  # a loss of 0 may have come since the median was taken
+            if self._lowest <= 0.0:
+                return z
             logarithms = [math.log(item) for item in self._values]
             self._middle = median(logarithms)
             spread = _NORMAL * median([abs(item - self._middle) for item in logarithms])
