@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tuitrain import __version__, cli_again, cli_care
+from tuitrain import __version__, cli_again, cli_care, cli_measure
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 app = typer.Typer(
@@ -240,6 +240,7 @@ def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
     return key.replace("-", "_"), parse(value)
 
 
+cli_measure.register(app)
 cli_again.register(app)
 
 if __name__ == "__main__":

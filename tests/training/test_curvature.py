@@ -15,6 +15,7 @@ from tests.training.harness import build
 from tests.training.test_measuring import answer
 from tuitrain.protocol.commands import MeasureGradientNoise, MeasureSharpness
 from tuitrain.protocol.description import GroupState, OptimizerState
+from tuitrain.protocol.plan import Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.training.measuring.curvature import largest_eigenvalue, sharpness, stable_rate
 from tuitrain.training.measuring.noise_scale import gradient_noise, noise_scale
@@ -45,7 +46,7 @@ def test_the_sharpness_of_an_mlp_is_that_of_its_hessian() -> None:
     flat = torch.cat([tensor.flatten() for tensor in named.values()])
 
     def loss(vector: Tensor) -> Tensor:
-        parts = vector.split([tensor.numel() for tensor in named.values()])
+        parts = torch.split(vector, [tensor.numel() for tensor in named.values()])
         weights = {name: part.view(named[name].shape) for name, part in zip(named, parts, strict=True)}
         return task.training_loss(functional_call(model, weights, (task.train.x[:50],)), task.train.y[:50])
 
@@ -66,8 +67,10 @@ def test_linear_regression_has_the_curvature_of_its_data() -> None:
 def test_the_stable_rate_is_that_of_the_optimizer() -> None:
     """2/λ, moved by momentum; unknown where the optimizer scales each weight, and where nothing curves upwards."""
 
-    def state(name: str, **values: float | bool) -> OptimizerState:
-        return OptimizerState(name=name, groups=(GroupState(name="all", num_tensors=1, num_parameters=1, hyperparameters=values),))
+    def state(name: str, **values: Value) -> OptimizerState:
+        return OptimizerState(
+            name=name, groups=(GroupState(name="all", num_tensors=1, num_parameters=1, hyperparameters=values),)
+        )
 
     assert stable_rate(4.0, state("sgd", momentum=0.0, nesterov=False)) == 0.5
     assert stable_rate(4.0, state("sgd", momentum=0.9, nesterov=False)) == pytest.approx(0.95)
@@ -109,9 +112,7 @@ def test_the_noise_scale_of_a_known_noise_is_found() -> None:
     y = 1.0 + 4.0 * torch.randn(4000, 1, generator=generator)
     trainer = build(preset="linreg")
     task = dataclasses.replace(trainer.task, model=Mean(), train=Split(torch.zeros(4000, 1), y))
-    found = gradient_noise(
-        task, list(task.model.parameters()), [8], num_batches=2000, num_samples=4000, seed=0
-    )
+    found = gradient_noise(task, list(task.model.parameters()), [8], num_batches=2000, num_samples=4000, seed=0)
     signal, trace = found.split(8)
     assert trace == pytest.approx(64.0, rel=0.1)
     assert noise_scale(signal, trace) == pytest.approx(16.0, rel=0.2)

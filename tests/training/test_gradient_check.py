@@ -42,7 +42,8 @@ class WrongSquare(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
         """Half of what it should be."""
-        return gradients[0] * context.saved_tensors[0]
+        (x,) = context.saved_tensors
+        return gradients[0] * torch.as_tensor(x)
 
 
 class Net(nn.Module):
@@ -56,7 +57,8 @@ class Net(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Ten logits."""
         hidden = self.lin_1(x.flatten(1)) * 0.1
-        return self.lin_2(hidden * hidden if self.is_right else WrongSquare.apply(hidden))
+        squared = hidden * hidden if self.is_right else WrongSquare.apply(hidden)
+        return torch.as_tensor(self.lin_2(squared))
 
 
 def with_model(model: nn.Module) -> Trainer:
@@ -116,7 +118,7 @@ class Kink(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Ten logits."""
-        return self.lin_1(x.flatten(1)) + self.kink.abs()
+        return torch.as_tensor(self.lin_1(x.flatten(1))) + self.kink.abs()
 
 
 def test_an_entry_at_a_kink_is_named_as_such() -> None:

@@ -120,9 +120,7 @@ def answer(trainer: Any, command: Command) -> Any:
         (("schedule.warmup=0",), "mnist-schedule-free-sgd", "weighs its average by the squared rate"),
     ],
 )
-def test_a_range_test_is_refused_where_it_tells_nothing(
-    overrides: tuple[str, ...], preset: str, reason: str
-) -> None:
+def test_a_range_test_is_refused_where_it_tells_nothing(overrides: tuple[str, ...], preset: str, reason: str) -> None:
     """With what to try."""
     result = told(*overrides, "train.steps=2", preset=preset, moments=[{"at_step": 0, "do": "find_learning_rate"}])
     assert reason in reasons(result)[0]

@@ -96,13 +96,16 @@ def _sharpness_words(found: SharpnessMeasured) -> str:
     if not found.sharpness > 0.0:
         return "the loss curves downwards in every direction here"
     if math.isnan(found.stable_rate):
-        return f"2/λ is {_short(2.0 / found.sharpness)}; it bounds the rate of gradient descent, not of {found.optimizer}"
+        return (
+            f"2/λ is {_short(2.0 / found.sharpness)}; it bounds the rate of gradient descent, not of {found.optimizer}"
+        )
     ratio = rate / found.stable_rate
+    allowed = f"{_short(found.stable_rate)} that λ allows"
     if ratio > 1.1:
-        return f"beyond the edge of stability: lr {_short(rate)} is {ratio:.2g}× the {_short(found.stable_rate)} that λ allows"
+        return f"beyond the edge of stability: lr {_short(rate)} is {ratio:.2g}× the {allowed}"
     if ratio > 0.8:
-        return f"at the edge of stability: lr {_short(rate)}, and λ allows {_short(found.stable_rate)}"
-    return f"lr {_short(rate)} is {ratio * 100:.2g} % of the {_short(found.stable_rate)} that λ allows"
+        return f"at the edge of stability: lr {_short(rate)} of the {allowed}"
+    return f"lr {_short(rate)} is {ratio * 100:.2g} % of the {allowed}"
 
 
 def _noise_words(found: GradientNoiseMeasured) -> str:

@@ -109,9 +109,7 @@ def _gradient_check(
     )  # fmt: skip
 
 
-def _sharpness(
-    trainer: Trainer, command: MeasureSharpness, cause: str, beat: Callable[[], None]
-) -> SharpnessMeasured:
+def _sharpness(trainer: Trainer, command: MeasureSharpness, cause: str, beat: Callable[[], None]) -> SharpnessMeasured:
     began = time.perf_counter()
     found = curvature.sharpness(
         trainer.task, _trained(trainer), num_products=command.num_products, num_samples=command.num_samples,

@@ -144,15 +144,11 @@ def _hessian_product(task: Task, samples: Split, parameters: Sequence[Tensor], v
         loss = task.training_loss(task.model(x), y)
         gradients = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
         slopes = [
-            (gradient * part).sum()
-            for gradient, part in zip(gradients, vector, strict=True)
-            if gradient.requires_grad
+            (gradient * part).sum() for gradient, part in zip(gradients, vector, strict=True) if gradient.requires_grad
         ]
         if not slopes:  # a loss that is linear in all weights
             continue
-        products = torch.autograd.grad(
-            torch.stack(slopes).sum(), parameters, allow_unused=True, materialize_grads=True
-        )
+        products = torch.autograd.grad(torch.stack(slopes).sum(), parameters, allow_unused=True, materialize_grads=True)
         torch._foreach_add_(total, products, alpha=len(x) / len(samples))
     return total
 
