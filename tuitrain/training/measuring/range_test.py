@@ -104,17 +104,19 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], num_steps: int, 
     spread = max(abs(first), float(np.ptp(values[: max(3, len(values) // 2)])))
     smooth = _smoothed(np.minimum(values, first + _TOO_LARGE * spread), width)
     lowest = int(np.argmin(smooth))
-    calm = slice(0, max(3, lowest + 1))
+    calm = slice(0, max(3, len(values) // 3, lowest + 1))
     # A Gaussian kernel of deviation s averages 2 √π s independent values.
     noise = float(np.std(values[calm] - smooth[calm])) / math.sqrt(max(1.0, 2.0 * math.sqrt(math.pi) * width))
-    last_level = int(np.nonzero(smooth <= smooth[lowest] + _DEVIATIONS * noise)[0][-1])
-    rises = has_risen or smooth[-1] > smooth[lowest] + 2.0 * _DEVIATIONS * noise
-    edge = rates[last_level] if rises else math.nan
     start = float(np.mean(smooth[: max(1, int(width))]))
-    suggestion = math.nan
-    if start - smooth[lowest] > max(2.0 * _DEVIATIONS * noise, 1e-12 * abs(start)) and lowest >= 2:
+    fall = start - float(smooth[lowest])
+    has_fallen = fall > max(2.0 * _DEVIATIONS * noise, 1e-12 * abs(start)) and lowest >= 2
+    suggestion = edge = math.nan
+    if has_fallen:
         slope = np.gradient(smooth, np.log(np.asarray(rates[: len(values)])))
         suggestion = rates[int(np.argmin(slope[: lowest + 1]))]
+    # Where the sweep came to its end, only what rises by half of what it fell before is no chance.
+    if has_risen or (has_fallen and smooth[-1] > smooth[lowest] + 0.5 * fall):
+        edge = rates[int(np.nonzero(smooth <= smooth[lowest] + _DEVIATIONS * noise)[0][-1])]
     return Reading(smooth.tolist(), suggestion, edge)
 
 
