@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tuitrain import __version__, cli_again, cli_care
+from tuitrain import __version__, cli_again, cli_care, cli_measure
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
     return key.replace("-", "_"), parse(value)
 
 
+cli_measure.register(app)
 cli_again.register(app)
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.board.test_board import folded, recorded
 from tests.recordings import ALL, ASKED, HAND_MADE
@@ -43,6 +44,12 @@ from tuitrain.protocol.events import (
     UnknownEvent,
     UpdateMeasured,
 )
+from tuitrain.protocol.measured import (
+    GradientNoiseMeasured,
+    GradientsChecked,
+    LearningRateRangeTested,
+    SharpnessMeasured,
+)
 from tuitrain.protocol.plan import LearningRatePlan
 
 SGD = OptimizerState(name="sgd", groups=())
@@ -55,6 +62,22 @@ SWITCHED: dict[str, Any] = {
 BACK: dict[str, Any] = {
     "timeline": 1, "source": "memory", "total_steps": 9, "steps_per_epoch": 1, "batch_size": 1, "optimizer": SGD,
 }  # fmt: skip
+
+RANGE = LearningRateRangeTested(
+    step=5, rates=[1e-3, 0.02, 1.0], losses=[2.0, 1.0, math.nan], smoothed=[2.0, 1.0], suggestion=0.02, edge=0.1,
+    learning_rate=1e-4, stopped="nonfinite", optimizer="sgd", batch_size=32, measure_seconds=0.3,
+)  # fmt: skip
+CHECK: dict[str, Any] = {
+    "tensors": (), "num_kinks": 0, "step_size": 1e-5, "num_samples": 16, "has_penalties": False, "measure_seconds": 0.1,
+}  # fmt: skip
+SHARP = SharpnessMeasured(
+    step=5, sharpness=10.6, history=[1.0, 10.6], has_converged=True, learning_rate=0.1, stable_rate=2 / 10.6,
+    optimizer="sgd", num_samples=1000, measure_seconds=0.3,
+)  # fmt: skip
+NOISE = GradientNoiseMeasured(
+    step=5, batch_sizes=[1, 32], cosines=[0.11, 0.77], noise_scale=40.7, gradient_norm=1.0, trace=40.7, batch_size=4,
+    num_batches=20, num_samples=1000, measure_seconds=0.2,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -100,6 +123,13 @@ BACK: dict[str, Any] = {
         (EvalFinished(step=5, metrics={"eval/loss": 0.25, "eval/accuracy": 0.9}, eval_seconds=0.012, num_samples=1),
          "eval 0.250 / 0.900  12 ms", ""),
         (EvalFinished(step=5, metrics={"eval/loss": math.nan}, eval_seconds=0.0, num_samples=1), "eval nan  0 ms", ""),
+        (RANGE, "range test: the loss falls fastest at lr 0.02", ""),
+        (GradientsChecked(step=5, worst_error=1.2e-9, worst_tensor="lin_1.weight", verdict="right", **CHECK),
+         "gradient check: relative error 1.2e-09, right: at most 1e-7", ""),
+        (GradientsChecked(step=5, worst_error=0.5, worst_tensor="lin_1.weight", verdict="wrong", **CHECK),
+         "gradient check: relative error 0.5, wrong: above 1e-2", ""),
+        (SHARP, "sharpness λ 10.6", ""),
+        (NOISE, "gradient noise scale 40.7 samples", ""),
         (RunEnded(step=5, reason="finished"), "finished", ""),
         (RunEnded(step=5, reason="stopped"), "stopped", "stopped"),
         (RunEnded(step=5, reason="aborted"), "aborted", "aborted"),
@@ -201,3 +231,28 @@ def test_an_alarm_says_what_the_run_does_before_what_one_may_do() -> None:
         for action in ("continue", "pause", "stop", "roll_back")
     ]
     assert [entry.detail for entry in told if entry] == ["decay", "decay", "it stops; decay", "it goes back; decay"]
+
+
+@pytest.mark.parametrize(
+    ("event", "advised"),
+    [
+        (RANGE, "it rises above 0.1; the rate now, 0.0001, is 200× lower: set_learning_rate lr=0.02"),
+        (replace(RANGE, learning_rate=0.5), "is beyond that: set_learning_rate lr=0.02"),
+        (replace(RANGE, learning_rate=0.015), "is near it"),
+        (replace(RANGE, suggestion=math.nan, learning_rate=0.5), "near a floor: the rate now, 0.5, is above that"),
+        (replace(RANGE, edge=math.nan), "it did not rise up to 1"),
+        (SHARP, "lr 0.1 is 53 % of the 0.19 that λ allows"),
+        (replace(SHARP, learning_rate=0.18), "at the edge of stability"),
+        (replace(SHARP, learning_rate=0.5), "beyond the edge of stability: lr 0.5 is 2.6× the 0.19"),
+        (replace(SHARP, stable_rate=math.nan, optimizer="adam"), "not of adam"),
+        (replace(SHARP, sharpness=-1.0), "curves downwards"),
+        (NOISE, "batches of 4 are far below it: larger ones pay"),
+        (replace(NOISE, batch_size=32), "cosine to the full gradient 0.77 at batch 32; batches of 32 are near it"),
+        (replace(NOISE, noise_scale=1.0, batch_size=32), "smaller ones are cheaper"),
+    ],
+)
+def test_a_measurement_comes_with_advice(event: Any, advised: str) -> None:
+    """The number alone says little: what it means for the run as it is now."""
+    entry = entry_for(event, 0)
+    assert entry is not None
+    assert advised in entry.detail

@@ -91,9 +91,13 @@ GENERALISATION = [
     *later("A2", "bias and variance"),
     *later("A2", "bootstrap"),
     *later("A2", "bagging"),
-    *later("A2", "gradient noise read-out"),
-    *later("A2", "sharpness"),
-]
+    Item("A2", "gradient noise read-out", "command:measure_gradient_noise", "gradient-noise",
+         "measured/gradient_noise", "measure_gradient_noise"),
+    Item("A2", "sharpness", "command:measure_sharpness", "flat-small-batch", "measured/sharpness", "measure_sharpness"),
+    Item("A2", "sharpness of full batches", "option:sharpness", "flat-large-batch", "measured/sharpness"),
+    Item("A2", "sharpness at a scaled rate, small", "option:sharpness", "flat-scaled-small", "measured/sharpness"),
+    Item("A2", "sharpness at a scaled rate, large", "option:sharpness", "flat-scaled-large", "measured/sharpness"),
+]  # fmt: skip
 
 OPTIMIZERS = [
     Item("A3", "SGD", "optimizer:sgd", "lab-wave-sgd", "optimizer/sgd", SWITCH),
@@ -224,14 +228,15 @@ BABYSITTING = [
     Item("A7", "zero mean alone", "preprocessing:center", "centred-pixels", ACCURACY),
     Item("A7", "standardised pixels", "preprocessing:standardize", "standardised-pixels", ACCURACY),
     Item("A7", "whitened pixels", "preprocessing:whiten", "whitened-pixels", GAP),
-    *later("A7", "gradient check"),
-    *later("A7", "range test"),
     Item("A7", "overfit one batch", "train:one_batch", "overfit-one-batch", GAP),
     Item("A7", "verdict: too high", "alarm:learning_rate", "lr-explode", LOSS),
     Item("A7", "verdict: too low", "alarm:learning_rate", "lr-low", LOSS),
     Item("A7", "verdict: underfitting", "alarm:underfitting", "underfit", GAP),
     Item("A7", "verdict: saturated at the start", "alarm:initialization", "sigmoid-vanish", "mark/initialization"),
     Item("A7", "verdict: overfitting", "alarm:overfitting", "overfit", GAP),
+    Item("A7", "gradient check", "command:check_gradients", "gradient-check", "measured/gradient_check",
+         "check_gradients"),
+    Item("A7", "range test", "command:find_learning_rate", "range-test", "measured/range_test", "find_learning_rate"),
     *later("A7", "random and grid search"),
     *later("A7", "coarse to fine"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
 from tuitrain.board.board import Board
 from tuitrain.preset import list_presets, load_preset
-from tuitrain.preset.schema import AlarmsSection, OptimizerSection, TrainSection
+from tuitrain.preset.schema import AlarmsSection, EvalSection, OptimizerSection, TrainSection
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
@@ -26,7 +26,8 @@ TABLES: dict[str, Container[str]] = {
     "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES, "regularizer": REGULARIZERS,
     "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
-    "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS, "option": OptimizerSection.model_fields,
+    "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS,
+    "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
     "train": TrainSection.model_fields, "alarm": AlarmsSection.model_fields, "command": COMMANDS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
@@ -84,6 +85,8 @@ def is_seen(board: Board, seen: str) -> bool:
             return started.loss == name
         case "batch_size":
             return board.batch_size == int(name)
+        case "measured":
+            return getattr(board.measured, name) is not None
         case "optimizer":
             return name in {
                 optimizer.name,

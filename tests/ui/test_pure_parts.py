@@ -23,7 +23,7 @@ from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import AlarmRaised, BatchSizeChanged, Paused
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.ui import text
-from tuitrain.ui.actions import ACTIONS, BY_ID, key_table
+from tuitrain.ui.actions import ACTIONS, BY_ID, MEASURE_ACTIONS, key_table
 from tuitrain.ui.composing import FORMS, BranchWish, composed, effect_of, form_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, Sight, figure_of
 from tuitrain.ui.looking import Look
@@ -43,7 +43,7 @@ def test_every_action_has_a_key_of_its_own() -> None:
 
 def test_every_command_has_a_key() -> None:
     """A preview comes with the switch, resume with pause, skipping with a roll-back, a seed with a branch."""
-    asked = {action.command for action in ACTIONS if action.command}
+    asked = {action.command for action in (*ACTIONS, *MEASURE_ACTIONS) if action.command}
     assert set(COMMANDS) - asked == {"preview_switch", "resume", "skip_batches", "set_seed"}
 
 

@@ -11,6 +11,7 @@ from tuitrain.board.axis import Axis
 from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, taken_up
 from tuitrain.board.journal import EVALUATED, PAUSED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
+from tuitrain.board.measured import Measured
 from tuitrain.board.series import Series
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import DECIDING, Command, Request
@@ -43,6 +44,12 @@ from tuitrain.protocol.events import (
     StepsFinished,
     SwitchPreviewed,
     UnknownEvent,
+)
+from tuitrain.protocol.measured import (
+    GradientNoiseMeasured,
+    GradientsChecked,
+    LearningRateRangeTested,
+    SharpnessMeasured,
 )
 from tuitrain.protocol.plan import LearningRatePlan, Value
 
@@ -96,6 +103,7 @@ class Board:
     parent: str = ""
     """Id of the run that this one is a branch of."""
     layers: LayerHistory = field(default_factory=LayerHistory)
+    measured: Measured = field(default_factory=Measured)
     eval_seconds: float = 0.0
     """Time spent on evaluations so far."""
     log: list[Entry] = field(default_factory=list)
@@ -217,6 +225,8 @@ class Board:
                 self.planned_end = event.total_steps
             case SwitchPreviewed():
                 self.preview = event
+            case LearningRateRangeTested() | GradientsChecked() | SharpnessMeasured() | GradientNoiseMeasured():
+                self.measured.take(event)
             case PaceChanged():
                 self.pace = event.max_steps_per_second
             case Paused():

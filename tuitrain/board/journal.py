@@ -38,6 +38,13 @@ from tuitrain.protocol.events import (
     StepsThinned,
     UpdateMeasured,
 )
+from tuitrain.protocol.measured import (
+    GradientNoiseMeasured,
+    GradientsChecked,
+    LearningRateRangeTested,
+    SharpnessMeasured,
+)
+from tuitrain.protocol.measured_words import advice, headline
 from tuitrain.protocol.version import other_version
 
 EVALUATED = "eval"
@@ -151,6 +158,9 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             return Entry(word.step, what, word.reason, kind="quiet", topic=f"cadence {word.metric}")
         case StepsThinned():
             return Entry(word.step, f"{word.num_left_out} values of {word.metric} left out", "the disk was too slow")
+        case LearningRateRangeTested() | GradientsChecked() | SharpnessMeasured() | GradientNoiseMeasured():
+            is_wrong = isinstance(word, GradientsChecked) and word.verdict == "wrong"
+            return Entry(word.step, headline(word), advice(word), kind="alarm" if is_wrong else "fact")
         case RunEnded():
             return Entry(word.step, word.reason, word.message, kind="alarm" if word.reason == "failed" else "decision")
         case DamageSeen():

@@ -117,6 +117,8 @@ class EvalSection(Section):
     max_batches: Annotated[StrictInt, Field(ge=0)] = 0
     """Batches of each side that are evaluated; 0 means all of the validation set."""
     batch_size: Count = 1000
+    sharpness: StrictBool = False
+    """Whether the largest curvature of the training loss is measured at the end of the run."""
 
 
 class CheckpointSection(Section):

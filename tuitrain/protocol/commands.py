@@ -174,6 +174,56 @@ class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Above 0; None means as fast as it goes."""
 
 
+class FindLearningRate(CommandBase, frozen=True, kw_only=True, tag="find_learning_rate"):
+    """Raise the rate exponentially on a copy of the run, and say at which the loss falls fastest; the run waits."""
+
+    low: float = 1e-7
+    """The first rate; above 0."""
+    high: float = 10.0
+    """The last one, unless the loss grows too large before; above `low`."""
+    num_steps: int = 100
+    """Rates that are tried, one a batch; at least 10."""
+    seed: int = 0
+    """Of the batches and their augmentation."""
+
+
+class CheckGradients(CommandBase, frozen=True, kw_only=True, tag="check_gradients"):
+    """Compare the gradients with finite differences, on a float64 copy without dropout; the run waits."""
+
+    step_size: float = 1e-5
+    """h of (L(w + h) − L(w − h)) / 2h; above 0."""
+    num_entries: int = 10
+    """Of each tensor, drawn at random; at least 1."""
+    num_samples: int = 16
+    """The first of the training data; few of them meet few kinks."""
+    with_penalties: bool = False
+    """Whether L1 and label smoothing are part of the loss; first without, as they can hide a wrong gradient."""
+    seed: int = 0
+
+
+class MeasureSharpness(CommandBase, frozen=True, kw_only=True, tag="measure_sharpness"):
+    """Measure the largest curvature of the loss and the rate that it allows; the run waits and is not changed."""
+
+    num_products: int = 30
+    """Products with the Hessian at most."""
+    num_samples: int = 1000
+    """The first of the training data."""
+    seed: int = 0
+    """Of the vector that the iteration begins with."""
+
+
+class MeasureGradientNoise(CommandBase, frozen=True, kw_only=True, tag="measure_gradient_noise"):
+    """Measure how far gradients of batches are from that of all samples; the run waits and is not changed."""
+
+    batch_sizes: list[int] | None = None
+    """None means 1, 8, 32, 128, 512 and that of the run."""
+    num_batches: int = 20
+    """Of each size; at least 2."""
+    num_samples: int = 4000
+    """The first of the training data; they count as all."""
+    seed: int = 0
+
+
 Command = (
     Pause
     | Resume
@@ -195,6 +245,10 @@ Command = (
     | SetEnd
     | SetSeed
     | SetPace
+    | FindLearningRate
+    | CheckGradients
+    | MeasureSharpness
+    | MeasureGradientNoise
 )
 
 

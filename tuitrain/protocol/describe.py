@@ -19,7 +19,10 @@ from tuitrain.protocol.plan import Value
 COMMANDS: dict[str, type[Command]] = {str(member.__struct_config__.tag): member for member in Command.__args__}
 """Name on the command line → class."""
 
-_POSITIVE = ("factor", "lr", "num_steps", "batch_size", "max_steps_per_second", "num_batches", "scale_learning_rate")
+_POSITIVE = (
+    "factor", "lr", "num_steps", "batch_size", "max_steps_per_second", "num_batches", "scale_learning_rate",
+    "low", "high", "step_size", "num_entries", "num_samples", "num_products",
+)  # fmt: skip
 _NOT_NEGATIVE = ("warmup_steps", "ramp_steps", "skip_batches", "seed")
 
 

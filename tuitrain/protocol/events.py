@@ -19,6 +19,7 @@ from tuitrain.protocol.course import RolledBack as RolledBack
 from tuitrain.protocol.course import RunResumed as RunResumed
 from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
 from tuitrain.protocol.event_base import EventBase
+from tuitrain.protocol.measured import Measurement
 from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
@@ -377,6 +378,7 @@ Event = (
     | OptimizerSwitched
     | UpdateMeasured
     | SwitchPreviewed
+    | Measurement
     | HyperparameterChanged
     | BatchSizeChanged
     | EndPlanned

@@ -28,6 +28,8 @@ from tuitrain.protocol.events import (
     StepsFinished,
     UpdateMeasured,
 )
+from tuitrain.protocol.measured import SharpnessMeasured
+from tuitrain.protocol.measured_words import advice, headline
 from tuitrain.protocol.version import other_version
 from tuitrain.session.reading import Word
 
@@ -175,6 +177,8 @@ def _line_for(word: Word) -> str:
             return f"step {word.step}: first update ×{word.ratio:.2f}"
         case HandoverCancelled():
             return f"step {word.step}: hand-over to {word.to_name} dropped: {word.reason}"
+        case SharpnessMeasured(cause=""):
+            return f"step {word.step}: {headline(word)}; {advice(word)}"
         case CommandApplied():
             return f"step {word.step}: applied: {word.summary}"
         case CommandRefused():

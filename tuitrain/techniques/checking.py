@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from tuitrain.errors import CommandError, UnknownNameError
-from tuitrain.protocol.commands import Command, PreviewSwitch, SetHyperparameter, SetSchedule, SwitchOptimizer
+from tuitrain.protocol.commands import (
+    Command,
+    FindLearningRate,
+    MeasureGradientNoise,
+    PreviewSwitch,
+    SetHyperparameter,
+    SetSchedule,
+    SwitchOptimizer,
+)
 from tuitrain.protocol.describe import check_ranges
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import schedule_spec
+
+_FEWEST_RATES = 10
 
 
 def check_command(command: Command) -> Command:
@@ -31,6 +41,8 @@ def check_command(command: Command) -> Command:
         _raise_first(problems_with(command.name, spec.hyperparameters, command.hyperparameters))
     if isinstance(command, SetHyperparameter):
         _check_hyperparameter(command)
+    if isinstance(command, FindLearningRate | MeasureGradientNoise):
+        _check_measurement(command)
     return command
 
 
@@ -48,6 +60,19 @@ def _checked_optimizer(command: SwitchOptimizer | PreviewSwitch) -> dict[str, fl
     if given.get("nesterov") is True and command.name == "sgd" and not given.get("momentum"):
         raise CommandError("sgd: nesterov = true needs momentum.", hint="momentum=0.9.")
     return {name: spec.by_name[name].converted(value) for name, value in given.items()}
+
+
+def _check_measurement(command: FindLearningRate | MeasureGradientNoise) -> None:
+    if isinstance(command, MeasureGradientNoise):
+        if any(size < 1 for size in command.batch_sizes or ()):
+            raise CommandError("batch_sizes are not all above 0.", hint="batch_sizes=[1, 8, 32].")
+        if command.num_batches < 2:
+            raise CommandError(f"num_batches = {command.num_batches} tells no mean.", hint="num_batches=20.")
+        return
+    if not command.low < command.high:
+        raise CommandError(f"low = {command.low:g} is not below high = {command.high:g}.", hint="low=1e-7 high=10.")
+    if command.num_steps < _FEWEST_RATES:
+        raise CommandError(f"num_steps = {command.num_steps} tells no curve.", hint="num_steps=100.")
 
 
 def _check_hyperparameter(command: SetHyperparameter) -> None:

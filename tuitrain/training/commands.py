@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import (
+    CheckGradients,
     Command,
     CoolDown,
     Evaluate,
+    FindLearningRate,
+    MeasureGradientNoise,
+    MeasureSharpness,
     Pause,
     PreviewSwitch,
     Request,
@@ -40,6 +44,7 @@ from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.training import going_back
+from tuitrain.training.measuring.answering import measure
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
 from tuitrain.training.saving import OWN_TAGS
 from tuitrain.training.switching import preview, switch_optimizer
@@ -117,6 +122,8 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
                 PaceChanged(step=trainer.step, max_steps_per_second=command.max_steps_per_second, cause=request.id)
             )
             return _pace_text(command.max_steps_per_second)
+        case FindLearningRate() | CheckGradients() | MeasureSharpness() | MeasureGradientNoise():
+            return measure(trainer, command, request.id)
         case _:
             assert_never(command)
 

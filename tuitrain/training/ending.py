@@ -9,6 +9,7 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import AlarmRaised, RunEnded, RunState
 from tuitrain.training.automatic import EARLY
 from tuitrain.training.checkpoint import save_checkpoint
+from tuitrain.training.measuring.answering import tell_sharpness
 from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def end_run(trainer: Trainer) -> RunEnded:
         if reason == "finished":
             trainer.automatic.note_batch_learned(trainer.run.progress.last)
             message = trainer.automatic.words_on_one_batch
+        if trainer.evaluator.measures_sharpness and reason != "failed":
+            message = "; ".join(part for part in (message, tell_sharpness(trainer)) if part)
         unsaved = _save(trainer)
         if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"

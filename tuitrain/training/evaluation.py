@@ -50,16 +50,18 @@ class Evaluator:
         batch_size: samples at once.
         max_batches: batches of each side; 0 means all of the validation set.
         note_batch: told after each of them.
+        measures_sharpness: whether the end of the run asks for the sharpness as well.
     """
 
     def __init__(
         self, task: Task, cadence: EvalCadence, batch_size: int, max_batches: int,
-        note_batch: Callable[[], None] = lambda: None,
+        note_batch: Callable[[], None] = lambda: None, *, measures_sharpness: bool = False,
     ) -> None:  # fmt: skip
         self._task = task
         self._cadence = cadence
         self._batch_size = batch_size
         self._note_batch = note_batch
+        self.measures_sharpness = measures_sharpness
         limit = batch_size * max_batches if max_batches else len(task.train_subset)
         self._num_samples = min(limit, len(task.train_subset))
         self._last_time = time.monotonic()

@@ -30,6 +30,9 @@ METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name="eval/mse", better="lower", description="mean squared error on the validation data"),
     MetricInfo(name="weights/norm", description="L2 norm of all weights, biases and norms left out"),
     MetricInfo(name="weights/near_zero", description="share of them that is smaller than 0.001"),
+    MetricInfo(
+        name="sharpness", description="largest curvature of the training loss, at the end where it is asked for"
+    ),
 )
 _UNJUDGED = frozenset(metric.name for metric in METRICS if metric.better == "neither")
 _HIGHER = frozenset(metric.name for metric in METRICS if metric.better == "higher")

@@ -265,7 +265,10 @@ def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: in
         steps_per_epoch=steps_per_epoch,
         total_steps=total_steps,
     )
-    return Evaluator(task, cadence, section.batch_size, section.max_batches, progress.note_batch)
+    return Evaluator(
+        task, cadence, section.batch_size, section.max_batches, progress.note_batch,
+        measures_sharpness=section.sharpness,
+    )  # fmt: skip
 
 
 def _optimizers(trainer: Trainer) -> tuple[str, ...]:

@@ -138,6 +138,8 @@ ACTIONS: tuple[Action, ...] = (
            help="The next metric on the train / validation chart: loss, accuracy, squared error."),
     Action(id="layers", key="y", title="layers", group="screen", in_footer=True,
            help="Show every layer: gradient, weights, update, activations, and one of them over time; m says which."),
+    Action(id="measure", key="v", title="measure", group="screen",
+           help="Range test, gradient check, sharpness, gradient noise: what was measured, and keys that measure."),
     Action(id="output", key="w", title="output", group="screen",
            help="Show what the training code printed (output.log)."),
     Action(id="side", key="i", title="side panel", group="screen", help="Show or hide the panels at the right."),
@@ -184,6 +186,25 @@ LAYER_ACTIONS: tuple[Action, ...] = (
     BY_ID["leave"],
 )  # fmt: skip
 """The keys of the screen of the layers; those it shares with the live screen do there what they do here."""
+
+MEASURE_ACTIONS: tuple[Action, ...] = (
+    *(BY_ID[shared] for shared in ("toggle_pause", "evaluate", "seek_back", "seek_forward", "output")),
+    Action(id="range_test", key="l", title="range test", group="screen", command="find_learning_rate", in_footer=True,
+           help="Train a copy with a rate that rises, and see where its loss falls fastest; the run waits."),
+    Action(id="gradient_check", key="c", title="check gradients", group="screen", command="check_gradients",
+           in_footer=True, help="Compare the gradients with finite differences, in float64 and without dropout."),
+    Action(id="sharpness", key="h", title="sharpness", group="screen", command="measure_sharpness", in_footer=True,
+           help="Measure the largest curvature of the loss, and the rate that it allows."),
+    Action(id="gradient_noise", key="n", title="noise", group="screen", command="measure_gradient_noise",
+           in_footer=True, help="Measure how far gradients of batches are from that of all samples."),
+    Action(id="take", key="t", title="take the rate", group="screen", command="set_learning_rate", in_footer=True,
+           help="Set the learning rate that the range test suggests; the schedule keeps its shape."),
+    Action(id="close", key="escape,v", shown_key="esc", title="back", group="screen", in_footer=True,
+           help="Go back to the charts."),
+    BY_ID["help"],
+    BY_ID["leave"],
+)  # fmt: skip
+"""The keys of the screen of measurements; other options of them are asked by `tuitrain ask RUN …`."""
 
 
 HOME_ACTIONS: tuple[Action, ...] = (

@@ -49,7 +49,7 @@ class Criterion:
             return losses.mean()
         # The mean over the weights of the samples, as torch takes it for classes; for shares of classes alike,
         # and 0 where no sample of the batch has a weight.
-        weight = _as_shares(targets, self._num_classes) @ self._weights
+        weight = _as_shares(targets, self._num_classes).to(self._weights.dtype) @ self._weights
         return losses.sum() / weight.sum().clamp(min=1e-12)
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:

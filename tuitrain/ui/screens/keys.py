@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitrain.ui.screens.layers import LayersScreen
+from tuitrain.ui.screens.measures import MeasuresScreen
 from tuitrain.ui.screens.small import HelpSheet, OutputSheet
 from tuitrain.ui.source import ReplaySource
 
@@ -26,7 +27,7 @@ def press(screen: LiveScreen, action: str) -> None:
         screen.compose_for(action)
     elif action in {"toggle_pause", "slower", "faster", "seek_back", "seek_forward"}:
         _play_or_ask(screen, action)
-    elif action in {"layers", "help", "output", "back", "leave"}:
+    elif action in {"layers", "measure", "help", "output", "back", "leave"}:
         _go(screen, action)
     else:
         _look(screen, action)
@@ -51,6 +52,8 @@ def _go(screen: LiveScreen, action: str) -> None:
     match action:
         case "layers":
             screen.app.push_screen(LayersScreen(screen))
+        case "measure":
+            screen.app.push_screen(MeasuresScreen(screen))
         case "help":
             screen.app.push_screen(HelpSheet(screen.refusal))
         case "output":

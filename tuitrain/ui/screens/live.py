@@ -30,6 +30,7 @@ from tuitrain.ui.figures import CHARTS, figure_of
 from tuitrain.ui.looking import Look
 from tuitrain.ui.screens.keys import press
 from tuitrain.ui.screens.layers import LayersScreen
+from tuitrain.ui.screens.measures import MeasuresScreen
 from tuitrain.ui.source import LiveSource, ReplaySource, Source
 from tuitrain.ui.text import duration
 from tuitrain.ui.widgets.chart import Chart
@@ -141,7 +142,7 @@ class LiveScreen(Screen[None]):
                 self.app.bell()
         if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return
-        if any(isinstance(screen, LayersScreen) for screen in self.app.screen_stack):
+        if any(isinstance(screen, LayersScreen | MeasuresScreen) for screen in self.app.screen_stack):
             return  # it covers this one
         self.draw()
         spent = time.monotonic() - now

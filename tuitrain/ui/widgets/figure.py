@@ -15,6 +15,8 @@ from typing import Literal
 
 Kind = Literal["line", "points", "dotted"]
 XAxis = Literal["step", "epoch", "seconds"]
+FigureAxis = XAxis | Literal["learning rate"]
+"""What x is; a learning rate is given as its log10."""
 Tick = tuple[float, str]
 """Where a tick stands on its axis (on a log axis: log10 of the value) and what it says."""
 
@@ -88,7 +90,7 @@ class Figure:
     """In units of the series, on a log axis too; None means chosen from the data."""
     is_log: bool = False
     """A logarithmic y axis: values of zero and below are not on it."""
-    x_label: XAxis = "step"
+    x_label: FigureAxis = "step"
     cursor: float | None = None
     """Where the reading line stands, in units of x; None means no reading line."""
     legend: str | tuple[Word, ...] = ()
@@ -155,10 +157,12 @@ def seconds_ticks(low: float, high: float, count: int) -> list[Tick]:
     return [(tick, _duration_label(tick)) for tick in _multiples(low, high, step)]
 
 
-def x_ticks(low: float, high: float, count: int, x_label: XAxis) -> list[Tick]:
+def x_ticks(low: float, high: float, count: int, x_label: FigureAxis) -> list[Tick]:
     """The ticks of an x axis, as fits its unit; steps have no fractions."""
     if x_label == "seconds":
         return seconds_ticks(low, high, count)
+    if x_label == "learning rate":
+        return log_ticks(low, high, count)
     if x_label == "step":
         count = min(count, max(1, math.floor(high - low)))
         return [tick for tick in linear_ticks(low, high, count) if tick[0] == round(tick[0])]
