@@ -22,6 +22,8 @@ _GUTTER = 10
 """Columns of the labels."""
 _NARROW = 44
 """Columns below which labels stand above what they name."""
+_MOST_FORMULA = 44
+"""Columns of the longest formula."""
 _TOGETHER = re.compile(r"(?<=\d) (?=\d{3}\b)|(?<=\S) (?=[=←<≈] )|(?<= [=←<≈]) (?=\S)")
 """Spaces at which no line ends: 1 000, W ← W."""
 
@@ -56,7 +58,7 @@ def page(station: Station, view: View) -> list[Line]:
     width = max(20, view.width)
     lines = [*_heading(station, width), (), *_wrapped(station.about, "text", width)]
     if station.formula:
-        indent = "" if width < _NARROW else "    "
+        indent = " " * min(4, max(0, width - _MOST_FORMULA))
         lines += [(), *((Piece(indent + line, "formula"),) for line in station.formula)]
     for label, body in _parts(station, view, width if width < _NARROW else width - _GUTTER):
         lines += [(), *_labelled(label, body, width)]
@@ -92,7 +94,12 @@ def _parts(station: Station, view: View, width: int) -> Iterator[tuple[str, list
     if station.careful:
         yield "careful", _spaced([_wrapped(words, "careful", width) for words in station.careful])
     if station.papers:
-        yield "papers", _wrapped(" · ".join(name.replace(" ", "\xa0") for name in station.papers), "papers", width)
+        yield (
+            "papers",
+            _wrapped(
+                " · ".join(name.replace(" ", "\xa0").replace("\xa0(", " (") for name in station.papers), "papers", width
+            ),
+        )
 
 
 def _presets(names: tuple[str, ...], view: View, width: int) -> list[Line]:

@@ -93,3 +93,18 @@ def find_station(name: str) -> Station:
 def chapter_of(station: Station) -> Chapter:
     """The chapter that a station belongs to."""
     return next(chapter for chapter in chapters() if station in chapter.station)
+
+
+def matching(typed: str) -> tuple[Station, ...]:
+    """The stations that hold every typed word somewhere: title, text, formula, preset or paper."""
+    words = typed.lower().split()
+    return tuple(station for station in stations() if all(word in _searched(station) for word in words))
+
+
+@cache
+def _searched(station: Station) -> str:
+    words = (
+        station.id, station.title, chapter_of(station).title, station.about, *station.formula, *station.run,
+        *station.papers,
+    )  # fmt: skip
+    return " ".join(words).lower()

@@ -1,11 +1,13 @@
-"""Stations in colours: a line of the list, and the lines of a page."""
+"""Stations in colours: the lines of the list, and the lines of a page."""
 
 from __future__ import annotations
 
 from textual.content import Content
+from textual.widgets.option_list import Option
 
 from tuitrain.learning.page import Kind, Line
-from tuitrain.learning.walk import Station
+from tuitrain.learning.progress import Progress, num_seen
+from tuitrain.learning.walk import Station, chapters
 
 _STYLES: dict[Kind, str] = {
     "title": "bold $foreground",
@@ -35,12 +37,24 @@ def page_content(lines: list[Line]) -> Content:
     )
 
 
-def station_line(station: Station, is_seen: bool) -> Content:
+def station_options(wanted: tuple[Station, ...], progress: Progress) -> list[Option]:
+    """The stations by chapter, each under its heading; ✓ before those that were seen."""
+    options: list[Option] = []
+    for chapter in chapters():
+        members = [station for station in chapter.station if station in wanted]
+        if members:
+            heading = _heading_line(chapter.title, num_seen(chapter.station, progress), len(chapter.station))
+            options.append(Option(heading, id=f"chapter {chapter.title}", disabled=True))
+            options += [Option(_station_line(each, each.id in progress.seen), id=each.id) for each in members]
+    return options
+
+
+def _station_line(station: Station, is_seen: bool) -> Content:
     """A line of the list: ✓ once it was seen."""
     mark = ("✓ ", "$success") if is_seen else ("  ", "$foreground")
     return Content.assemble(mark, (station.title, "$foreground 75%" if is_seen else "$foreground"))
 
 
-def heading_line(title: str, num_seen: int, num_stations: int) -> Content:
+def _heading_line(title: str, num_seen: int, num_stations: int) -> Content:
     """A chapter above its stations, with how many of them were seen."""
     return Content.assemble((title, "bold $accent"), (f"  {num_seen}/{num_stations}", "$foreground 45%"))

@@ -16,16 +16,15 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from tuitrain.errors import TuitrainError
 from tuitrain.learning.page import View, page
 from tuitrain.learning.progress import Progress, next_station, num_seen, read_progress, write_progress
-from tuitrain.learning.walk import Station, chapters, stations
+from tuitrain.learning.walk import Station, matching, stations
 from tuitrain.preset import Preset
 from tuitrain.ui.actions import LEARN_ACTIONS, Action, bindings
 from tuitrain.ui.screens.small import HelpSheet
-from tuitrain.ui.station_lines import heading_line, page_content, station_line
+from tuitrain.ui.station_lines import page_content, station_options
 from tuitrain.ui.widgets.footer import Footer
 
 _SAVE_SECONDS = 2.0
@@ -72,6 +71,8 @@ class LearnScreen(Screen[None]):
         self._chosen: dict[str, int] = {}
         """Station → which of its presets enter runs, where that is not the first."""
         self._answered: set[str] = set()
+        self._left = ""
+        """Station from which a search began, as long as it has chosen no other."""
         self._progress = Progress()
         self._saved: Progress | None = None
         """What the disk holds; None until it was read."""
@@ -81,7 +82,7 @@ class LearnScreen(Screen[None]):
         """List, page, search, keys."""
         yield Static(id="title")
         with Horizontal(id="walk"):
-            yield OptionList(*_options(stations(), self._progress), id="stations")
+            yield OptionList(*station_options(stations(), self._progress), id="stations")
             with Page(id="page"):
                 yield Static(id="text")
         yield Input(id="search", placeholder="part of a title, a formula, a preset or a paper", compact=True)
@@ -151,12 +152,13 @@ class LearnScreen(Screen[None]):
             words = f"{problem} The walk starts anew."
             self.notify(words, severity="warning", timeout=8, markup=False)
         self._progress = self._saved = found
-        first = self._open or next_station(stations(), found).id
+        self._open = self._open or next_station(stations(), found).id
         self._list_stations(stations())
-        self._show(first)
+        self._remember()
+        self._draw()
         listed = self.query_one("#stations", OptionList)
-        # A station is a line; its chapter's heading or the station before stays in view above it.
-        listed.scroll_to(y=max(0, listed.get_option_index(first) - 1), animate=False)
+        # A station is a line; what lies before it, and mostly its chapter, stays in view.
+        self.call_after_refresh(listed.scroll_to, y=max(0, (listed.highlighted or 0) - 3), animate=False)
 
     def _remember(self, *, seen: str = "") -> None:
         known = self._progress.seen
@@ -164,6 +166,7 @@ class LearnScreen(Screen[None]):
         self._progress = Progress(seen=both, last=self._open)
         if both != known:
             self._list_marks()
+            self._draw_title()
 
     def _save_news(self) -> None:
         if self._saved is not None and self._saved != self._progress:
@@ -245,7 +248,11 @@ class LearnScreen(Screen[None]):
         self._focus_side(to_page=True)
         self._draw()
         # Where the page was hidden it has its size after one refresh, and its new height after another.
-        self.call_after_refresh(lambda: (self._draw(), self.call_after_refresh(self._scroll_to_answer)))
+        self.call_after_refresh(self._show_answer)
+
+    def _show_answer(self) -> None:
+        self._draw()
+        self.call_after_refresh(self._scroll_to_answer)
 
     def _scroll_to_answer(self) -> None:
         """Bring the answer into view, with its question where there is room."""
@@ -310,6 +317,7 @@ class LearnScreen(Screen[None]):
     def _search(self) -> None:
         search = self.query_one("#search", Input)
         search.display = True
+        self._left = self._open
         self._focus_side(to_page=False)
         self.set_focus(search)
 
@@ -318,6 +326,8 @@ class LearnScreen(Screen[None]):
         search = self.query_one("#search", Input)
         if search.display:
             search.display, search.value = False, ""
+            self._open = self._left or self._open
+            self._list_stations(stations())
             self._focus_side(to_page=False)
         elif self.has_class("-one") and self.focused is self.query_one(Page):
             self._focus_side(to_page=False)
@@ -330,24 +340,24 @@ class LearnScreen(Screen[None]):
     def _list_stations(self, wanted: tuple[Station, ...]) -> None:
         listed = self.query_one("#stations", OptionList)
         listed.clear_options()
-        listed.add_options(_options(wanted, self._progress))
+        listed.add_options(station_options(wanted, self._progress))
         found = next((place for place, option in enumerate(listed.options) if option.id == self._open), None)
         first = next((place for place, option in enumerate(listed.options) if not option.disabled), None)
         listed.highlighted = first if found is None else found
 
     def _list_marks(self) -> None:
         listed = self.query_one("#stations", OptionList)
-        for option in _options(stations(), self._progress):
+        for option in station_options(stations(), self._progress):
             if option.id is not None and any(option.id == shown.id for shown in listed.options):
                 listed.replace_option_prompt(option.id, option.prompt)
 
     @on(Input.Changed, "#search")
     def _narrow(self, event: Input.Changed) -> None:
-        words = event.value.lower().split()
-        self._list_stations(tuple(station for station in stations() if all(word in _text(station) for word in words)))
+        self._list_stations(matching(event.value))
 
     @on(Input.Submitted, "#search")
     def _choose_found(self) -> None:
+        self._left = ""
         self._focus_side(to_page=False)
 
     @on(OptionList.OptionHighlighted, "#stations")
@@ -362,21 +372,3 @@ class LearnScreen(Screen[None]):
     @on(events.DescendantFocus)
     def _draw_focus(self) -> None:
         self.call_after_refresh(self._draw)
-
-
-def _options(wanted: tuple[Station, ...], progress: Progress) -> list[Option]:
-    """The stations by chapter, each under its heading."""
-    options: list[Option] = []
-    for chapter in chapters():
-        members = [station for station in chapter.station if station in wanted]
-        if members:
-            heading = heading_line(chapter.title, num_seen(chapter.station, progress), len(chapter.station))
-            options.append(Option(heading, id=f"chapter {chapter.title}", disabled=True))
-            options += [Option(station_line(each, each.id in progress.seen), id=each.id) for each in members]
-    return options
-
-
-def _text(station: Station) -> str:
-    """All words of a station that a search goes through."""
-    words = (station.id, station.title, station.about, *station.formula, *station.run, *station.papers)
-    return " ".join(words).lower()
