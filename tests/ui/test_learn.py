@@ -162,7 +162,7 @@ async def test_a_missing_preset_is_said_and_nothing_breaks(size: tuple[int, int]
         await until(shows(pilot, "not in this version"))
         assert not shows(pilot, "▸")()
         await pilot.press("2", "enter")
-        await until(shows(pilot, 'No preset named "linreg-diverges"'))
+        await until(shows(pilot, "No preset named"))
         assert isinstance(pilot.app.screen, LearnScreen)
 
 
@@ -217,7 +217,7 @@ async def test_a_memory_that_cannot_be_written_is_said_once(home: Path) -> None:
 
 @pytest.mark.parametrize("size", [WIDE, SMALL])
 async def test_a_search_narrows_the_list(size: tuple[int, int]) -> None:
-    """Digits and letters are typed and choose nothing; enter goes to the list, escape shows all and the station from before."""
+    """Digits and letters are typed and choose nothing; enter goes to the list, escape brings back all."""
     async with walking(size=size) as pilot:
         listed = pilot.app.screen.query_one("#stations", OptionList)
         num_lines = len(listed.options)

@@ -91,7 +91,7 @@ class LearnScreen(Screen[None]):
     def on_mount(self) -> None:
         """Open the station that was asked for, else the one where the walk was left."""
         self.query_one("#stations").border_title = "stations"
-        self.query_one("#page" if self._open else "#stations").focus()
+        self._focus_side(to_page=bool(self._open))
         self._read()
         self.set_interval(_SAVE_SECONDS, self._save_news)
 
@@ -203,8 +203,6 @@ class LearnScreen(Screen[None]):
             self.query_one(Page).scroll_home(animate=False)
 
     def _draw(self) -> None:
-        self.set_class(self.focused is self.query_one(Page), "-text")
-        self.set_class(self.focused is not self.query_one(Page), "-list")
         self._draw_title()
         station = self._station()
         if station is None or self._saved is None:
@@ -310,9 +308,13 @@ class LearnScreen(Screen[None]):
 
     def _focus_side(self, *, to_page: bool) -> None:
         # What is hidden cannot be focused: first show it.
+        self._show_side(to_page=to_page)
+        self.set_focus(self.query_one("#page" if to_page else "#stations"))
+
+    def _show_side(self, *, to_page: bool) -> None:
+        """Which of the two is shown where there is room for one."""
         self.set_class(to_page, "-text")
         self.set_class(not to_page, "-list")
-        self.set_focus(self.query_one("#page" if to_page else "#stations"))
 
     def _search(self) -> None:
         search = self.query_one("#search", Input)
@@ -371,4 +373,6 @@ class LearnScreen(Screen[None]):
 
     @on(events.DescendantFocus)
     def _draw_focus(self) -> None:
+        if self.focused is not None:
+            self._show_side(to_page=self.focused is self.query_one(Page))
         self.call_after_refresh(self._draw)
