@@ -13,11 +13,11 @@ from tuitrain.session.start import resume_detached, start_detached
 _STOP_SECONDS = 30.0
 
 
-def open_home() -> int:
-    """Home: presets and runs."""
+def open_home(station: str | None = None) -> int:
+    """Home: presets and runs; with a station the walk through the lecture above it (empty: where it was left)."""
     from tuitrain.ui.app import TuitrainApp
 
-    app = TuitrainApp(presets=list_presets())
+    app = TuitrainApp(presets=list_presets(), station=station)
     app.run()
     if app.last_folder is not None:
         _say_goodbye(app.last_folder)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay", "home"]
+Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay", "home", "learn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +206,31 @@ MEASURE_ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 """The keys of the screen of measurements; other options of them are asked by `tuitrain ask RUN …`."""
 
+LEARN_ACTIONS: tuple[Action, ...] = (
+    Action(id="run", key="enter", title="run", group="learn", in_footer=True,
+           help="Run the preset with the arrow and watch it; esc comes back here. In the list: read the station."),
+    Action(id="answer", key="a", title="answer", group="learn", in_footer=True,
+           help="Uncover the answer, or cover it; a station counts as seen then."),
+    Action(id="read_on", key="space", title="read on", group="learn", in_footer=True,
+           help="A page further; at the end of a station the next one."),
+    Action(id="next_station", key="n", title="next", group="learn", in_footer=True, help="Open the next station."),
+    Action(id="previous_station", key="p", title="previous", group="learn", help="Open the station before."),
+    Action(id="search", key="slash", shown_key="/", title="search", group="learn", in_footer=True,
+           help="Show only the stations that hold what is typed: title, text, formula, preset, paper."),
+    Action(id="other_side", key="tab", title="list", group="learn", in_footer=True,
+           help="Go from the list to the text, or back; so do ← and →. Up and down move in either."),
+    Action(id="to_page", key="right", shown_key="→", title="text", group="learn", help="Go to the text."),
+    Action(id="to_list", key="left", shown_key="←", title="list", group="learn", help="Go to the list."),
+    Action(id="choose", key="1,2,3,4,5,6,7,8,9", shown_key="1 … 9", title="preset", group="learn",
+           help="Choose which preset of the station enter runs."),
+    Action(id="leave", key="q", title="leave", group="learn", help="Leave tuitrain. Runs go on."),
+    Action(id="help", key="question_mark", shown_key="?", title="keys", group="learn", in_footer=True,
+           help="Show all keys."),
+    Action(id="close", key="escape", shown_key="esc", title="back", group="learn", in_footer=True,
+           help="Leave the search, else the walk; it goes on here the next time."),
+)  # fmt: skip
+"""The keys of the walk through the lecture."""
+
 
 HOME_ACTIONS: tuple[Action, ...] = (
     Action(id="choose", key="enter", title="open", group="home", in_footer=True,
@@ -214,6 +239,8 @@ HOME_ACTIONS: tuple[Action, ...] = (
            help="Go from the presets to the runs, or back."),
     Action(id="search", key="slash", shown_key="/", title="search", group="home", in_footer=True,
            help="Show only the presets whose name, title or chapter holds what is typed."),
+    Action(id="learn", key="l", title="learn", group="home", in_footer=True,
+           help="Walk through the lecture: what to run, what to press, what to see, and a question at each station."),
     Action(id="rename", key="r", title="rename", group="home", in_footer=True,
            help="Give the run a name, shown here and known to every command; its folder keeps its id."),
     Action(id="note", key="n", title="note", group="home", in_footer=True, help="Write a note on the run."),

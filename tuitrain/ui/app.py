@@ -31,6 +31,7 @@ class TuitrainApp(App[int]):
     Args:
         source: the run to show; None opens home.
         presets: for home.
+        station: of the walk through the lecture, to open above home; empty where it was left.
         stop_and_wait: for a run that lives in this process: asks it to stop and waits so many seconds.
     """
 
@@ -41,11 +42,12 @@ class TuitrainApp(App[int]):
         self,
         source: Source | None = None,
         presets: list[Preset] | None = None,
+        station: str | None = None,
         stop_and_wait: StopAndWait | None = None,
     ) -> None:
         super().__init__()
         self._source = source
-        self._presets = presets or []
+        self._presets, self._station = presets or [], station
         self._stop_and_wait = stop_and_wait
         self.last_folder: RunFolder | None = source.folder if source is not None else None
         """Of the run that was shown last, for the word on leaving."""
@@ -58,7 +60,7 @@ class TuitrainApp(App[int]):
         if self._stop_and_wait is not None:
             self.begin_capture_print(self)
         if self._source is None:
-            self.push_screen(HomeScreen(self._presets))
+            self.push_screen(HomeScreen(self._presets, self._station))
         else:
             self.show_run(self._source, has_home=False)
 

@@ -20,6 +20,8 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.errors import TuitrainError
+from tuitrain.learning.progress import next_station, num_seen, read_progress
+from tuitrain.learning.walk import stations
 from tuitrain.preset import Preset
 from tuitrain.preset.chapters import CHAPTERS, by_chapter
 from tuitrain.rundir.catalogue import list_runs
@@ -28,6 +30,7 @@ from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui.actions import HOME_ACTIONS, Action, bindings
 from tuitrain.ui.run_lines import run_details, run_line
 from tuitrain.ui.screens.care import Deed, DeleteSheet, deleting, label_sheet, refused_because, writing
+from tuitrain.ui.screens.learn import LearnScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.widgets.footer import Footer
 
@@ -40,6 +43,7 @@ class HomeScreen(Screen[None]):
 
     Args:
         presets: all shipped ones.
+        station: of the walk through the lecture, to open at once; empty where it was left; None stays here.
     """
 
     CSS_PATH = "home.tcss"
@@ -63,8 +67,9 @@ class HomeScreen(Screen[None]):
             super().__init__()
             self.preset = preset
 
-    def __init__(self, presets: list[Preset]) -> None:
+    def __init__(self, presets: list[Preset], station: str | None = None) -> None:
         super().__init__()
+        self._station = station
         self._presets = {preset.name: preset for preset in presets}
         self._runs: dict[str, RunSummary] = {}
         self._shown: list[tuple[str, str]] | None = None
@@ -74,6 +79,7 @@ class HomeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Two lists above a detail."""
         yield Static(Content.assemble(("tuitrain", "bold"), "   presets to run, runs to watch"), id="title")
+        yield Static(id="learn")
         with Horizontal(id="lists"):
             yield OptionList(*_preset_options(list(self._presets.values())), id="presets")
             yield OptionList(id="runs")
@@ -88,6 +94,12 @@ class HomeScreen(Screen[None]):
         self.query_one("#presets").focus()
         self._refresh_runs()
         self.set_interval(_REFRESH_SECONDS, self._refresh_runs)
+        if self._station is not None:
+            self._learn(self._station)
+
+    def on_screen_resume(self) -> None:
+        """Somebody may have gone on in the walk."""
+        self._refresh_learning()
 
     def on_resize(self, event: events.Resize) -> None:
         """One list above the other where there is no room beside it."""
@@ -105,6 +117,8 @@ class HomeScreen(Screen[None]):
                 self.action_search()
             case "close":
                 self.action_close()
+            case "learn":
+                self._learn()
             case "help":
                 self.app.push_screen(HelpSheet(self.refusal, HOME_ACTIONS))
             case _:
@@ -128,6 +142,23 @@ class HomeScreen(Screen[None]):
             return
         search.display, search.value = False, ""
         self.set_focus(self.query_one("#presets"))
+
+    def _learn(self, station: str = "") -> None:
+        def start(preset: Preset) -> None:
+            self.post_message(self.PresetChosen(preset))
+
+        self.app.push_screen(LearnScreen(self._presets, start, station))
+
+    @work(thread=True, exclusive=True, group="learn")
+    def _refresh_learning(self) -> None:
+        walk, (progress, _) = stations(), read_progress()
+        station, seen = next_station(walk, progress), num_seen(walk, progress)
+        verb = "go on at" if progress.last else "start with"
+        words = Content.assemble(
+            ("l", "bold"), ("  learn", "bold $accent"), f"  {verb} {station.title}",
+            (f"   {seen} of {len(walk)} stations seen", "$foreground 55%"),
+        )  # fmt: skip
+        self.app.call_from_thread(self.query_one("#learn", Static).update, words)
 
     def _chosen_run(self) -> RunSummary | None:
         runs = self.query_one("#runs", OptionList)
@@ -257,8 +288,8 @@ class HomeScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         # The search is of presets; without it the keys for a run fit into 80 columns.
-        left_out = "search" if self.focused is self.query_one("#runs") else ""
-        shown = [action for action in HOME_ACTIONS if action.id != left_out]
+        left_out = {"search", "learn"} if self.focused is self.query_one("#runs") else {"learn"}
+        shown = [action for action in HOME_ACTIONS if action.id not in left_out]
         self.query_one(Footer).show(shown, self.refusal, {})
 
     @work(thread=True, exclusive=True, group="disk")
