@@ -11,12 +11,13 @@ from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
 from tuitrain.board.board import Board
 from tuitrain.preset import list_presets, load_preset
-from tuitrain.preset.schema import OptimizerSection
+from tuitrain.preset.schema import EvalSection, OptimizerSection, TrainSection
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
 from tuitrain.tasks.own import OWN_KINDS
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.losses import LOSSES
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
@@ -27,6 +28,7 @@ TABLES: dict[str, Container[str]] = {
     "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS, "option": OptimizerSection.model_fields,
+    "average": AVERAGES, "train": TrainSection.model_fields, "eval": EvalSection.model_fields,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -75,7 +77,7 @@ def is_seen(board: Board, seen: str) -> bool:
     match kind:
         case "batch":
             return len(board.series[seen]) > 0
-        case "eval" | "gap" | "weights":
+        case "eval" | "gap" | "weights" | "ema" | "swa" | "ensemble" | "tta" | "mc":
             return len(board.evals[seen]) > 0
         case "layers":
             return bool(board.layers.names) and not bool((board.layers.newest(name) != board.layers.newest(name)).all())
