@@ -41,7 +41,7 @@ def test_a_mixture_of_gaussians_has_its_mean_and_variance() -> None:
     members = [torch.tensor([[0.0, 0.0]]), torch.tensor([[2.0, 1.0]])]
     mean, log_variance = mean_prediction(members, "gaussian-nll")[0].tolist()
     draws = torch.cat([
-        torch.randn(200_000, generator=GENERATOR), 2.0 + 1.0**0.5 * torch.e**0.5 * torch.randn(200_000, generator=GENERATOR)
+        torch.randn(200_000, generator=GENERATOR), 2.0 + torch.e**0.5 * torch.randn(200_000, generator=GENERATOR)
     ])  # fmt: skip
     assert mean == pytest.approx(float(draws.mean()), abs=0.02)
     assert log_variance == pytest.approx(float(draws.var().log()), abs=0.02)

@@ -75,7 +75,7 @@ def test_the_plain_mean_is_that_of_torch_and_so_are_its_statistics() -> None:
     trainer.evaluate()
     assert digest_of(trainer.task.model) == before
     split = trainer.task.train
-    update_bn([split.x[first : first + 1000] for first in range(0, len(split), 1000)], reference)  # type: ignore[no-untyped-call]
+    update_bn([split.x[first : first + 1000] for first in range(0, len(split), 1000)], reference)
     averages = averages_of(trainer)
     assert averages.num_averaged == 4
     for name, tensor in reference.module.state_dict().items():

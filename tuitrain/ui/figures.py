@@ -201,7 +201,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         is_log=view.is_log,
         x_label=view.x_axis,
         cursor=_cursor(board, view, sight),
-        legend=(*_eval_legend(board, sight, metric), *prediction_words(board, metric, sight.cursor)),
+        legend=_eval_legend(board, sight, metric),
         empty_text=_empty_text(board),
     )
 
@@ -272,6 +272,7 @@ def _eval_legend(board: Board, sight: Sight, metric: str) -> tuple[Word, ...]:
     if "train" in chosen:
         words += [Word("train "), Word(format_value(chosen["train"][1]), "train", is_strong=True), Word("  val ")]
     words.append(Word(format_value(chosen["eval"][1]), "validation", is_strong=True))
+    words += prediction_words(board, metric, sight.cursor)
     if "gap" in chosen:
         words += [Word("  gap "), Word(format_value(chosen["gap"][1]), "gap", is_strong=True)]
         trend = _trend(values["gap"]) if sight.cursor is None and metric == "loss" else ""

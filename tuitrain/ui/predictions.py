@@ -11,18 +11,20 @@ from tuitrain.ui.widgets.figure import Kind, Word, format_value
 
 @dataclass(frozen=True)
 class Look:
-    """How a prediction is drawn: each has a role of its own in the theme, and those that may meet differ in kind."""
+    """How a prediction is drawn: in a colour of its own, and never as a line, which the raw weights alone have."""
 
     role: str
-    kind: Kind = "line"
+    kind: Kind
+    label: str
+    """In the legend, where room is scarce."""
 
 
 LOOKS: Mapping[str, Look] = {
-    "ema": Look("ema"),
-    "swa": Look("swa", "dotted"),
-    "ensemble": Look("ensemble"),
-    "tta": Look("tta", "dotted"),
-    "mc": Look("mc", "dotted"),
+    "ema": Look("ema", "dotted", "ema"),
+    "swa": Look("swa", "points", "swa"),
+    "ensemble": Look("ensemble", "dotted", "ens"),
+    "tta": Look("tta", "dotted", "tta"),
+    "mc": Look("mc", "points", "mc"),
 }
 """Name of a prediction, as in `techniques.averages.PREDICTIONS` → how it is drawn."""
 
@@ -34,5 +36,5 @@ def prediction_words(board: Board, metric: str, cursor: int | None) -> tuple[Wor
         points = board.evals.get(f"{name}/{metric}", [])
         if points:
             _, value = points[-1] if cursor is None else min(points, key=lambda point: abs(point[0] - cursor))
-            words.append(Word(f"  {name} {format_value(value)}", look.role))
+            words.append(Word(f"  {look.label} {format_value(value)}", look.role))
     return tuple(words)
