@@ -17,7 +17,7 @@ from tuitrain.protocol.averaging import SnapshotTaken
 from tuitrain.protocol.commands import SetHyperparameter
 from tuitrain.protocol.events import CommandApplied, CommandRefused, EvalFinished, HyperparameterChanged, RunStarted
 from tuitrain.training.averages import Weights, averages_of
-from tuitrain.training.beside import Beside
+from tuitrain.training.beside import Beside, all_shifts
 from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
@@ -259,6 +259,16 @@ def test_an_average_that_is_not_finite_is_shown_as_such() -> None:
     assert result.ended.reason == "finished"
     assert beside(result, "ema")[40] != beside(result, "ema")[40]
     assert "ema/loss" not in result.ended.best
+
+
+def test_a_shift_repeats_the_edge() -> None:
+    """All nine, against torch's replicating pad; digits alone would not show it, as their edges are empty."""
+    x = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    padded = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    expected = [padded[..., down : down + 5, right : right + 4] for down in range(3) for right in range(3)]
+    found = list(all_shifts(x, 1))
+    assert len(found) == 9
+    assert all(any(torch.equal(one, other) for other in expected) for one in found)
 
 
 def test_shifts_are_averaged_as_probabilities() -> None:

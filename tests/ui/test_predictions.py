@@ -17,7 +17,7 @@ from tuitrain.ui.looking import Look
 from tuitrain.ui.predictions import LOOKS
 from tuitrain.ui.theme import DARK, LIGHT
 from tuitrain.ui.widgets.chart import legend_of
-from tuitrain.ui.widgets.figure import Figure
+from tuitrain.ui.widgets.figure import Figure, format_value
 from tuitrain.ui.widgets.palette import THEME_VARIABLES, Palette
 
 
@@ -68,7 +68,7 @@ def test_the_legend_names_it_where_there_is_room_for_it(board: Board) -> None:
     first = board.evals["ema/loss"][0]
     words = figure(board, cursor=first[0]).legend
     assert isinstance(words, tuple)
-    assert f"  ema {first[1]:.3f}" in {word.text for word in words}
+    assert f"  ema {format_value(first[1])}" in {word.text for word in words}
 
 
 def test_every_prediction_has_a_look_of_its_own() -> None:
