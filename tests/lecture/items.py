@@ -89,7 +89,7 @@ GENERALISATION = [
     Item("A2", "full batch", "dataset:mnist-5k", "full-batch", "batch_size/4000", "set_batch_size"),
     *later("A2", "k-fold"),
     *later("A2", "bias and variance"),
-    *later("A2", "bootstrap"),
+    Item("A2", "bootstrap", "train:bootstrap", "bootstrap", ACCURACY),
     *later("A2", "bagging"),
     Item("A2", "gradient noise read-out", "command:measure_gradient_noise", "gradient-noise",
          "measured/gradient_noise", "measure_gradient_noise"),
@@ -166,7 +166,14 @@ SCHEDULES = [
     Item("A5", "plateau", "schedule:plateau", "plateau", "schedule/plateau", REPLAN),
     Item("A5", "warmup", "schedule:constant", "warmup schedule.warmup=10", RATE, REPLAN),
     Item("A5", "without warmup", "schedule:constant", "no-warmup", LOSS, REPLAN),
-    *later("A5", "snapshot ensemble"),
+    Item(
+        "A5",
+        "snapshot ensemble",
+        "average:snapshots",
+        "sgdr-snapshots schedule.unit=steps schedule.cycle=5",
+        "ensemble/accuracy",
+        SET,
+    ),
 ]
 
 REGULARIZERS = [
@@ -208,9 +215,9 @@ REGULARIZERS = [
     *later("A6", "fractional max pooling"),
     *later("A6", "TrivialAugment"),
     *later("A6", "colour jitter"),
-    *later("A6", "test-time augmentation"),
+    Item("A6", "test-time augmentation", "eval:tta_shift", "cnn-tta", "tta/accuracy"),
     *later("A6", "max-norm"),
-    *later("A6", "MC dropout"),
+    Item("A6", "MC dropout", "eval:mc_dropout", "mc-dropout", "mc/accuracy", SET),
 ]  # fmt: skip
 
 BABYSITTING = [
@@ -243,8 +250,8 @@ BABYSITTING = [
 
 AVERAGES = [
     *later("A8", "ensemble of runs"),
-    *later("A8", "EMA"),
-    *later("A8", "SWA"),
+    Item("A8", "EMA", "average:ema_decay", "ema", "ema/accuracy", SET),
+    Item("A8", "SWA", "average:swa_from", "swa", "swa/accuracy", SET),
     *later("A8", "freeze and unfreeze"),
     *later("A8", "discriminative rates of a transfer"),
     *later("A8", "weights of an earlier run"),

@@ -17,6 +17,7 @@ from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
 from tuitrain.tasks.own import OWN_KINDS
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.losses import LOSSES
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
@@ -28,7 +29,7 @@ TABLES: dict[str, Container[str]] = {
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS,
     "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
-    "train": TrainSection.model_fields, "alarm": AlarmsSection.model_fields, "command": COMMANDS,
+    "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields, "alarm": AlarmsSection.model_fields, "command": COMMANDS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -77,7 +78,7 @@ def is_seen(board: Board, seen: str) -> bool:
     match kind:
         case "batch":
             return len(board.series[seen]) > 0
-        case "eval" | "gap" | "weights":
+        case "eval" | "gap" | "weights" | "ema" | "swa" | "ensemble" | "tta" | "mc":
             return len(board.evals[seen]) > 0
         case "layers":
             return bool(board.layers.names) and not bool((board.layers.newest(name) != board.layers.newest(name)).all())

@@ -34,6 +34,7 @@ from tuitrain.protocol.events import (
     RunEnded,
     RunResumed,
     RunStarted,
+    SnapshotTaken,
     StageEntered,
     StepsThinned,
     UpdateMeasured,
@@ -149,6 +150,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             kind: Kind = "quiet" if word.path.endswith("-best.pt") else "fact"
             told = f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s"
             return Entry(word.step, f"saved {word.path}", told, kind=kind, topic=f"saved {_tag(word.path)}")
+        case SnapshotTaken():
+            return Entry(word.step, "snapshot taken", f"{word.num_kept} in the ensemble")
         case AlarmRaised(kind="dead_run", value=0.0):
             return Entry(word.step, word.message, word.advice)
         case AlarmRaised():
@@ -194,6 +197,8 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"{word.num_batches} batches out", cause=word.cause)
         case Reseeded():
             return Mark(word.step, f"seed {word.seed}", cause=word.cause)
+        case SnapshotTaken():
+            return Mark(word.step, "snapshot")
         case BatchSizeChanged():
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():

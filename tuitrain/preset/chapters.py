@@ -16,6 +16,7 @@ CHAPTERS: dict[str, str] = {
     "Schedules": "start high, then decay",
     "Babysitting": "reading the curves: overfitting, underfitting, too high, too low",
     "Regularization": "noise in training, the mean at test",
+    "Ensembles": "several predictions as one, and averages of the weights",
     "Batch size": "how many samples a step",
     "Depth": "what skips are for",
 }

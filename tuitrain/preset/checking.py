@@ -13,6 +13,7 @@ from tuitrain.preset.combining import (
     task_combinations,
 )
 from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
+from tuitrain.preset.predicting import prediction_combinations
 from tuitrain.preset.schema import NotifySection, Preset, command_words
 from tuitrain.protocol.describe import parse_command
 from tuitrain.tasks.own import OwnDataError
@@ -38,7 +39,8 @@ def table_problems(preset: Preset) -> list[Problem]:
     dataset, problems = _dataset(preset)
     return [
         *_head(preset), *problems, *_task(preset, dataset), *_train(preset, dataset), *_eval(preset),
-        *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
+        *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset),
+        *prediction_combinations(preset, dataset), *_moments(preset),
         *notify_problems(preset.notify),
     ]  # fmt: skip
 

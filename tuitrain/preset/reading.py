@@ -288,7 +288,13 @@ def _fields_beside(location: tuple[int | str, ...], root: type[BaseModel]) -> tu
 
 def _try(key: str) -> str:
     section, _, name = key.partition(".")
-    examples = {"optimizer.lr": "3e-4", "train.batch_size": "64", "train.epochs": "10", "train.device": '"auto"'}
+    examples = {
+        "optimizer.lr": "3e-4",
+        "train.batch_size": "64",
+        "train.epochs": "10",
+        "train.device": '"auto"',
+        "average.ema_decay": "0.995",
+    }
     if key in examples:
         return f" Try: {name} = {examples[key]}"
     annotation = Preset.model_fields[section].annotation if section in Preset.model_fields else None

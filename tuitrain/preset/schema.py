@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from tuitrain.protocol.plan import Value
+from tuitrain.techniques.averages import MOST_PASSES, MOST_SHIFT, MOST_SNAPSHOTS
 from tuitrain.techniques.regularizers import resolved_regularizers
 
 # TOML writes 1 where 1.0 is meant; a text or true is never a number.
@@ -106,6 +107,9 @@ class TrainSection(Section):
     """Whether the run takes decisions of its own: plateau, early stopping, alarms. False in a preset that was exported
     from a run, where they stand among the moments."""
     on_disk_full: Literal["continue", "stop"] = "continue"
+    bootstrap: StrictBool = False
+    """Train on a bootstrap sample: as many as there are, drawn once with replacement, so that about 63 % of the
+    samples are in it. One member of a bagging ensemble; train.seed draws another."""
 
 
 class EvalSection(Section):
@@ -119,6 +123,33 @@ class EvalSection(Section):
     batch_size: Count = 1000
     sharpness: StrictBool = False
     """Whether the largest curvature of the training loss is measured at the end of the run."""
+    tta_shift: Annotated[StrictInt, Field(ge=0, le=MOST_SHIFT)] = 0
+    """Test-time augmentation: also evaluate the mean prediction over all shifts of a picture by up to so many pixels;
+    1 is nine pictures, and nine further passes over the validation data. 0 is off."""
+    mc_dropout: Annotated[StrictInt, Field(ge=0, le=MOST_PASSES)] = 0
+    """MC dropout (Gal & Ghahramani 2016): also evaluate the mean prediction of so many passes over the validation data
+    with dropout on; 0 is off."""
+
+
+class AverageSection(Section):
+    """[average]: averages of the weights, evaluated beside the weights as they are; they never change the run.
+
+    Each one that is on costs another pass over the validation data at every evaluation, and its weights in memory
+    and in every checkpoint.
+    """
+
+    ema_decay: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average of the weights (Polyak averaging); 0 is off. It begins as a copy of the
+    weights after the first step, as torch's AveragedModel does: after t steps a share of ema_decay^t of it is still
+    that copy, so let 1 / (1 − ema_decay) be short against the run. Statistics of batch norm are averaged too."""
+    swa_from: Annotated[Number, Field(ge=0)] = 0.0
+    """Where the plain mean of the weights (SWA) begins: below 1 a share of the run, else a step; 0 is off. Where there
+    is batch norm, each evaluation measures its statistics anew on up to 4096 training samples."""
+    swa_every: Annotated[StrictInt, Field(ge=0)] = 0
+    """Steps between two weights of that mean; 0 is an epoch."""
+    snapshots: Annotated[StrictInt, Field(ge=0, le=MOST_SNAPSHOTS)] = 0
+    """How many weights are kept, the newest ones, one at the end of each cycle of a schedule with restarts; 0 is off.
+    Their mean prediction costs a pass over the validation data for each."""
 
 
 class CheckpointSection(Section):
@@ -254,6 +285,7 @@ class Preset(Section):
     optimizer: OptimizerSection = OptimizerSection()
     schedule: ScheduleSection = ScheduleSection()
     regularize: RegularizeSection = RegularizeSection()
+    average: AverageSection = AverageSection()
     moment: list[Moment] = []
 
     def to_data(self) -> dict[str, Any]:

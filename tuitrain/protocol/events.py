@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from tuitrain.protocol.averaging import SnapshotTaken as SnapshotTaken
 from tuitrain.protocol.commands import Command
 from tuitrain.protocol.course import BatchesSkipped as BatchesSkipped
 from tuitrain.protocol.course import Branched as Branched
@@ -386,6 +387,7 @@ Event = (
     | Paused
     | Resumed
     | CheckpointSaved
+    | SnapshotTaken
     | AlarmRaised
     | CommandQueued
     | CommandApplied

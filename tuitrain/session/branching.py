@@ -41,6 +41,7 @@ from tuitrain.session.asking import ask_and_wait
 from tuitrain.session.own_config import notify_wish
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.session.start import Started, create_run, spawn
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.checking import check_command
 
 _FREE = {
@@ -224,7 +225,7 @@ def _commands_of(section: str, keys: Mapping[str, Any], point: BranchPoint) -> l
         return _optimizer(keys)
     if section == "schedule":
         return [_schedule(keys, point)]
-    if section == "regularize":
+    if section == "regularize" or (section == "average" and keys.keys() <= AVERAGES.keys()):
         return [SetHyperparameter(name=name, value=value) for name, value in keys.items()]
     if section == "train":
         return [_train(name, value, point) for name, value in keys.items()]

@@ -13,6 +13,8 @@ from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import recorded
 from tuitrain.session.rerunning import as_preset
 
+WEIGHTS = ("raw", "ema", "swa")
+"""Which weights of a checkpoint can be written."""
 _TOP = ("title", "about", "look_for", "press")
 
 
@@ -61,7 +63,7 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool) -> tuple[str, int]:
+def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "raw") -> tuple[str, int]:
     """Write the weights of a checkpoint as safetensors.
 
     Args:
@@ -69,20 +71,29 @@ def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool) -> tup
         at: a step or a tag; empty means the newest that is intact.
         path: of the new file.
         force: whether it may replace another.
+        which: "raw" for the weights as they are trained, "ema" or "swa" for an average of them.
 
     Returns:
         Name of the checkpoint, and the step of the weights.
 
     Raises:
-        UsageError: there is no such checkpoint, or the file is there.
+        UsageError: there is no such checkpoint or average, or the file is there.
         RunFolderError: it is damaged, or the file cannot be written.
     """
     from safetensors.torch import save_file
 
+    if which not in WEIGHTS:
+        raise UsageError(f"--weights {which} is not known.", hint=f"{', '.join(WEIGHTS)}.")
     _check_free(path, force=force)
     name, state = _state(folder, at)
-    tensors = {key: value.contiguous() for key, value in state["model"].items()}
-    about = {"run": str(state.get("run", "")), "step": str(state["step"]), "preset": str(state.get("preset", ""))}
+    weights = state["model"] if which == "raw" else _average(state, which, name)
+    tensors = {key: value.contiguous() for key, value in weights.items()}
+    about = {
+        "weights": which,
+        "run": str(state.get("run", "")),
+        "step": str(state["step"]),
+        "preset": str(state.get("preset", "")),
+    }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file(tensors, temporary, metadata={**about, "format": "pt"})
@@ -91,6 +102,21 @@ def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool) -> tup
         temporary.unlink(missing_ok=True)
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from error
     return name, int(state["step"])
+
+
+def _average(state: Mapping[str, Any], which: str, name: str) -> Mapping[str, Any]:
+    averages = state.get("followers", {}).get("averages", {})
+    found: Mapping[str, Any] = averages.get(which, {})
+    if not found:
+        known = [other for other in WEIGHTS if other == "raw" or averages.get(other)]
+        raise UsageError(f"{name} holds no {which} weights.", hint=f"--weights {' or '.join(known)}.")
+    has_statistics = any(key.endswith("running_mean") for key in found)
+    if which == "swa" and has_statistics and averages["calibrated_at"] != averages["num_averaged"]:
+        raise UsageError(
+            f"The batch norm of the swa weights in {name} was not measured yet.",
+            hint="the checkpoint of the end, or evaluate before save_checkpoint.",
+        )
+    return found
 
 
 def _state(folder: RunFolder, at: str) -> tuple[str, Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from tuitrain.protocol.events import (
     RunEnded,
     RunResumed,
     RunStarted,
+    SnapshotTaken,
     StageEntered,
     StepsFinished,
     UpdateMeasured,
@@ -171,6 +172,8 @@ def _line_for(word: Word) -> str:
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"
+        case SnapshotTaken():
+            return f"step {word.step}: snapshot taken, {word.num_kept} in the ensemble"
         case OptimizerSwitched():
             return f"step {word.step}: {word.from_name} → {word.to_name}"
         case UpdateMeasured():

@@ -13,6 +13,7 @@ from tuitrain.protocol.commands import (
     SwitchOptimizer,
 )
 from tuitrain.protocol.describe import check_ranges
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import REGULARIZERS
@@ -47,10 +48,10 @@ def check_command(command: Command) -> Command:
 
 
 def known_hyperparameters() -> tuple[str, ...]:
-    """Every name that set_hyperparameter may take in some run: of an optimizer, or a regularizer."""
+    """Every name that set_hyperparameter may take in some run: of an optimizer, a regularizer, or the averages."""
     names = {name for spec in OPTIMIZERS.values() for name in spec.by_name}
     live = {name for name, spec in REGULARIZERS.items() if spec.is_live}
-    return (*sorted(names | live), "betas")
+    return (*sorted(names | live | set(AVERAGES)), "betas")
 
 
 def _checked_optimizer(command: SwitchOptimizer | PreviewSwitch) -> dict[str, float | int | bool | str | list[float]]:
@@ -81,7 +82,7 @@ def _check_hyperparameter(command: SetHyperparameter) -> None:
         raise CommandError("The learning rate is not set this way.", hint="set_learning_rate lr=….")
     if command.name not in known:
         raise UnknownNameError("hyper-parameter", command.name, known)
-    spec = REGULARIZERS.get(command.name)
+    spec = REGULARIZERS.get(command.name) or AVERAGES.get(command.name)
     if spec is None or command.value == "none":
         return
     problem = spec.hyperparameter.problem_with(command.value)

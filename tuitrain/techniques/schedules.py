@@ -7,13 +7,14 @@ To add one: a function in `shapes` and a spec here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tuitrain.errors import UnknownNameError
 from tuitrain.protocol.plan import Schedule
 from tuitrain.techniques import shapes
 from tuitrain.techniques.hyperparameter import Hyperparameter
-from tuitrain.techniques.shapes import Shape
+from tuitrain.techniques.shapes import Shape, Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class ScheduleSpec:
     """Hyper-parameters that are a factor per step, which a preset may give per epoch."""
     momentum: Shape | None = None
     """Where it moves the momentum too: → the momentum itself, for optimizers that have one."""
+    cycle: Callable[[int, Values], int] | None = None
+    """Where it has cycles: how many of them are complete after t steps."""
     is_automatic: bool = False
     """Whether the run itself decides the decays, by recorded commands."""
     paper: str = ""
@@ -62,6 +65,16 @@ def momentum(schedule: Schedule, step: int) -> float | None:
         return None
     elapsed = max(0, step - schedule.origin_step - schedule.warmup_steps)
     return spec.momentum(elapsed, max(1, schedule.num_steps - schedule.warmup_steps), schedule.hyperparameters)
+
+
+def ends_cycle(schedule: Schedule, step: int) -> bool:
+    """Whether a cycle is complete after `step` finished steps: the rate is at its low, and rises next."""
+    spec = schedule_spec(schedule.name)
+    elapsed = step - schedule.origin_step - schedule.warmup_steps
+    if spec.cycle is None or elapsed < 1:
+        return False
+    values = schedule.hyperparameters
+    return spec.cycle(elapsed, values) > spec.cycle(elapsed - 1, values)
 
 
 def schedule_spec(name: str) -> ScheduleSpec:
@@ -184,6 +197,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
             name="triangular",
             summary="up and down between `low` and the full rate",
             shape=shapes.triangular,
+            cycle=shapes.triangular_cycle,
             hyperparameters=(
                 Hyperparameter(name="cycle", default=None, low=2.0, help="steps of a cycle, up and down"),
                 Hyperparameter(name="low", default=0.1, low=0.0, high=1.0, help="factor at the bottom"),
@@ -204,6 +218,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
             name="sgdr",
             summary="cosine with warm restarts: each cycle starts again at the full rate",
             shape=shapes.warm_restarts,
+            cycle=shapes.restarts_cycle,
             hyperparameters=(
                 Hyperparameter(name="cycle", default=None, low=1.0, help="steps of the first cycle"),
                 Hyperparameter(

@@ -102,6 +102,19 @@ def warm_restarts(step: int, _num_steps: int, values: Values) -> float:
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
+def triangular_cycle(step: int, values: Values) -> int:
+    """How many cycles of `triangular` are complete."""
+    return math.floor(step / max(2.0, number(values, "cycle", 1.0)))
+
+
+def restarts_cycle(step: int, values: Values) -> int:
+    """How many cycles of `warm_restarts` are complete."""
+    first, growth = max(1.0, number(values, "cycle", 1.0)), max(1.0, number(values, "cycle_factor", 1.0))
+    if growth == 1.0:
+        return math.floor(step / first)
+    return int(math.log(step / first * (growth - 1.0) + 1.0, growth) + 1e-12)
+
+
 def one_cycle(step: int, num_steps: int, values: Values) -> float:
     """Up by a cosine from 1/div_factor, down to 1/(div_factor · final_div_factor)."""
     start = 1.0 / max(1.0, number(values, "div_factor", 25.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from tuitrain.protocol.events import EvalFinished
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.task import Task
+from tuitrain.training.beside import Predictor
 from tuitrain.training.checksum import weights_checksum
 from tuitrain.training.untouched import evaluating, random_state_kept
 
@@ -51,17 +52,20 @@ class Evaluator:
         max_batches: batches of each side; 0 means all of the validation set.
         note_batch: told after each of them.
         measures_sharpness: whether the end of the run asks for the sharpness as well.
+        beside: gives name and function of each further prediction that there is, e.g. by an average of the weights.
     """
 
     def __init__(
         self, task: Task, cadence: EvalCadence, batch_size: int, max_batches: int,
-        note_batch: Callable[[], None] = lambda: None, *, measures_sharpness: bool = False,
+        note_batch: Callable[[], None] = lambda: None,
+        beside: Callable[[], Iterable[tuple[str, Predictor]]] = tuple, *, measures_sharpness: bool = False,
     ) -> None:  # fmt: skip
         self._task = task
         self._cadence = cadence
         self._batch_size = batch_size
         self._note_batch = note_batch
         self.measures_sharpness = measures_sharpness
+        self._beside = beside
         limit = batch_size * max_batches if max_batches else len(task.train_subset)
         self._num_samples = min(limit, len(task.train_subset))
         self._last_time = time.monotonic()
@@ -89,10 +93,13 @@ class Evaluator:
         began = time.monotonic()
         task = self._task
         with torch.no_grad(), random_state_kept(task.validation.x.device), evaluating(task.model):
+            validation = task.validation.head(self._num_samples)
             sides = {
-                "train": self._metrics(task.train_subset.head(self._num_samples)),
-                "eval": self._metrics(task.validation.head(self._num_samples)),
+                "train": self._metrics(task.train_subset.head(self._num_samples), task.model),
+                "eval": self._metrics(validation, task.model),
             }
+            for name, predictor in self._beside():
+                sides[name] = self._metrics(validation, predictor)
         metrics = {f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()}
         metrics.update(further or {})
         self._last_time = time.monotonic()
@@ -106,12 +113,12 @@ class Evaluator:
             cause=cause,
         )
 
-    def _metrics(self, split: Split) -> dict[str, Tensor]:
+    def _metrics(self, split: Split, predictor: Predictor) -> dict[str, Tensor]:
         """Means over the samples of a split, as scalars on the device."""
         sums: dict[str, Tensor] = {}
         for first in range(0, len(split), self._batch_size):
             x, y = split.x[first : first + self._batch_size], split.y[first : first + self._batch_size]
-            for name, value in self._task.summed_metrics(self._task.model(x), y).items():
+            for name, value in self._task.summed_metrics(predictor(x), y).items():
                 sums[name] = sums[name] + value.double() if name in sums else value.double()
             self._note_batch()
         return {name: value / len(split) for name, value in sums.items()}

@@ -27,6 +27,7 @@ from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.events import BatchesSkipped, HandoverStarted, LearningRatePlanned, RolledBack
 from tuitrain.techniques import plan as plans
 from tuitrain.training.automatic import BEST
+from tuitrain.training.averages import live_values
 from tuitrain.training.checkpoint import CheckpointName, checkpoint_paths, load_checkpoint, name_of
 from tuitrain.training.points import Point, is_history, is_small
 from tuitrain.training.refusing import RefusedError
@@ -151,7 +152,7 @@ def _go_back(
         RolledBack(
             step=step, from_step=left, timeline=trainer.timelines.current, origin=origin, source=source,
             total_steps=trainer.total_steps, steps_per_epoch=batches.steps_per_epoch, batch_size=batches.batch_size,
-            optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=trainer.regularization.values,
+            optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=live_values(trainer),
             decisions=tuple(trainer.control.decisions), undone=undone, cause=cause,
         )
     )  # fmt: skip

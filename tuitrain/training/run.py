@@ -7,16 +7,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
 from tuitrain.protocol.description import MetricInfo
 from tuitrain.protocol.events import EvalFinished, Event, RunState
+from tuitrain.techniques.averages import PREDICTIONS
 from tuitrain.training.recorder import Recorder
 
 LOSS = "batch/loss"
 GRADIENT_NORM = "batch/gradient_norm"
 LEARNING_RATE = "batch/learning_rate"
+
+_BESIDE: tuple[tuple[str, Literal["lower", "higher"]], ...] = (
+    ("loss", "lower"), ("accuracy", "higher"), ("mse", "lower"),
+)  # fmt: skip
 
 METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name=LOSS, better="lower", description="loss of the batch, as it is minimised"),
@@ -28,6 +34,11 @@ METRICS: tuple[MetricInfo, ...] = (
     MetricInfo(name="eval/accuracy", better="higher", description="accuracy on the validation data"),
     MetricInfo(name="train/mse", better="lower", description="mean squared error on that part of the training data"),
     MetricInfo(name="eval/mse", better="lower", description="mean squared error on the validation data"),
+    *(
+        MetricInfo(name=f"{name}/{metric}", better=better, description=f"{metric} on the validation data {whose}")
+        for name, whose in PREDICTIONS.items()
+        for metric, better in _BESIDE
+    ),
     MetricInfo(name="weights/norm", description="L2 norm of all weights, biases and norms left out"),
     MetricInfo(name="weights/near_zero", description="share of them that is smaller than 0.001"),
     MetricInfo(

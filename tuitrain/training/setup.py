@@ -34,7 +34,9 @@ from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_o
 from tuitrain.techniques.schedules import schedule_spec
 from tuitrain.training.alarms import Alarms
 from tuitrain.training.automatic import Automatic
+from tuitrain.training.averages import Averages, live_values
 from tuitrain.training.batches import Batches
+from tuitrain.training.beside import Beside
 from tuitrain.training.control import Control
 from tuitrain.training.dead_run import DeadRunWatch, stop_dead_run
 from tuitrain.training.devices import choose_device, choose_threads
@@ -95,6 +97,8 @@ def build_trainer(
     run.publish(StageEntered(stage=f"loading {preset.task.dataset}"))
     dataset = dataset_of(preset)
     task = _task(preset, dataset, device, data_folder)
+    if preset.train.bootstrap:
+        run.publish(StageEntered(stage=f"bootstrap: {task.unique_share:.1%} of the training samples are in the sample"))
     num_parameters = sum(parameter.numel() for parameter in task.model.parameters())
     threads = choose_threads(preset.train.torch_threads, num_parameters, device)
     torch.set_num_threads(threads)
@@ -112,7 +116,17 @@ def build_trainer(
     )
     regularizers = preset.regularize.values
     clip = strength_of(regularizers, CLIP_NAME) or None
-    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task))
+    averages = Averages(
+        task.model, preset.average.model_dump(), total_steps=total_steps, steps_per_epoch=batches.steps_per_epoch,
+        publish=run.publish,
+    )  # fmt: skip
+    # The averages come last: they take in the weights as the others leave them.
+    updater = Updater(optimizer, plan, clip, run.publish, [*_followers(preset, task), averages])
+    averages.follow(updater.schedule)
+    beside = Beside(
+        task, averages, tta_shift=preset.eval.tta_shift, num_passes=preset.eval.mc_dropout,
+        batch_size=preset.eval.batch_size,
+    )  # fmt: skip
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
     alarms = Alarms(
@@ -133,7 +147,7 @@ def build_trainer(
         updater=updater,
         gradients=Gradients(task, regularization, updater, are_zeroed=preset.train.zero_grad),
         regularization=regularization,
-        evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps, run.progress),
+        evaluator=_evaluator(preset, task, batches.steps_per_epoch, total_steps, run.progress, beside),
         probe=GradientNormProbe(budget * _NORM_SHARE),
         layers=LayerProbe(task.model, budget * (1.0 - _NORM_SHARE), total_steps, publish_look),
         guard=NonfiniteGuard(task.model, device),
@@ -158,7 +172,7 @@ def build_trainer(
     run.watch = DeadRunWatch(preset.alarms, run.progress, lambda why: stop_dead_run(control, run, session, why)).look
     if state is not None:
         restore(trainer, state)
-    _describe(trainer, preset, run_id, session, device, threads, num_parameters)
+    _describe(trainer, preset, run_id, session, device, threads, num_parameters, beside)
     return trainer
 
 
@@ -192,6 +206,7 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         label_noise=section.label_noise, data_seed=section.data_seed,
         data_folder=Path(section.data_folder) if section.data_folder else data_folder,
         own=own_data(section) if is_own(section) else None,
+        bootstrap_seed=preset.train.seed if preset.train.bootstrap else None,
     )  # fmt: skip
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
 
@@ -256,7 +271,9 @@ def _schedule(preset: Preset, total_steps: int, steps_per_epoch: int) -> Schedul
     )
 
 
-def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: int, progress: Progress) -> Evaluator:
+def _evaluator(
+    preset: Preset, task: Task, steps_per_epoch: int, total_steps: int, progress: Progress, beside: Beside
+) -> Evaluator:
     section = preset.eval
     cadence = EvalCadence.of(
         every_steps=section.every_steps,
@@ -266,7 +283,7 @@ def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: in
         total_steps=total_steps,
     )
     return Evaluator(
-        task, cadence, section.batch_size, section.max_batches, progress.note_batch,
+        task, cadence, section.batch_size, section.max_batches, progress.note_batch, beside.predictors,
         measures_sharpness=section.sharpness,
     )  # fmt: skip
 
@@ -288,6 +305,7 @@ def _describe(
     device: torch.device,
     threads: int,
     num_parameters: int,
+    beside: Beside,
 ) -> None:
     """Say `RunStarted` and the plan: what a screen needs before any value arrives."""
     task, updater = trainer.task, trainer.updater
@@ -298,8 +316,10 @@ def _describe(
             step=trainer.step, steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=trainer.batches.batch_size,
             num_train=len(task.train),
             num_validation=len(task.validation), seed=preset.train.seed, device=str(device), torch_threads=threads,
-            num_parameters=num_parameters, loss=task.criterion.name, regularizers=trainer.regularization.values,
-            metrics=tuple(info for info in METRICS if is_classified or "accuracy" not in info.name),
+            num_parameters=num_parameters, loss=task.criterion.name, regularizers=live_values(trainer),
+            metrics=beside.describe(
+                tuple(info for info in METRICS if is_classified or "accuracy" not in info.name)
+            ),
             layers=tuple(
                 LayerInfo(name=name, shape=tuple(parameter.shape)) for name, parameter in task.model.named_parameters()
             ),

@@ -18,9 +18,11 @@ from tuitrain.protocol.events import (
 )
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.build.optimizers import OptimizerSet
 from tuitrain.techniques.optimizers import optimizer_spec, split_betas
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
+from tuitrain.training.averages import live_values, set_average
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
 from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
@@ -31,16 +33,20 @@ if TYPE_CHECKING:
 
 
 def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str) -> str:
-    """Change a hyper-parameter of the optimizer, or a regularizer."""
+    """Change a hyper-parameter of the optimizer, a regularizer, or an average of the weights."""
     updater, regularization = trainer.updater, trainer.regularization
     notes: list[str] = []
     if command.name in {"momentum", "beta1", "betas"} and plans.momentum(updater.plan, trainer.step) is not None:
         schedule = updater.schedule(trainer.step).name
         raise RefusedError(f"the {schedule} schedule writes it at every step.", hint="set_schedule first.")
-    if command.value == "none" and command.name in REGULARIZERS:
+    if command.value == "none" and command.name in {*REGULARIZERS, *AVERAGES}:
         command = msgspec.structs.replace(command, value=0)
     is_of_optimizer = command.name in updater.optimizer.hyperparameters or command.name == "betas"
-    if command.name in REGULARIZERS and not is_of_optimizer:
+    if command.name in AVERAGES:
+        value, note = set_average(trainer, command)
+        before = _text(value)
+        notes += [note] if note else []
+    elif command.name in REGULARIZERS and not is_of_optimizer:
         before = _text(regularization.values.get(command.name, 0))
         note = _regularize(trainer, command)
         notes += [note] if note else []
@@ -55,7 +61,7 @@ def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str)
     trainer.run.publish(
         HyperparameterChanged(
             step=trainer.step, name=command.name, before=before, after=after, notes=tuple(notes),
-            optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=regularization.values, cause=cause,
+            optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=live_values(trainer), cause=cause,
         )
     )  # fmt: skip
     return f"{command.name} {before} → {after}"

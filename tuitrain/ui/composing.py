@@ -29,6 +29,7 @@ from tuitrain.protocol.describe import parse_command, sentence
 from tuitrain.protocol.events import SwitchPreviewed
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.checking import check_command
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
@@ -139,10 +140,12 @@ def form_for(action: str, board: Board) -> Form:
         choices = tuple(Choice(name, f"now {value}") for name, value in current_values(board).items())
         return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
     if action == "regularize":
+        summaries = {spec.name: spec.summary for spec in REGULARIZERS.values()}
+        summaries |= {spec.name: spec.summary for spec in AVERAGES.values()}
         choices = tuple(
-            Choice(name, f"now {text.plain(value)}   {REGULARIZERS[name].summary}")
+            Choice(name, f"now {text.plain(value)}   {summaries[name]}")
             for name, value in sorted(board.regularizers.items(), key=lambda item: not item[1])
-            if name in REGULARIZERS
+            if name in summaries
         )
         return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
     if action == "batch_size":

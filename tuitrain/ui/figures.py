@@ -9,6 +9,7 @@ from tuitrain.board.board import GRADIENT_NORM, LEARNING_RATE, LOSS, Board
 from tuitrain.board.series import Point, Series
 from tuitrain.protocol.plan import LearningRatePlan
 from tuitrain.techniques import plan as plans
+from tuitrain.ui.predictions import LOOKS, prediction_words
 from tuitrain.ui.text import count
 from tuitrain.ui.widgets.chart import ChartView
 from tuitrain.ui.widgets.figure import Band, Curve, Figure, Kind, Level, Mark, Word, format_value
@@ -180,6 +181,11 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         for side, name, role in (("train", "train", "train"), ("eval", "validation", "validation"))
         if sides[side]
     )
+    beside = tuple(
+        _curve(name, points, look.role, board, view, kind=look.kind)
+        for name, look in LOOKS.items()
+        if (points := _inside(board.evals.get(f"{name}/{metric}", []), first, last, columns))
+    )
     bands: tuple[Band, ...] = ()
     if len(sides["train"]) == len(sides["eval"]) and sides["train"]:
         xs = _xs([step for step, _ in sides["train"]], board, view)
@@ -188,7 +194,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         bands = (Band("gap", xs, lows, [max(train, other) for (_, train), (_, other) in pairs], "gap"),)
     return Figure(
         title=f"{TITLES['eval']} {metric}",
-        curves=(*_eval_shadows(board, view, sight, columns, metric), *curves),
+        curves=(*_eval_shadows(board, view, sight, columns, metric), *beside, *curves),
         bands=bands,
         marks=(*_best_mark(board, view, metric, first, last), *_marks(board, view, first, last)),
         x_range=_x_range(board, view, first, last),
@@ -266,6 +272,7 @@ def _eval_legend(board: Board, sight: Sight, metric: str) -> tuple[Word, ...]:
     if "train" in chosen:
         words += [Word("train "), Word(format_value(chosen["train"][1]), "train", is_strong=True), Word("  val ")]
     words.append(Word(format_value(chosen["eval"][1]), "validation", is_strong=True))
+    words += prediction_words(board, metric, sight.cursor)
     if "gap" in chosen:
         words += [Word("  gap "), Word(format_value(chosen["gap"][1]), "gap", is_strong=True)]
         trend = _trend(values["gap"]) if sight.cursor is None and metric == "loss" else ""

@@ -42,6 +42,11 @@ class Split:
         """The first `count` samples."""
         return Split(self.x[:count], self.y[:count])
 
+    def chosen(self, indices: Tensor) -> Split:
+        """Samples by their index, (m,) of 0 to n − 1, each as often as it is named."""
+        indices = indices.to(self.x.device)
+        return Split(self.x[indices], self.y[indices])
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from tuitrain.tasks.build.data import Split, load_dataset
+from tuitrain.tasks.build.data import Dataset, Split, load_dataset
 from tuitrain.tasks.build.models import ModelOptions, build_model
 from tuitrain.tasks.own import OwnData
 from tuitrain.tasks.tables import DatasetSpec
@@ -52,6 +52,8 @@ class TaskOptions:
     label_noise: float = 0.0
     data_seed: int = 0
     data_folder: Path = Path("data")
+    bootstrap_seed: int | None = None
+    """Of the sample with replacement that is trained on; None trains on the data themselves."""
     own: OwnData | None = None
     """Where one's own data are; None for a dataset of the table."""
 
@@ -68,6 +70,8 @@ class Task:
     """A fixed part of the training data, as large as the validation data: the train side of the gap."""
     criterion: Criterion
     augmentation: Augmentation
+    unique_share: float = 1.0
+    """Distinct samples over samples of the training data; below 1 for a bootstrap sample."""
 
     @property
     def has_batch_norm(self) -> bool:
@@ -112,6 +116,10 @@ def build_task(
         device=device,
         own=options.own,
     )
+    drawn = None
+    if options.bootstrap_seed is not None:
+        drawn = bootstrap(len(data.train), options.bootstrap_seed)
+        data = Dataset(data.train.chosen(drawn), data.validation)
     first = data.train.x[:_BATCH_FOR_INIT]
     model = build_model(options.model, spec, spec.num_outputs * options.outputs_per_target, first.cpu()).to(device)
     num_validation = min(len(data.validation), len(data.train))
@@ -123,4 +131,13 @@ def build_task(
         train_subset=data.train.head(num_validation),
         criterion=criterion_for(data.train),
         augmentation=augmentation,
+        unique_share=1.0 if drawn is None else len(set(drawn.tolist())) / len(drawn),
     )
+
+
+def bootstrap(count: int, seed: int) -> Tensor:
+    """Which of `count` samples are drawn, (count,) with replacement; the seed is of this draw alone.
+
+    Of many samples 1 − 1/e = 63.2 % are drawn at least once (Efron 1979).
+    """
+    return torch.randint(0, count, (count,), generator=torch.Generator().manual_seed(seed))

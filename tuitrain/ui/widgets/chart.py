@@ -223,8 +223,8 @@ def legend_of(figure: Figure, palette: Palette, width: int) -> Content:
     if isinstance(figure.legend, str):
         return Content(figure.legend)
     words = list(figure.legend)
-    while len(words) > 1 and sum(len(word.text) for word in words) > width:
-        words.pop()
+    while len(words) > 1 and (sum(len(word.text) for word in words) > width or words[-1].text.endswith(" ")):
+        words.pop()  # a name without its value goes too
     pieces = []
     for word in words:
         colour = palette.colour(word.role)
