@@ -20,6 +20,8 @@ from tuitrain.protocol.course import RunResumed as RunResumed
 from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, OptimizerState
 from tuitrain.protocol.event_base import EventBase
 from tuitrain.protocol.plan import LearningRatePlan, Value
+from tuitrain.protocol.racing import RacerLost as RacerLost
+from tuitrain.protocol.racing import RaceStarted as RaceStarted
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
 AlarmKind = Literal[
@@ -366,6 +368,8 @@ Event = (
     | StepsThinned
     | CadenceChanged
     | EvalFinished
+    | RaceStarted
+    | RacerLost
     | LayersMeasured
     | LearningRatePlanned
     | HandoverStarted

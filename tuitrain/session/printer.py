@@ -19,6 +19,8 @@ from tuitrain.protocol.events import (
     Heartbeat,
     OptimizerSwitched,
     Paused,
+    RacerLost,
+    RaceStarted,
     Resumed,
     RolledBack,
     RunEnded,
@@ -169,6 +171,13 @@ def _line_for(word: Word) -> str:
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"
+        case RaceStarted():
+            place = ", ".join(f"{value:g}" for value in word.start)
+            return f"step {word.step}: race on {word.surface} from ({place}): " + ", ".join(
+                racer.label for racer in word.racers
+            )
+        case RacerLost():
+            return f"step {word.step}: {word.label} has diverged"
         case OptimizerSwitched():
             return f"step {word.step}: {word.from_name} → {word.to_name}"
         case UpdateMeasured():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
 from tuitrain.preset.dataset import dataset_of, is_own, own_data
+from tuitrain.preset.racing import is_surface, racer_label, rivals_of, start_of, surface_of
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
@@ -20,6 +21,7 @@ from tuitrain.protocol.events import HandoverStarted, LearningRatePlanned, RunSt
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.models import ModelOptions
+from tuitrain.tasks.build.points import PointOnSurface
 from tuitrain.tasks.build.task import Task, TaskOptions, build_task
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 from tuitrain.techniques.build.augmentation import Augmentation
@@ -28,6 +30,7 @@ from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.losses import Criterion, balanced_weights
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.losses import loss_spec
+from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.plan import first_plan
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_of
@@ -45,6 +48,7 @@ from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
 from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
+from tuitrain.training.racing import Race, tell_race
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Progress, Run
 from tuitrain.training.saving import Saver
@@ -111,8 +115,8 @@ def build_trainer(
     )
     regularizers = preset.regularize.values
     clip = strength_of(regularizers, CLIP_NAME) or None
-    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
+    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task, run, regularization))
     budget = preset.train.telemetry_budget
     alarms = Alarms(preset.alarms, total_steps, otherwise="pause" if on_nonfinite == "pause" else "stop")
     trainer = Trainer(
@@ -169,13 +173,14 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         criterion.label_smoothing = strength_of(strengths, "label_smoothing")
         return criterion
 
+    point = {"surface": surface_of(preset).name, "start": start_of(preset)} if is_surface(preset) else {}
     options = TaskOptions(
         model=ModelOptions(
             name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
             activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
             dropout_kind=section.dropout_kind, dropout=strength_of(strengths, "dropout"),
             dropconnect=strength_of(strengths, "dropconnect"),
-            stochastic_depth=strength_of(strengths, "stochastic_depth"),
+            stochastic_depth=strength_of(strengths, "stochastic_depth"), **point,  # type: ignore[arg-type]
         ),
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
@@ -196,13 +201,17 @@ def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
     return {name: problem for name, problem in found.items() if problem}
 
 
-def _followers(preset: Preset, task: Task) -> list[Follower]:
+def _followers(preset: Preset, task: Task, run: Run, regularization: Regularization) -> list[Follower]:
     """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
     parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
     followers: list[Follower] = []
     if section.lookahead_steps:
         followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
+    if isinstance(task.model, PointOnSurface):
+        label, record = racer_label(section.name, section.further), run.recorder.append
+        rivals = rivals_of(preset)
+        followers.append(Race(task.model, label, rivals, record, run.publish, regularization.add_same_noise))
     return followers
 
 
@@ -251,8 +260,10 @@ def _evaluator(preset: Preset, task: Task, steps_per_epoch: int, total_steps: in
 def _optimizers(trainer: Trainer) -> tuple[str, ...]:
     """Names that the run can switch to."""
     has_matrices = bool(trainer.updater.optimizer.matrix_names)
+    is_whole = trainer.batches.is_full and len(trainer.updater.optimizer.groups) == 1
     is_possible = {
-        "muon": has_matrices, "lbfgs": trainer.batches.is_full and len(trainer.updater.optimizer.groups) == 1,
+        "muon": has_matrices, "lbfgs": is_whole,
+        "newton": is_whole and sum(item.numel() for item in trainer.updater.parameters) <= MOST_FOR_HESSIAN,
     }  # fmt: skip
     return tuple(name for name in OPTIMIZERS if is_possible.get(name, True))
 
@@ -288,6 +299,7 @@ def _describe(
     )  # fmt: skip
     summary = f"{updater.schedule(trainer.step).name} schedule"
     trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=updater.plan, summary=summary))
+    tell_race(trainer)
     if updater.switch is not None:  # a state within a hand-over
         handover = updater.switch.handover
         trainer.run.publish(
