@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tuitrain import __version__, cli_again, cli_care
+from tuitrain import __version__, cli_again, cli_care, cli_surface
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 app = typer.Typer(
@@ -241,6 +241,7 @@ def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
 
 
 cli_again.register(app)
+cli_surface.register(app)
 
 if __name__ == "__main__":
     main()

@@ -38,9 +38,9 @@ def table_problems(preset: Preset) -> list[Problem]:
     """Everything that the tables find wrong, in the order of the file."""
     dataset, problems = _dataset(preset)
     return [
-        *_head(preset), *problems, *_task(preset, dataset), *_racing(preset, dataset), *_train(preset, dataset), *_eval(preset),
-        *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset), *_moments(preset),
-        *notify_problems(preset.notify),
+        *_head(preset), *problems, *_task(preset, dataset), *_racing(preset, dataset), *_train(preset, dataset),
+        *_eval(preset), *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset),
+        *_moments(preset), *notify_problems(preset.notify),
     ]  # fmt: skip
 
 

@@ -63,9 +63,7 @@ def rivals_of(preset: Preset) -> list[Rival]:
         choices = (plain, f"{plain} {rate:g}", *(f"{plain} #{number}" for number in range(2, MOST_RIVALS + 3)))
         label = next(choice for choice in choices if choice not in labels)
         labels.add(label)
-        found.append(
-            Rival(label=label, name=section.name, learning_rate=rate, hyperparameters=spec.resolved(given))
-        )
+        found.append(Rival(label=label, name=section.name, learning_rate=rate, hyperparameters=spec.resolved(given)))
     return found
 
 
@@ -107,12 +105,8 @@ def _surface(preset: Preset) -> Iterator[tuple[str, str]]:
     if section.start is None:
         return
     if len(section.start) != spec.dimension:
-        wanted = "1 coordinate" if spec.dimension == 1 else f"{spec.dimension} coordinates"
-        yield (
-            "surface.start",
-            f"surface.start = {section.start} has {len(section.start)} numbers, and {spec.name} has {wanted}. "
-            f"Try {list(spec.start)}.",
-        )
+        numbers = f"{len(section.start)} numbers, not {spec.dimension}"
+        yield "surface.start", f"surface.start = {section.start} has {numbers}. Try {list(spec.start)}."
     elif spec.is_lost(section.start) or not math.isfinite(spec.at(section.start)):
         yield "surface.start", f"surface.start = {section.start} is far outside of the view. Try {list(spec.start)}."
 

@@ -140,7 +140,8 @@ SURFACES: dict[str, SurfaceSpec] = {
         SurfaceSpec(
             name="local-minimum", summary="valleys on a slope: plain descent stops in the nearest",
             formula="0.05x² − 0.2 cos 2.5x", function=_local_minimum, start=(4.0,), ranges=((-5.5, 5.5),),
-            minima=((0.0,),), traps=((2.320249436331467,), (-2.320249436331467,), (4.56610092227497,), (-4.56610092227497,)),
+            minima=((0.0,),),
+            traps=((2.320249436331467,), (-2.320249436331467,), (4.56610092227497,), (-4.56610092227497,)),
         ),
         SurfaceSpec(
             name="two-wells", summary="a narrow well before a wide one: momentum skips the narrow",
@@ -159,7 +160,7 @@ SURFACES: dict[str, SurfaceSpec] = {
         ),
         SurfaceSpec(
             name="himmelblau", summary="four minima of one depth: the start, the rate and the optimizer say which",
-            formula="(x²+y−11)² + (x+y²−7)²", function=_himmelblau, start=(-0.5, -1.5),
+            formula="(x²+y−11)² + (x+y²−7)²", function=_himmelblau, start=(-0.25, 1.25),
             ranges=((-5.5, 5.5), (-5.0, 5.0)),
             minima=(
                 (3.0, 2.0), (-2.805118086952745, 3.131312518250573), (-3.779310253377747, -3.2831859912861696),

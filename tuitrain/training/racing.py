@@ -114,9 +114,7 @@ class Race:
                 continue
             before = runner.point.detach().clone()
             runner.step(self.surface, self._add_noise)
-            if self.surface.is_lost(runner.point.tolist()) or not math.isfinite(
-                self.surface.at(runner.point.tolist())
-            ):
+            if self.surface.is_lost(runner.point.tolist()) or not math.isfinite(self.surface.at(runner.point.tolist())):
                 runner.lost_at = step
                 with torch.no_grad():
                     runner.point.copy_(before)

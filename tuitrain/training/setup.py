@@ -48,7 +48,7 @@ from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
 from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
-from tuitrain.training.racing import Race, tell_race
+from tuitrain.training.racing import Race, race_of, tell_race
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Progress, Run
 from tuitrain.training.saving import Saver
@@ -280,6 +280,7 @@ def _describe(
     """Say `RunStarted` and the plan: what a screen needs before any value arrives."""
     task, updater = trainer.task, trainer.updater
     is_classified = task.kind == "classification"
+    no_point = "" if race_of(trainer) is not None else "only a point on a surface can be moved"
     trainer.run.publish(
         RunStarted(
             run=run_id, session=session, title=preset.title, total_steps=trainer.total_steps,
@@ -293,7 +294,9 @@ def _describe(
             ),
             optimizer=updater.optimizer.state(updater.gradient_clip),
             optimizers=_optimizers(trainer),
-            commands=tuple(CommandInfo(name=name) for name in COMMANDS),
+            commands=tuple(
+                CommandInfo(name=name, refused_because=no_point if name == "move_to" else "") for name in COMMANDS
+            ),
             max_steps_per_second=preset.train.max_steps_per_second,
         )
     )  # fmt: skip

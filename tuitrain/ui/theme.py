@@ -23,6 +23,8 @@ DARK = Theme(
         "chart-rate": "#c678dd",
         "chart-train": "#61afef",
         "chart-validation": "#e06c75",
+        "chart-racer-0": "#ffffff",
+        "chart-racer-7": "#d19a66",
         "footer-key-foreground": "#e5c07b",
         "block-cursor-text-style": "none",
     },
@@ -47,5 +49,7 @@ LIGHT = Theme(
         "chart-rate": "#8a3fa0",
         "chart-train": "#1f6fb5",
         "chart-validation": "#b3363e",
+        "chart-racer-0": "#000000",
+        "chart-racer-7": "#a0522d",
     },
 )

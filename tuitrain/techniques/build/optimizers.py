@@ -94,7 +94,10 @@ class OptimizerSet:
         self.parts = [part for group in groups for part in self._parts_of(group)]
         if name == "muon" and not any(part.inner == "muon" for part in self.parts):
             raise UsageError("muon works on hidden 2-D weights, and this model has none.", hint='"adamw".')
-        if self.needs_hessian and sum(tensor.numel() for part in self.parts for tensor in part.tensors) > MOST_FOR_HESSIAN:
+        if (
+            self.needs_hessian
+            and sum(tensor.numel() for part in self.parts for tensor in part.tensors) > MOST_FOR_HESSIAN
+        ):
             raise UsageError(f"{name} takes a Hessian, of at most {MOST_FOR_HESSIAN} parameters.", hint='"lbfgs".')
         if self.needs_closure and len(self.parts) > 1:
             raise UsageError(
