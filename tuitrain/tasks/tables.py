@@ -38,7 +38,8 @@ class ModelSpec:
     """Whether it is built of blocks of two layers, `depth` in all."""
     has_hidden: bool = True
     """Whether it has hidden layers of our own, which dropout can act on."""
-    source: Literal["own", "torchvision"] = "own"
+    source: Literal["own", "torchvision", "surface"] = "own"
+    """surface: no net at all."""
     paper: str = ""
 
 
@@ -107,7 +108,7 @@ MODELS: dict[str, ModelSpec] = {
                   needs_image=True, is_deep=True, paper="He et al. 2016"),
         ModelSpec(name="plain-cnn", summary="the same layers without the skips", needs_image=True, is_deep=True),
         ModelSpec(name="surface", summary="a point on a surface: its coordinates are all that is trained",
-                  has_hidden=False),
+                  has_hidden=False, source="surface"),
         ModelSpec(name="resnet18", summary="torchvision's, 11 M parameters", needs_image=True, has_hidden=False,
                   source="torchvision", paper="He et al. 2016"),
         ModelSpec(name="resnet34", summary="torchvision's, 21 M parameters", needs_image=True, has_hidden=False,

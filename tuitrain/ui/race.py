@@ -20,8 +20,8 @@ from tuitrain.ui.widgets.figure import Curve, Figure, Word, format_value
 Floats = NDArray[np.float64]
 
 MARKERS = "●◆▲■▼◀▶◈"
-_LEAST = 1e-16
-"""Below this a distance to the lowest value is rounding; a log axis ends here."""
+_LEAST = 1e-8
+"""Below this a racer is there; the log axis ends here, or one that hits it exactly would squeeze all others."""
 _STYLES = ("$foreground", "$primary", "$success", "$warning", "$accent", "$error", "$secondary", "$foreground 60%")
 
 

@@ -7,6 +7,7 @@ coordinate is a curve with the racers on it, and below it their ways, time runni
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,7 +35,11 @@ _GUTTER = 6
 _CURVE_SHARE = 0.6
 """Of the height, for the curve; the rest is for the ways below it."""
 _LEAST_FOR_WAYS = 12
-_ASCII = str.maketrans("●◆▲■▼◀▶◈○│┤└─┬×▀", "@ABCDEFGo|+`-+x ")
+_ARROWS = "→↗↑↖←↙↓↘"
+"""Eighths of a turn from the right."""
+_LEAST_SLOPE = 1e-4
+"""In heights a half cell: where it is flatter an arrow would point at rounding errors."""
+_ASCII = str.maketrans("●◆▲■▼◀▶◈○│┤└─┬×▀→↗↑↖←↙↓↘", "@ABCDEFGo|+`-+x >/^\\</v\\")
 
 
 @dataclass
@@ -93,6 +98,7 @@ def _on_contour(view: RaceView, width: int, height: int, palette: Palette, marke
     _put(rows, plane, view.start, "○", palette.colour("text"))
     for path in reversed(view.paths):
         _put(rows, plane, tuple(path.points[-1]), path.marker, palette.colour(path.role))
+    _put_downhill(rows, plane, view, palette)
     return with_axes(rows, Figure(x_label="epoch"), plane, palette)
 
 
@@ -155,6 +161,26 @@ def _put(rows: Rows, plane: Plane, point: tuple[float, ...], character: str, col
     rows[row][column] = Cell(character, colour, rows[row][column].background)
 
 
+def _put_downhill(rows: Rows, plane: Plane, view: RaceView, palette: Palette) -> None:
+    """An arrow beside the run's own point, against the gradient as it is seen on the screen."""
+    point = view.paths[0].points[-1]
+    nudges = [np.array([1e-5 * (high - low), 0.0]) for low, high in view.spec.ranges]
+    nudges[1] = nudges[1][::-1]
+    slopes = [view.spec.at(point + nudge) - view.spec.at(point - nudge) for nudge in nudges]
+    widths = (plane.columns / (plane.x_high - plane.x_low), 2.0 * plane.rows / (plane.y_high - plane.y_low))
+    x, y = (
+        -slope / float(nudge.max()) * width for slope, nudge, width in zip(slopes, nudges, widths, strict=True)
+    )  # in half cells, which are about square
+    size = math.hypot(x, y)
+    if not _LEAST_SLOPE < size < math.inf:
+        return
+    us, vs = _cells(plane, np.array([point]))
+    column, row = int(np.floor(us[0])) + round(x / size), int(np.floor(vs[0])) - round(y / size)
+    if 0 <= row < len(rows) and 0 <= column < plane.columns:
+        arrow = _ARROWS[round(math.atan2(y, x) / (math.pi / 4.0)) % 8]
+        rows[row][column] = Cell(arrow, palette.colour("racer-0"), rows[row][column].background)
+
+
 def _lay(rows: Rows, canvas: _Canvas, palette: Palette, markers: Markers, *, is_line: bool = False) -> None:
     """Dots into the cells, in the colour of whose way they are."""
     for row, column in zip(*np.nonzero(canvas.dots), strict=True):
@@ -198,7 +224,8 @@ def _contour(name: str, plane: Plane, colours: _Colours, markers: Markers) -> Ro
     bands = _bands(SURFACES[name], plane)
     if not colours.is_full:
         return _contour_lines(bands, colours)
-    shades = [colours.band(band / (_BANDS - 1)) for band in range(_BANDS)]
+    # Every other band a little lighter: what makes it a map of heights and no fog.
+    shades = [colours.band((band + 0.7 * (band % 2)) / _BANDS) for band in range(_BANDS)]
     rows: Rows = []
     for upper, lower in zip(bands[::2], bands[1::2], strict=True):
         row: list[Cell] = []
