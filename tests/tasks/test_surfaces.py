@@ -12,7 +12,7 @@ from tuitrain.errors import UnknownNameError
 from tuitrain.tasks.build.points import PointOnSurface, value_at
 from tuitrain.tasks.surfaces import SURFACES, surface_spec
 
-SOME = {1: [(0.3,), (-1.7,), (2.9,)], 2: [(0.3, 0.7), (-1.7, 1.1), (1.2, -0.4)]}
+SOME: dict[int, list[tuple[float, ...]]] = {1: [(0.3,), (-1.7,), (2.9,)], 2: [(0.3, 0.7), (-1.7, 1.1), (1.2, -0.4)]}
 
 
 def gradient(name: str, point: tuple[float, ...]) -> list[float]:
