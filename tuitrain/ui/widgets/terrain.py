@@ -114,11 +114,12 @@ def _on_curve(view: RaceView, width: int, height: int, palette: Palette, markers
     curve.draw(*_cells(plane, np.stack([xs, values], axis=1)), -1, is_fresh=True)
     _lay(rows[:num_curve], curve, palette, markers, is_line=True)
     if len(rows) > num_curve:
+        # By the root of the time: most happens early, and the end is a straight line.
         span = max(1.0, float(view.step - view.since))
         for path in reversed(view.paths):
             points, steps = path.points[-_MOST_POINTS:, 0], path.steps[-_MOST_POINTS:]
             us = plane.across(points) * (plane.columns - 1) + 0.5
-            vs = 1.0 + (steps - view.since) / span * (body - num_curve - 1.25)
+            vs = 1.0 + np.sqrt((steps - view.since) / span) * (body - num_curve - 1.25)
             ways.draw(us, vs, path.index, is_fresh=True)
         _lay(rows[num_curve:], ways, palette, markers)
         for place, character in enumerate(f" steps {view.since} to {view.step}, down "):
