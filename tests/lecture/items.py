@@ -36,6 +36,7 @@ def later(section: str, *names: str) -> list[Item]:
 LOSS, NORM, RATE = "batch/loss", "batch/gradient_norm", "batch/learning_rate"
 GAP, ACCURACY = "gap/loss", "eval/accuracy"
 SET, SWITCH, REPLAN = "set_hyperparameter", "switch_optimizer", "set_schedule"
+MOVE = "move_to"
 
 _SMALL_RESNET = "resnet18 task.dataset=digits task.num_train=32 train.batch_size=4 eval.max_batches=1 eval.batch_size=8"
 
@@ -128,19 +129,21 @@ OPTIMIZERS = [
     Item("A3", "rates by layer, no decay on biases", "option:layer_decay", "mnist-layer-rates", "groups/6",
          "scale_learning_rate"),
     Item("A3", "Adam is the default", "optimizer:adam", "mnist-mlp", "optimizer/adam", SWITCH),
-    *later("A3", "Newton"),
+    Item("A3", "Newton", "optimizer:newton", "rosenbrock optimizer.name=newton optimizer.lr=1",
+         "optimizer/newton", SWITCH),
 ]  # fmt: skip
 
 SURFACES = [
-    *later("A4", "ravine"),
-    *later("A4", "saddle"),
-    *later("A4", "inflection"),
-    *later("A4", "local minimum"),
-    *later("A4", "two wells"),
-    *later("A4", "Beale"),
-    *later("A4", "Rosenbrock"),
-    *later("A4", "Himmelblau"),
-    *later("A4", "noisy quadratic"),
+    Item("A4", "ravine", "surface:ravine", "ravine", "race/7", MOVE),
+    Item("A4", "saddle", "surface:saddle", "saddle", "race/6", MOVE),
+    Item("A4", "inflection", "surface:inflection", "inflection", "race/7", MOVE),
+    Item("A4", "local minimum", "surface:local-minimum", "local-minimum", "race/8", MOVE),
+    Item("A4", "two wells", "surface:two-wells", "two-wells", "race/5", MOVE),
+    Item("A4", "Beale", "surface:beale", "beale", "race/6", MOVE),
+    Item("A4", "Rosenbrock", "surface:rosenbrock", "rosenbrock", "race/8", MOVE),
+    Item("A4", "Himmelblau", "surface:himmelblau", "himmelblau", "race/7", MOVE),
+    Item("A4", "noisy quadratic", "surface:ravine", "noisy-quadratic", "regularizer/gradient_noise", SET),
+    Item("A4", "the value is all that is minimised", "loss:value", "ravine", "loss/value", "set_learning_rate"),
 ]
 
 SCHEDULES = [

@@ -16,6 +16,7 @@ from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
 from tuitrain.tasks.own import OWN_KINDS
+from tuitrain.tasks.surfaces import SURFACES
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.losses import LOSSES
@@ -25,11 +26,12 @@ from tuitrain.techniques.schedules import SCHEDULES
 
 TABLES: dict[str, Container[str]] = {
     "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES, "regularizer": REGULARIZERS,
-    "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
+    "surface": SURFACES, "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS,
     "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
-    "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields, "alarm": AlarmsSection.model_fields, "command": COMMANDS,
+    "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields,
+    "alarm": AlarmsSection.model_fields, "command": COMMANDS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -76,6 +78,8 @@ def is_seen(board: Board, seen: str) -> bool:
     assert plan is not None
     assert started is not None
     match kind:
+        case "race":
+            return board.race is not None and len(board.race.racers) == int(name) and len(board.series["race/1/x"]) > 0
         case "batch":
             return len(board.series[seen]) > 0
         case "eval" | "gap" | "weights" | "ema" | "swa" | "ensemble" | "tta" | "mc":

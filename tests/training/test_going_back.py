@@ -288,3 +288,13 @@ def test_the_best_of_a_stretch_that_was_left_is_not_the_best(monkeypatch: pytest
     result = went(asks, *overrides)
     assert result.ended.step <= 40
     assert f"the weights are those of step {result.ended.step}" in result.ended.message
+
+
+def test_points_are_thinned_after_going_back_too() -> None:
+    """Their steps no longer rise then: a point exactly one distance ahead of the newest once divided by zero."""
+    kept = points.Points()
+    steps = [*range(10, 241, 10), 10, 20]
+    kept._recent = [points.Point(step, 0, {}, 0) for step in steps]
+    kept._thin()
+    assert len(kept._recent) == points._MOST_POINTS
+    assert kept._recent[-1].step == 20

@@ -44,9 +44,10 @@ def test_a_later_optimizer_holds_the_bar_too(name: str) -> None:
 def test_every_optimizer_has_its_way_of_taking_over() -> None:
     """Those whose state would be of another path start empty; those whose step is not the rate's keep their own."""
     assert set(COLD) == {"asgd", "rprop", "schedule-free-sgd", "schedule-free-adamw"}
-    assert {name for name, spec in OPTIMIZERS.items() if spec.takeover == "rate"} == {"adafactor", "lbfgs"}
-    assert {name for name, spec in OPTIMIZERS.items() if not spec.is_step_its_rate} == {"rprop", "adafactor", "lbfgs"}
-    assert {name for name, spec in OPTIMIZERS.items() if spec.needs_closure} == {"lbfgs"}
+    assert {name for name, spec in OPTIMIZERS.items() if spec.takeover == "rate"} == {"adafactor", "lbfgs", "newton"}
+    unmeasured = {name for name, spec in OPTIMIZERS.items() if not spec.is_step_its_rate}
+    assert unmeasured == {"rprop", "adafactor", "lbfgs", "newton"}
+    assert {name for name, spec in OPTIMIZERS.items() if spec.needs_closure} == {"lbfgs", "newton"}
 
 
 @pytest.mark.parametrize("name", COLD)

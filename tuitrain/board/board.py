@@ -34,6 +34,8 @@ from tuitrain.protocol.events import (
     OptimizerSwitched,
     PaceChanged,
     Paused,
+    RacerLost,
+    RaceStarted,
     Resumed,
     RolledBack,
     RunEnded,
@@ -104,6 +106,8 @@ class Board:
     """Id of the run that this one is a branch of."""
     layers: LayerHistory = field(default_factory=LayerHistory)
     measured: Measured = field(default_factory=Measured)
+    race: RaceStarted | None = None
+    """Of a run on a surface: who races, since when, from where. Where they are is in `series`."""
     eval_seconds: float = 0.0
     """Time spent on evaluations so far."""
     log: list[Entry] = field(default_factory=list)
@@ -199,6 +203,10 @@ class Board:
                 self._add_evaluation(event)
             case LayersMeasured():
                 self.layers.add(event)
+            case RaceStarted():
+                self.race = event
+            case RacerLost():
+                self._lose_racer(event)
             case LearningRatePlanned():
                 self.plan = event.plan
             case HandoverStarted():
@@ -247,6 +255,12 @@ class Board:
                 self.num_unknown += 1
             case _:
                 pass  # told in the log alone
+
+    def _lose_racer(self, event: RacerLost) -> None:
+        if self.race is not None and 0 <= event.index < len(self.race.racers):
+            racers = list(self.race.racers)
+            racers[event.index] = structs.replace(racers[event.index], lost_at=event.step)
+            self.race = structs.replace(self.race, racers=tuple(racers))
 
     def _start(self, event: RunStarted) -> None:
         is_first = self.started is None

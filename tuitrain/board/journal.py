@@ -28,6 +28,8 @@ from tuitrain.protocol.events import (
     OptimizerSwitched,
     PaceChanged,
     Paused,
+    RacerLost,
+    RaceStarted,
     Reseeded,
     Resumed,
     RolledBack,
@@ -111,6 +113,13 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             return Entry(word.step, f"{word.num_batches} batches left out", kind="decision")
         case Reseeded():
             return Entry(word.step, f"seed {word.seed} from here on", kind="decision")
+        case RaceStarted() if word.cause:
+            return Entry(word.step, f"all begin again at {_place(word.start)}", kind="decision")
+        case RaceStarted() if word.step == word.since:
+            others = ", ".join(racer.label for racer in word.racers[1:])
+            return Entry(word.step, f"{word.surface} from {_place(word.start)}", f"rivals: {others}" if others else "")
+        case RacerLost():
+            return Entry(word.step, f"{word.label} has diverged", "it stays where it left the picture", kind="alarm")
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
         case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
@@ -195,6 +204,8 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, "undone" if word.undone else "rolled back", cause=word.cause)
         case BatchesSkipped():
             return Mark(word.step, f"{word.num_batches} batches out", cause=word.cause)
+        case RaceStarted() if word.cause:
+            return Mark(word.step, "moved", cause=word.cause)
         case Reseeded():
             return Mark(word.step, f"seed {word.seed}", cause=word.cause)
         case SnapshotTaken():
@@ -213,6 +224,10 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, "stopped")
         case _:
             return None
+
+
+def _place(point: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in point) + ")"
 
 
 def _evaluation(word: EvalFinished) -> str:

@@ -173,6 +173,12 @@ class Series:
             found += sorted(pair) if low != high or lows[low] != highs[high] else pair[:1]
         return found
 
+    def values_by_step(self) -> tuple[Floats, Floats]:
+        """(n,) steps and (n,) values of all that is kept; a thinned stretch gives its means."""
+        self._work_in()
+        steps, values = (self._history.last, self._steps), (self._history.mean, self._values)
+        return np.concatenate(steps), np.concatenate(values)
+
     def smooth_points(self, first: float, last: float, columns: int) -> list[Point]:
         """At most one point a column of the moving average for steps `first`..`last`."""
         self._work_in()

@@ -11,6 +11,7 @@ CHAPTERS: dict[str, str] = {
     "Losses": "what is minimised, and what that punishes",
     "Initialisation": "where weights begin decides whether a deep net learns",
     "Preprocessing and normalisation": "what the first layer sees, and every later one",
+    "Surfaces": "optimizers as points on a function, racing from one start",
     "Optimizers": "which way, and how far",
     "Learning rate": "the first hyper-parameter",
     "Schedules": "start high, then decay",

@@ -14,6 +14,7 @@ from tuitrain.preset.combining import (
 )
 from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
 from tuitrain.preset.predicting import prediction_combinations
+from tuitrain.preset.racing import racing_problems
 from tuitrain.preset.schema import NotifySection, Preset, command_words
 from tuitrain.protocol.describe import parse_command
 from tuitrain.tasks.own import OwnDataError
@@ -38,10 +39,9 @@ def table_problems(preset: Preset) -> list[Problem]:
     """Everything that the tables find wrong, in the order of the file."""
     dataset, problems = _dataset(preset)
     return [
-        *_head(preset), *problems, *_task(preset, dataset), *_train(preset, dataset), *_eval(preset),
-        *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset),
-        *prediction_combinations(preset, dataset), *_moments(preset),
-        *notify_problems(preset.notify),
+        *_head(preset), *problems, *_task(preset, dataset), *_racing(preset, dataset), *_train(preset, dataset),
+        *_eval(preset), *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset),
+        *prediction_combinations(preset, dataset), *_moments(preset), *notify_problems(preset.notify),
     ]  # fmt: skip
 
 
@@ -88,6 +88,10 @@ def _task(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     model = MODELS.get(task.model)
     if dataset is not None and model is not None:
         yield from task_combinations(preset, dataset, model)
+
+
+def _racing(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
+    yield from racing_problems(preset, dataset, MODELS.get(preset.task.model))
 
 
 def _regularize(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from tuitrain.preset.schema import Preset
 from tuitrain.tasks.tables import DatasetSpec, ModelSpec
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.losses import DEFAULT_LOSSES, LOSSES, LossSpec
+from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS, RegularizerSpec
 
@@ -19,6 +21,7 @@ _RANDOM = ("dropout", "dropconnect", "stochastic_depth", "weight_noise", "gradie
 _DEEP_CNNS = {"residual-cnn", "plain-cnn"}
 _MOST_WHITENED = 8192
 """Features: their covariance takes 512 MB, and minutes."""
+_ON_SURFACES = {"weight_decay", "gradient_noise", "gradient_clip", "gradient_clip_value", "early_stopping"}
 _CHOICES = ("huber_delta", "focal_gamma")
 
 
@@ -71,8 +74,9 @@ def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) ->
             "task.num_train",
             f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}.",
         )
-    if task.label_noise and dataset.kind == "regression":
-        yield "task.label_noise", f"task.label_noise needs classes, and {task.dataset} is a regression. Leave it out."
+    if task.label_noise and dataset.kind != "classification":
+        what = "is a regression" if dataset.kind == "regression" else "has none"
+        yield "task.label_noise", f"task.label_noise needs classes, and {task.dataset} {what}. Leave it out."
     yield from _loss(preset, dataset)
 
 
@@ -138,6 +142,8 @@ def regularizer_problem(
     spec: RegularizerSpec, *, dataset: DatasetSpec, model: ModelSpec, hidden: int, loss: LossSpec | None
 ) -> str:
     """Why a regularizer cannot act on a task, in words that read on after its key; empty where it can."""
+    if dataset.kind == "surface" and spec.name not in _ON_SURFACES:
+        return "has no meaning on a surface, which has no data and no layers"
     if spec.needs == "images" and not dataset.is_image:
         return f"works on images, and {dataset.name} has none"
     if (spec.needs == "classes" or spec.name == "cutmix") and dataset.kind == "regression":
@@ -178,6 +184,8 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: M
         )
     if spec.needs_closure:
         yield from _closure(preset, dataset)
+    if spec.needs_hessian and dataset is not None:
+        yield from _hessian(preset, dataset, model)
     is_flat = preset.schedule.name == "constant"
     if spec.name == "rprop" and (not is_flat or preset.schedule.warmup):
         yield "schedule.name", 'schedule.name does not act on rprop, whose rate is only its first step. Try "constant".'
@@ -192,6 +200,20 @@ def optimizer_combinations(preset: Preset, dataset: DatasetSpec | None, model: M
         yield "regularize.weight_decay", f"regularize.weight_decay: {spec.name} has none. Try l1, or another optimizer."
     if section.lookahead_steps and (spec.needs_closure or spec.name.startswith("schedule-free")):
         yield "optimizer.lookahead_steps", f"optimizer.lookahead_steps does not go with {spec.name}. Try 0."
+
+
+def _hessian(preset: Preset, dataset: DatasetSpec, model: ModelSpec) -> Iterator[Problem]:
+    """Newton's method takes a Hessian of all parameters: of a point, or of a small affine map."""
+    widths = [math.prod(dataset.input_shape), *(() if model.name == "linear" else preset.task.hidden)]
+    widths.append(dataset.num_outputs)
+    count = sum((before + 1) * after for before, after in itertools.pairwise(widths))
+    is_small = model.name in {"linear", "deep-linear", "mlp"} and count <= MOST_FOR_HESSIAN
+    if model.name != "surface" and not is_small:
+        name = preset.optimizer.name
+        yield (
+            "optimizer.name",
+            f'optimizer.name = "{name}" takes a Hessian, of at most {MOST_FOR_HESSIAN} parameters. Try "lbfgs".',
+        )
 
 
 def _closure(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:

@@ -27,6 +27,8 @@ _NAMED_SECTIONS = ("optimizer", "schedule")
 _EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epochs", "every_seconds")}
 _BARE_POINT = re.compile(r"^\s*([-+]?)\.(\d+(?:[eE][-+]?\d+)?)\s*$")
 """People write .5; TOML wants 0.5."""
+_STAND_INS: dict[str, dict[str, Any]] = {"moment": {"at_step": 0, "do": "pause"}, "rival": {"name": "sgd"}}
+"""Lists of tables, with a member that is right."""
 _PARSERS = {
     "string_pattern_mismatch": "is not auto, cpu, mps, xpu, cuda or cuda:N",
     "float_type": "is not a number",
@@ -234,11 +236,11 @@ def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails])
 
 
 def _take_out(data: dict[str, Any], location: tuple[int | str, ...]) -> None:
-    """Remove what a detail points at; of a list of moments the others keep their numbers."""
+    """Remove what a detail points at; of a list of moments or rivals the others keep their numbers."""
     section, *inner = location
-    moments = data.get("moment")
-    if section == "moment" and inner and isinstance(inner[0], int) and isinstance(moments, list):
-        moments[inner[0]] = {"at_step": 0, "do": "pause"}
+    members, stand_in = data.get(str(section)), _STAND_INS.get(str(section))
+    if stand_in is not None and inner and isinstance(inner[0], int) and isinstance(members, list):
+        members[inner[0]] = dict(stand_in)
     elif inner and isinstance(data.get(str(section)), dict):
         data[str(section)].pop(str(inner[0]), None)
     else:
@@ -256,8 +258,8 @@ def distinct(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
 def _key_of(detail: ErrorDetails) -> str:
     """The key as a person writes it: pydantic appends the member of a union, which is no key."""
     parts = detail["loc"]
-    if parts and parts[0] == "moment" and len(parts) > 1 and isinstance(parts[1], int):
-        return ".".join([f"moment {parts[1] + 1}", *map(str, parts[2:3])])
+    if parts and parts[0] in _STAND_INS and len(parts) > 1 and isinstance(parts[1], int):
+        return ".".join([f"{parts[0]} {parts[1] + 1}", *map(str, parts[2:3])])
     return ".".join(str(part) for part in parts[:2])
 
 

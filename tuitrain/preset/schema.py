@@ -255,6 +255,24 @@ class RegularizeSection(OpenSection):
         return resolved_regularizers(self.further)
 
 
+class SurfaceSection(Section):
+    """[surface]: the function on which a point is trained, for task.dataset = "surface"."""
+
+    name: StrictStr = ""
+    start: list[Number] | None = None
+    """Where all begin, one number a coordinate; none means the start of the lecture."""
+
+
+class RivalSection(OpenSection):
+    """[[rival]]: an optimizer that races beside the run from the same start, with what it takes besides."""
+
+    name: StrictStr
+    lr: Annotated[Number, Field(gt=0)] | None = None
+    """Constant; none means the optimizer's own default."""
+    label: StrictStr = ""
+    """What it is called in the picture; empty means its own name."""
+
+
 class Moment(OpenSection):
     """[[moment]]: a command at a given step."""
 
@@ -286,6 +304,8 @@ class Preset(Section):
     schedule: ScheduleSection = ScheduleSection()
     regularize: RegularizeSection = RegularizeSection()
     average: AverageSection = AverageSection()
+    surface: SurfaceSection = SurfaceSection()
+    rival: list[RivalSection] = []
     moment: list[Moment] = []
 
     def to_data(self) -> dict[str, Any]:
@@ -293,6 +313,8 @@ class Preset(Section):
         data = self.model_dump(exclude_none=True, exclude={"notify": {"command"}})
         if not data["notify"]:
             del data["notify"]
+        if self.task.dataset != "surface":
+            del data["surface"], data["rival"]
         return data
 
 

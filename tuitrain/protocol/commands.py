@@ -167,6 +167,14 @@ class SetSeed(CommandBase, frozen=True, kw_only=True, tag="set_seed"):
     """0 or more."""
 
 
+class MoveTo(CommandBase, frozen=True, kw_only=True, tag="move_to"):
+    """On a surface: put the point and all its rivals at another start, with fresh optimizers; the plan goes on."""
+
+    x: float
+    y: float | None = None
+    """None on a surface of one coordinate."""
+
+
 class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Slow the run down while a screen is attached; the numbers never change."""
 
@@ -244,6 +252,7 @@ Command = (
     | SkipBatches
     | SetEnd
     | SetSeed
+    | MoveTo
     | SetPace
     | FindLearningRate
     | CheckGradients
@@ -254,7 +263,7 @@ Command = (
 
 DECIDING = (
     ScaleLearningRate, SetLearningRate, SetSchedule, CoolDown, SetBatchSize, SetHyperparameter, SwitchOptimizer,
-    SkipBatches, SetEnd, SetSeed, Evaluate, Stop,
+    SkipBatches, SetEnd, SetSeed, MoveTo, Evaluate, Stop,
 )  # fmt: skip
 """What the course of a run depends on. A roll-back or an undo is recorded as the decisions that it leads back to."""
 

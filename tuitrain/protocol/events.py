@@ -22,6 +22,8 @@ from tuitrain.protocol.description import CommandInfo, LayerInfo, MetricInfo, Op
 from tuitrain.protocol.event_base import EventBase
 from tuitrain.protocol.measured import Measurement
 from tuitrain.protocol.plan import LearningRatePlan, Value
+from tuitrain.protocol.racing import RacerLost as RacerLost
+from tuitrain.protocol.racing import RaceStarted as RaceStarted
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
 AlarmKind = Literal[
@@ -372,6 +374,8 @@ Event = (
     | StepsThinned
     | CadenceChanged
     | EvalFinished
+    | RaceStarted
+    | RacerLost
     | LayersMeasured
     | LearningRatePlanned
     | HandoverStarted

@@ -19,6 +19,8 @@ from tuitrain.protocol.events import (
     Heartbeat,
     OptimizerSwitched,
     Paused,
+    RacerLost,
+    RaceStarted,
     Resumed,
     RolledBack,
     RunEnded,
@@ -174,6 +176,13 @@ def _line_for(word: Word) -> str:
             return f"step {word.step}: {numbers}"
         case SnapshotTaken():
             return f"step {word.step}: snapshot taken, {word.num_kept} in the ensemble"
+        case RaceStarted():
+            place = ", ".join(f"{value:g}" for value in word.start)
+            return f"step {word.step}: race on {word.surface} from ({place}): " + ", ".join(
+                racer.label for racer in word.racers
+            )
+        case RacerLost():
+            return f"step {word.step}: {word.label} has diverged"
         case OptimizerSwitched():
             return f"step {word.step}: {word.from_name} → {word.to_name}"
         case UpdateMeasured():

@@ -59,6 +59,12 @@ def lab_wave(seed: int, num_train: int, num_validation: int) -> Arrays:
     return Arrays(halves[0][0], halves[0][1], halves[1][0], halves[1][1])
 
 
+def nothing(seed: int, num_train: int, num_validation: int) -> Arrays:  # noqa: ARG001
+    """What a point on a surface is trained on: one empty sample a side, so that a step is one look at the function."""
+    train, validation = np.zeros((num_train, 1), np.float32), np.zeros((num_validation, 1), np.float32)
+    return Arrays(train, train, validation, validation)
+
+
 def _line_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     x = rng.uniform(0.0, 100.0, count)
     noise = rng.standard_normal(count)

@@ -14,7 +14,7 @@ class DatasetSpec:
 
     name: str
     summary: str
-    kind: Literal["classification", "regression"]
+    kind: Literal["classification", "regression", "surface"]
     input_shape: tuple[int, ...]
     """Shape of one sample, channels first for images."""
     num_outputs: int
@@ -38,7 +38,8 @@ class ModelSpec:
     """Whether it is built of blocks of two layers, `depth` in all."""
     has_hidden: bool = True
     """Whether it has hidden layers of our own, which dropout can act on."""
-    source: Literal["own", "torchvision"] = "own"
+    source: Literal["own", "torchvision", "surface"] = "own"
+    """surface: no net at all."""
     paper: str = ""
 
 
@@ -72,6 +73,10 @@ DATASETS: dict[str, DatasetSpec] = {
             input_shape=(1,), num_outputs=1, num_train=10000, num_validation=2000, source="synthetic",
         ),
         DatasetSpec(
+            name="surface", summary="no data: a function of one or two coordinates, named in [surface]", kind="surface",
+            input_shape=(1,), num_outputs=1, num_train=1, num_validation=1, source="synthetic",
+        ),
+        DatasetSpec(
             name="mnist", summary="all of MNIST, through torchvision", kind="classification",
             input_shape=(1, 28, 28), num_outputs=10, num_train=60000, num_validation=10000, source="torchvision",
             is_image=True,
@@ -102,6 +107,8 @@ MODELS: dict[str, ModelSpec] = {
         ModelSpec(name="residual-cnn", summary="a CNN of any depth with a skip around every two layers",
                   needs_image=True, is_deep=True, paper="He et al. 2016"),
         ModelSpec(name="plain-cnn", summary="the same layers without the skips", needs_image=True, is_deep=True),
+        ModelSpec(name="surface", summary="a point on a surface: its coordinates are all that is trained",
+                  has_hidden=False, source="surface"),
         ModelSpec(name="resnet18", summary="torchvision's, 11 M parameters", needs_image=True, has_hidden=False,
                   source="torchvision", paper="He et al. 2016"),
         ModelSpec(name="resnet34", summary="torchvision's, 21 M parameters", needs_image=True, has_hidden=False,

@@ -11,7 +11,7 @@ from typing import Literal
 from tuitrain.errors import UnknownNameError
 from tuitrain.techniques.hyperparameter import Hyperparameter
 
-TaskKind = Literal["classification", "regression"]
+TaskKind = Literal["classification", "regression", "surface"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +115,18 @@ LOSSES: dict[str, LossSpec] = {
             good_for="rare classes among easy ones",
             watch="probabilities are no longer calibrated",
         ),
+        LossSpec(
+            name="value",
+            summary="the value of a surface at the point: there are no data",
+            formula="f(point)",
+            kind="surface",
+            good_for="watching optimizers",
+            watch="training and evaluation are the same number: there is nothing to generalise to",
+        ),
     )
 }
 
-DEFAULT_LOSSES: dict[TaskKind, str] = {"classification": "cross-entropy", "regression": "mse"}
+DEFAULT_LOSSES: dict[TaskKind, str] = {"classification": "cross-entropy", "regression": "mse", "surface": "value"}
 
 
 def loss_spec(name: str) -> LossSpec:

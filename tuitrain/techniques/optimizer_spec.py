@@ -14,6 +14,10 @@ Family = Literal["direction", "step size", "direction and step size", "curvature
 Takeover = Literal["match", "cold", "rate"]
 
 
+MOST_FOR_HESSIAN = 200
+"""Parameters of which a Hessian is taken: 200 × 200 numbers, and as many backward passes as rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec:
     """One optimizer."""
@@ -40,6 +44,8 @@ class OptimizerSpec:
     """Whether its step is proportional to its rate; if not, its updates are no measure for one that follows it."""
     needs_closure: bool = False
     """Whether it evaluates the loss several times a step, which needs all data at once and no randomness."""
+    needs_hessian: bool = False
+    """Whether it takes the second derivatives of all parameters, which is for few of them: `MOST_FOR_HESSIAN`."""
     combines_not: str = ""
     """What it does not combine with, in words."""
     good_for: str

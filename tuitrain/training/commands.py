@@ -19,6 +19,7 @@ from tuitrain.protocol.commands import (
     FindLearningRate,
     MeasureGradientNoise,
     MeasureSharpness,
+    MoveTo,
     Pause,
     PreviewSwitch,
     Request,
@@ -45,6 +46,7 @@ from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.training import going_back
 from tuitrain.training.measuring.answering import measure
+from tuitrain.training.racing import move_to
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
 from tuitrain.training.saving import OWN_TAGS
 from tuitrain.training.switching import preview, switch_optimizer
@@ -116,6 +118,8 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
             return set_end(trainer, command, request.id)
         case SetSeed():
             return set_seed(trainer, command, request.id)
+        case MoveTo():
+            return move_to(trainer, command, request.id)
         case SetPace():
             trainer.control.pace.max_steps_per_second = command.max_steps_per_second
             trainer.run.publish(

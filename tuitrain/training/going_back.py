@@ -30,6 +30,7 @@ from tuitrain.training.automatic import BEST
 from tuitrain.training.averages import live_values
 from tuitrain.training.checkpoint import CheckpointName, checkpoint_paths, load_checkpoint, name_of
 from tuitrain.training.points import Point, is_history, is_small
+from tuitrain.training.racing import tell_race
 from tuitrain.training.refusing import RefusedError
 from tuitrain.training.saving import LEFT, UNDO
 from tuitrain.training.state import copied, put_back, put_random_states
@@ -161,6 +162,7 @@ def _go_back(
     summary = f"{updater.schedule(step).name} schedule" if scale == 1.0 else f"×{scale:g}"
     told = cause if scale != 1.0 else ""
     trainer.run.publish(LearningRatePlanned(step=step, plan=updater.plan, summary=summary, cause=told))
+    tell_race(trainer)
     if updater.switch is not None:
         handover = updater.switch.handover
         trainer.run.publish(

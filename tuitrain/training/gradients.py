@@ -59,6 +59,8 @@ class Gradients:
         """What an optimizer that evaluates the loss several times a step asks; the first answer is already there."""
         if not self.updater.optimizer.needs_closure:
             return None
+        if self.updater.optimizer.needs_hessian:
+            return lambda: self.task.training_loss(self.task.model(batch[0]), batch[1])
         known: list[Tensor] = [loss]
 
         def evaluate() -> Tensor:

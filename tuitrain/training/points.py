@@ -131,8 +131,12 @@ class Points:
             if not inner:
                 points.pop(0)
                 return
+            # Distances without a sign: where the run has gone back, a later point may be of an earlier step.
             crowded = min(
-                inner, key=lambda i: (points[i + 1].step - points[i - 1].step) / (last - points[i].step + _FEWEST_STEPS)
+                inner,
+                key=lambda i: (
+                    abs(points[i + 1].step - points[i - 1].step) / (abs(last - points[i].step) + _FEWEST_STEPS)
+                ),
             )
             points.pop(crowded)
 

@@ -5,6 +5,7 @@ The training thread only ever appends; the pump only ever takes. A block is one 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 
@@ -15,6 +16,7 @@ from tuitrain.protocol.events import Column
 
 _BLOCK_VALUES = 4096
 _BYTES_PER_VALUE = 4
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class _Block:
@@ -57,6 +59,8 @@ class Recorder:
             block.stride = step - block.first_step
         if block is None or block.count == _BLOCK_VALUES or step != block.first_step + block.count * block.stride:
             block = self._new_block(metric, step)
+        if abs(value) > _LARGEST:  # of a float64 model that diverges; numpy would warn
+            value = math.copysign(math.inf, value)
         block.values[block.count] = value
         block.count += 1  # last: the pump sees a value only once it is written
 

@@ -35,6 +35,7 @@ class Regularization:
         self._task = task
         self._values = {name: value for name, value in values.items() if name != "weight_decay"}
         self._impossible = dict(impossible)
+        self._newest_noise: Tensor | None = None
         self._weights = [parameter for parameter in task.model.parameters() if parameter.ndim >= 2]
         self._note()
 
@@ -108,6 +109,7 @@ class Regularization:
     @torch.no_grad()
     def on_gradients(self, parameters: Sequence[Tensor]) -> None:
         """L1 and noise, then the cut of each entry; clipping by norm comes after, where the norm is known."""
+        self._newest_noise = None
         if not self._has_gradient_work:
             return
         if self._l1:
@@ -118,9 +120,16 @@ class Regularization:
             if parameter.grad is None:
                 continue
             if self._gradient_noise:
-                parameter.grad.add_(torch.randn_like(parameter), alpha=self._gradient_noise)
+                self._newest_noise = torch.randn_like(parameter)
+                parameter.grad.add_(self._newest_noise, alpha=self._gradient_noise)
             if self._clip_value:
                 parameter.grad.clamp_(-self._clip_value, self._clip_value)
+
+    @torch.no_grad()
+    def add_same_noise(self, gradient: Tensor) -> None:
+        """Give a rival's gradient the noise of the newest gradient, of a model with one parameter tensor."""
+        if self._newest_noise is not None:
+            gradient.add_(self._newest_noise, alpha=self._gradient_noise)
 
     @torch.no_grad()
     def weight_metrics(self) -> dict[str, float]:

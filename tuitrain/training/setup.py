@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
 from tuitrain.preset.dataset import dataset_of, is_own, own_data
+from tuitrain.preset.racing import is_surface, racer_label, rivals_of, start_of, surface_of
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
@@ -20,6 +21,7 @@ from tuitrain.protocol.events import HandoverStarted, LayersMeasured, LearningRa
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.models import ModelOptions
+from tuitrain.tasks.build.points import PointOnSurface
 from tuitrain.tasks.build.task import Task, TaskOptions, build_task
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 from tuitrain.techniques.build.augmentation import Augmentation
@@ -28,6 +30,7 @@ from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.losses import Criterion, balanced_weights
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.losses import loss_spec
+from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 from tuitrain.techniques.plan import first_plan
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS, strength_of
@@ -47,6 +50,7 @@ from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
 from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
+from tuitrain.training.racing import Race, race_of, tell_race
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import METRICS, Progress, Run
 from tuitrain.training.saving import Saver
@@ -120,14 +124,15 @@ def build_trainer(
         task.model, preset.average.model_dump(), total_steps=total_steps, steps_per_epoch=batches.steps_per_epoch,
         publish=run.publish,
     )  # fmt: skip
+    regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     # The averages come last: they take in the weights as the others leave them.
-    updater = Updater(optimizer, plan, clip, run.publish, [*_followers(preset, task), averages])
+    followers = [*_followers(preset, task, run, regularization), averages]
+    updater = Updater(optimizer, plan, clip, run.publish, followers)
     averages.follow(updater.schedule)
     beside = Beside(
         task, averages, tta_shift=preset.eval.tta_shift, num_passes=preset.eval.mc_dropout,
         batch_size=preset.eval.batch_size,
     )  # fmt: skip
-    regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     budget = preset.train.telemetry_budget
     alarms = Alarms(
         preset.alarms,
@@ -194,13 +199,14 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
         criterion.label_smoothing = strength_of(strengths, "label_smoothing")
         return criterion
 
+    point = {"surface": surface_of(preset).name, "start": start_of(preset)} if is_surface(preset) else {}
     options = TaskOptions(
         model=ModelOptions(
             name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
             activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
             dropout_kind=section.dropout_kind, dropout=strength_of(strengths, "dropout"),
             dropconnect=strength_of(strengths, "dropconnect"),
-            stochastic_depth=strength_of(strengths, "stochastic_depth"),
+            stochastic_depth=strength_of(strengths, "stochastic_depth"), **point,  # type: ignore[arg-type]
         ),
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
@@ -222,13 +228,17 @@ def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
     return {name: problem for name, problem in found.items() if problem}
 
 
-def _followers(preset: Preset, task: Task) -> list[Follower]:
+def _followers(preset: Preset, task: Task, run: Run, regularization: Regularization) -> list[Follower]:
     """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
     parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
     followers: list[Follower] = []
     if section.lookahead_steps:
         followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
+    if isinstance(task.model, PointOnSurface):
+        label, record = racer_label(section.name, section.further), run.recorder.append
+        rivals = rivals_of(preset)
+        followers.append(Race(task.model, label, rivals, record, run.publish, regularization.add_same_noise))
     return followers
 
 
@@ -291,8 +301,10 @@ def _evaluator(
 def _optimizers(trainer: Trainer) -> tuple[str, ...]:
     """Names that the run can switch to."""
     has_matrices = bool(trainer.updater.optimizer.matrix_names)
+    is_whole = trainer.batches.is_full and len(trainer.updater.optimizer.groups) == 1
     is_possible = {
-        "muon": has_matrices, "lbfgs": trainer.batches.is_full and len(trainer.updater.optimizer.groups) == 1,
+        "muon": has_matrices, "lbfgs": is_whole,
+        "newton": is_whole and sum(item.numel() for item in trainer.updater.parameters) <= MOST_FOR_HESSIAN,
     }  # fmt: skip
     return tuple(name for name in OPTIMIZERS if is_possible.get(name, True))
 
@@ -310,6 +322,7 @@ def _describe(
     """Say `RunStarted` and the plan: what a screen needs before any value arrives."""
     task, updater = trainer.task, trainer.updater
     is_classified = task.kind == "classification"
+    no_point = "" if race_of(trainer) is not None else "only a point on a surface can be moved"
     trainer.run.publish(
         RunStarted(
             run=run_id, session=session, title=preset.title, total_steps=trainer.total_steps,
@@ -325,12 +338,15 @@ def _describe(
             ),
             optimizer=updater.optimizer.state(updater.gradient_clip),
             optimizers=_optimizers(trainer),
-            commands=tuple(CommandInfo(name=name) for name in COMMANDS),
+            commands=tuple(
+                CommandInfo(name=name, refused_because=no_point if name == "move_to" else "") for name in COMMANDS
+            ),
             max_steps_per_second=preset.train.max_steps_per_second,
         )
     )  # fmt: skip
     summary = f"{updater.schedule(trainer.step).name} schedule"
     trainer.run.publish(LearningRatePlanned(step=trainer.step, plan=updater.plan, summary=summary))
+    tell_race(trainer)
     if updater.switch is not None:  # a state within a hand-over
         handover = updater.switch.handover
         trainer.run.publish(

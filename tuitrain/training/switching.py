@@ -9,7 +9,7 @@ from tuitrain.protocol.commands import PreviewSwitch, SwitchOptimizer
 from tuitrain.protocol.events import HandoverStarted
 from tuitrain.protocol.plan import Value
 from tuitrain.techniques.build.optimizers import OptimizerSet
-from tuitrain.techniques.optimizer_spec import OptimizerSpec
+from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN, OptimizerSpec
 from tuitrain.techniques.optimizers import optimizer_spec
 from tuitrain.training.handover import Handover, carried_over, handover_steps, shadow_memory_bytes
 from tuitrain.training.preview import preview_switch
@@ -105,6 +105,12 @@ def _check_closure(trainer: Trainer, spec: OptimizerSpec) -> None:
     if trainer.regularization.is_random or trainer.regularization.changes_gradients:
         raise RefusedError(
             f"{spec.name} goes with no dropout, noise, augmentation, L1 or clipping.", hint="0 for those."
+        )
+    num_parameters = sum(parameter.numel() for parameter in trainer.updater.parameters)
+    if spec.needs_hessian and num_parameters > MOST_FOR_HESSIAN:
+        raise RefusedError(
+            f"{spec.name} takes a Hessian, of at most {MOST_FOR_HESSIAN} parameters, and here are {num_parameters}.",
+            hint="lbfgs.",
         )
     if len(trainer.updater.optimizer.groups) > 1:
         raise RefusedError(f"{spec.name} takes all parameters as one group, and here are several.")

@@ -70,6 +70,10 @@ ACTIONS: tuple[Action, ...] = (
         help="Start a second run from here, or from an earlier step, that does something otherwise; shows both.",
     ),
     Action(
+        id="move", key="0", title="start", group="run", command="move_to",
+        help="On a surface: put all racers at another start, with fresh optimizers; the plan goes on.",
+    ),
+    Action(
         id="slower", key="less_than_sign", shown_key="<", title="slower", group="run", command="set_pace",
         help="Halve the pace. It holds only while a screen is attached; the numbers never change.",
     ),

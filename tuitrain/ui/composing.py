@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuitrain.board.board import Board
 from tuitrain.errors import CommandError, TuitrainError
 from tuitrain.protocol.commands import (
     Command,
     CoolDown,
+    MoveTo,
     PreviewSwitch,
     RollBack,
     ScaleLearningRate,
@@ -106,6 +107,9 @@ FORMS: Mapping[str, Form] = {
         command=BRANCH, title="branch", takes_nothing=True,
         hint="what it does otherwise: optimizer.lr=0.01 optimizer.name=sgd train.seed=1; at=STEP for an earlier one",
     ),
+    "move": Form(
+        command="move_to", title="move the start", hint="coordinates: x=1 y=0.001; everybody begins again from there",
+    ),
     "cool_down": Form(
         command="cool_down", title="cool down now", bare="num_steps",
         hint="steps, or nothing for a fifth of those so far; options: shape=linear or cosine",
@@ -148,6 +152,9 @@ def form_for(action: str, board: Board) -> Form:
             if name in summaries
         )
         return Form(command=form.command, title=form.title, choices=choices, bare=form.bare, hint=form.hint)
+    if action == "move" and board.race is not None:
+        initial = " ".join(f"{axis}={value:g}" for axis, value in zip("xy", board.race.start, strict=False))
+        return replace(form, initial=initial)
     if action == "batch_size":
         return Form(command=form.command, title=f"{form.title}, now {board.batch_size}", bare=form.bare, hint=form.hint)
     return form
@@ -265,6 +272,8 @@ def effect_of(command: Composed, board: Board) -> str:
             return f"{command.name} {before} → {text.plain(command.value)}"
         case SwitchOptimizer():
             return _switch_effect(command, board)
+        case MoveTo():
+            return "all begin again from there, with fresh optimizers; the clock of the plan goes on"
         case SetEnd():
             return f"ends at step {text.count(command.step)}, not {text.count(board.total_steps)}"
         case Undo():

@@ -10,6 +10,7 @@ from tuitrain.board.series import Point, Series
 from tuitrain.protocol.plan import LearningRatePlan
 from tuitrain.techniques import plan as plans
 from tuitrain.ui.predictions import LOOKS, prediction_words
+from tuitrain.ui.race import race_figure
 from tuitrain.ui.text import count
 from tuitrain.ui.widgets.chart import ChartView
 from tuitrain.ui.widgets.figure import Band, Curve, Figure, Kind, Level, Mark, Word, format_value
@@ -51,7 +52,10 @@ def figure_of(chart: str, board: Board, view: ChartView, sight: Sight, columns: 
         "rate": _rate_figure,
         "eval": _eval_figure,
     }
-    return builders[chart](board, view, sight, max(8, columns))
+    figure = builders[chart](board, view, sight, max(8, columns))
+    if board.race is None or chart not in {"loss", "eval"}:
+        return figure
+    return race_figure(board, figure, chart, max(8, columns))
 
 
 def _span(board: Board, view: ChartView, *, planned: bool = False) -> tuple[float, float]:

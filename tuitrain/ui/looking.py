@@ -12,6 +12,8 @@ from tuitrain.ui.figures import CHARTS, Sight
 from tuitrain.ui.widgets.chart import ChartView
 
 _WINDOWS: tuple[int | None, ...] = (None, 200, 1_000, 5_000, 20_000, 100_000)
+SURFACE = "surface"
+"""Id of the picture of a race, beside the charts."""
 _FINE, _FAR = 0.01, 0.1
 
 Layout = Literal["wide", "narrow", "single"]
@@ -22,10 +24,12 @@ Layout = Literal["wide", "narrow", "single"]
 class Look:
     """What a person chose. The charts share window, x axis and cursor, so that they can be compared."""
 
-    views: dict[str, ChartView] = field(default_factory=lambda: {chart: ChartView() for chart in CHARTS})
+    views: dict[str, ChartView] = field(default_factory=lambda: {chart: ChartView() for chart in (SURFACE, *CHARTS)})
     focused: str = CHARTS[0]
     is_maximised: bool = False
     is_side_hidden: bool = False
+    has_surface: bool = False
+    """Whether the run is a race on a surface, which is then the first of the charts."""
     sight: Sight = field(default_factory=Sight)
 
     def __post_init__(self) -> None:
@@ -40,13 +44,25 @@ class Look:
 
     def shown_charts(self, layout: Layout, *, is_crowded: bool = False) -> tuple[str, ...]:
         """Ids of the charts in view; where a dialog leaves little room, the two that it is about."""
+        if self.has_surface and (is_crowded or layout != "wide"):
+            return (self.focused,)
         if is_crowded and layout != "single":
             return ("loss", "rate")
-        return (self.focused,) if self.is_maximised or layout == "single" else CHARTS
+        if self.is_maximised or layout == "single":
+            return (self.focused,)
+        if self.has_surface:
+            return (SURFACE, *(("norm", "eval") if self.focused in {"norm", "eval"} else ("loss", "rate")))
+        return CHARTS
+
+    def show_surface(self) -> None:
+        """The run is a race: its picture comes first."""
+        if not self.has_surface:
+            self.has_surface, self.focused = True, SURFACE
 
     def focus_by(self, offset: int) -> None:
         """Focus the chart so many places on."""
-        self.focused = CHARTS[(CHARTS.index(self.focused) + offset) % len(CHARTS)]
+        charts = (SURFACE, *CHARTS) if self.has_surface else CHARTS
+        self.focused = charts[(charts.index(self.focused) + offset) % len(charts)]
 
     def toggle_log(self) -> None:
         """Of the focused chart."""

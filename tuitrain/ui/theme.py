@@ -28,6 +28,8 @@ DARK = Theme(
         "chart-ensemble": "#56b6c2",
         "chart-tta": "#c678dd",
         "chart-mc": "#d6dae2",
+        "chart-racer-0": "#ffffff",
+        "chart-racer-7": "#d19a66",
         "footer-key-foreground": "#e5c07b",
         "block-cursor-text-style": "none",
     },
@@ -57,5 +59,7 @@ LIGHT = Theme(
         "chart-ensemble": "#12727d",
         "chart-tta": "#8a3fa0",
         "chart-mc": "#22252b",
+        "chart-racer-0": "#000000",
+        "chart-racer-7": "#a0522d",
     },
 )

@@ -25,6 +25,7 @@ _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line-outliers": synthetic.line_outliers,
     "spiral": synthetic.spiral,
     "lab-wave": synthetic.lab_wave,
+    "surface": synthetic.nothing,
 }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tuitrain.tasks.build.initialization import initialise
 from tuitrain.tasks.build.layers import ACTIVATION_MODULES, DROPOUTS, AffineMap, dropout_module, norm_module
+from tuitrain.tasks.build.points import PointOnSurface
 from tuitrain.tasks.build.residual import Block, add_blocks
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 
@@ -39,6 +40,10 @@ class ModelOptions:
     dropout: float = 0.0
     dropconnect: float = 0.0
     stochastic_depth: float = 0.0
+    surface: str = ""
+    """Of a point on a surface: the function, a name of `tasks.surfaces.SURFACES`."""
+    start: tuple[float, ...] = ()
+    """Its coordinates at step 0."""
 
 
 def build_model(options: ModelOptions, dataset: DatasetSpec, num_outputs: int, batch: Tensor) -> nn.Module:
@@ -51,6 +56,8 @@ def build_model(options: ModelOptions, dataset: DatasetSpec, num_outputs: int, b
         batch: (n, *input_shape) of the training data, for initialisations that look at it.
     """
     spec = model_spec(options.name)
+    if spec.name == "surface":
+        return PointOnSurface(options.surface, options.start)
     if spec.source == "torchvision":
         return _torchvision_model(options.name, dataset, num_outputs)
     layers: OrderedDict[str, nn.Module] = OrderedDict()

@@ -62,7 +62,7 @@ class TaskOptions:
 class Task:
     """Everything that is trained, and on what."""
 
-    kind: Literal["classification", "regression"]
+    kind: Literal["classification", "regression", "surface"]
     model: nn.Module
     train: Split
     validation: Split

@@ -44,6 +44,8 @@ class Criterion:
             return functional.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
         if self.name == "mse":
             return functional.mse_loss(outputs, targets)
+        if self.name == "value":
+            return outputs.mean()
         losses = self._by_sample(outputs, self._prepared(targets), self._weights)
         if self._weights is None or self.name == "bce":
             return losses.mean()
@@ -61,7 +63,7 @@ class Criterion:
             loss = self._by_sample(outputs, targets, None).sum()
             return {"loss": loss, "accuracy": (outputs.argmax(dim=1) == targets).sum()}
         found = {"loss": self._by_sample(outputs, targets, None).sum()}
-        if self.name != "mse":
+        if self.name not in {"mse", "value"}:
             predicted = outputs.chunk(2, dim=1)[0] if self._spec.outputs_per_target == 2 else outputs
             found["mse"] = functional.mse_loss(predicted, targets) * targets.shape[0]
         return found
@@ -78,6 +80,8 @@ class Criterion:
         match self.name:
             case "mse":
                 return functional.mse_loss(outputs, targets, reduction="none").mean(dim=1)
+            case "value":
+                return outputs[:, 0]
             case "l1":
                 return functional.l1_loss(outputs, targets, reduction="none").mean(dim=1)
             case "huber":

@@ -24,10 +24,12 @@ from tuitrain.techniques.build.own_optimizers import (
     Closure,
     Lion,
     Muon,
+    Newton,
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
     UncorrectedAdam,
 )
+from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
 
 
@@ -92,6 +94,11 @@ class OptimizerSet:
         self.parts = [part for group in groups for part in self._parts_of(group)]
         if name == "muon" and not any(part.inner == "muon" for part in self.parts):
             raise UsageError("muon works on hidden 2-D weights, and this model has none.", hint='"adamw".')
+        if (
+            self.needs_hessian
+            and sum(tensor.numel() for part in self.parts for tensor in part.tensors) > MOST_FOR_HESSIAN
+        ):
+            raise UsageError(f"{name} takes a Hessian, of at most {MOST_FOR_HESSIAN} parameters.", hint='"lbfgs".')
         if self.needs_closure and len(self.parts) > 1:
             raise UsageError(
                 f"{name} works on all parameters together, and here are {len(self.parts)} groups.",
@@ -139,6 +146,11 @@ class OptimizerSet:
     def needs_closure(self) -> bool:
         """Whether a step evaluates the loss several times."""
         return optimizer_spec(self.name).needs_closure
+
+    @property
+    def needs_hessian(self) -> bool:
+        """Whether its closure gives a loss that can be differentiated twice, in place of gradients."""
+        return optimizer_spec(self.name).needs_hessian
 
     @property
     def ascent(self) -> float | None:
@@ -273,6 +285,7 @@ _BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
     "schedule-free-sgd": ScheduleFreeSGD,
     "schedule-free-adamw": ScheduleFreeAdamW,
     "sam": torch.optim.SGD,
+    "newton": Newton,
     "lbfgs": lambda tensors: torch.optim.LBFGS(tensors, line_search_fn="strong_wolfe"),
 }
 

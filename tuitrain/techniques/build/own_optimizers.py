@@ -170,6 +170,44 @@ class ScheduleFreeAdamW(_ScheduleFree):
         self._move(parameter, direction, group, state)
 
 
+class Newton(Optimizer):
+    """Newton's method: w ← w − lr · H⁻¹ g, with the Hessian H of all parameters (Nocedal & Wright 2006, equation 3.38).
+
+    Where H has no inverse, as at an inflection, its pseudo-inverse: no step in a direction without curvature.
+    """
+
+    def __init__(self, params: Iterable[Tensor]) -> None:
+        super().__init__(params, {"lr": 1.0})
+
+    def step(self, closure: Closure | None = None) -> None:  # type: ignore[override]
+        """Update all parameters together.
+
+        Args:
+            closure: gives the loss with its graph, so that it can be differentiated twice.
+        """
+        assert closure is not None
+        (group,) = self.param_groups
+        parameters: list[Tensor] = group["params"]
+        with torch.enable_grad():
+            gradients = torch.autograd.grad(closure(), parameters, create_graph=True)
+            slope = torch.cat([gradient.flatten() for gradient in gradients])
+            rows = [self._row(entry, parameters) for entry in slope]
+        with torch.no_grad():
+            direction = torch.linalg.pinv(torch.stack(rows), hermitian=True) @ slope
+            for parameter, part in zip(
+                parameters, direction.split([parameter.numel() for parameter in parameters]), strict=True
+            ):
+                parameter.add_(part.view_as(parameter), alpha=-group["lr"])
+
+    @staticmethod
+    def _row(entry: Tensor, parameters: list[Tensor]) -> Tensor:
+        """One row of the Hessian, (n,): the derivatives of one entry of the gradient."""
+        if not entry.requires_grad:  # linear in all of them
+            return torch.zeros(sum(parameter.numel() for parameter in parameters), dtype=entry.dtype).to(entry)
+        found = torch.autograd.grad(entry, parameters, retain_graph=True, materialize_grads=True)
+        return torch.cat([part.flatten() for part in found])
+
+
 class AveragedSGD(torch.optim.ASGD):
     """torch's ASGD, whose rate follows the plan at once, and whose average is what is evaluated."""
 

@@ -27,7 +27,8 @@ from tuitrain.ui import steering
 from tuitrain.ui.actions import BY_ID, FOOTER, Action, bindings
 from tuitrain.ui.composing import BranchWish, effect_of, form_for, preview_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, figure_of
-from tuitrain.ui.looking import Look
+from tuitrain.ui.looking import SURFACE, Look
+from tuitrain.ui.race import race_view
 from tuitrain.ui.screens.keys import press
 from tuitrain.ui.screens.layers import LayersScreen
 from tuitrain.ui.screens.measures import MeasuresScreen
@@ -38,6 +39,7 @@ from tuitrain.ui.widgets.composer import Composer
 from tuitrain.ui.widgets.footer import Footer
 from tuitrain.ui.widgets.header import Header
 from tuitrain.ui.widgets.panels import JournalPanel, OptimizerPanel, Strip
+from tuitrain.ui.widgets.surface import RacePanel, SurfacePanel
 
 _TICK_SECONDS = 0.05
 _FRAME_SECONDS = 0.25
@@ -85,9 +87,11 @@ class LiveScreen(Screen[None]):
         yield Static(id="alarm")
         with Horizontal(id="body"):
             with Container(id="charts"):
+                yield SurfacePanel(id=SURFACE)
                 for chart in CHARTS:
                     yield Chart(id=chart)
             with Vertical(id="side"):
+                yield RacePanel(id="race-panel")
                 yield OptimizerPanel(id="optimizer-panel")
                 yield JournalPanel(id="journal")
         yield Composer(id="composer")
@@ -156,6 +160,7 @@ class LiveScreen(Screen[None]):
         beside = self.source.beside if isinstance(self.source, LiveSource) else None
         self.look.put_beside(beside.board if beside is not None else None)
         self.show_header(self.query_one(Header))
+        self._show_race()
         for chart in self.query(Chart):
             if chart.has_class("-shown") and chart.id is not None:
                 columns = max(8, chart.size.width - 8)
@@ -171,6 +176,19 @@ class LiveScreen(Screen[None]):
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
         self.query_one(Footer).show(FOOTER, self.refusal, titles)
+
+    def _show_race(self) -> None:
+        """The picture of a run on a surface, from the first time that it is known to be one."""
+        view = race_view(self.source.board, self.look.sight.cursor)
+        if view is None:
+            return
+        if not self.look.has_surface:
+            self.look.show_surface()
+            self.add_class("-race")
+            self.lay_out()
+        self.query_one(SurfacePanel).set_view(view)
+        if self.has_class("-wide"):
+            self.query_one(RacePanel).show(view)
 
     def show_header(self, header: Header) -> None:
         """Show the state of the run in a header, here or on a screen above."""
@@ -229,10 +247,10 @@ class LiveScreen(Screen[None]):
             self.set_class(layout == name, f"-{name}")
         self.set_class(len(shown) == 1, "-one")
         self.set_class(len(shown) == 2, "-two")
-        for chart in self.query(Chart):
+        for chart in (*self.query(Chart), *self.query(SurfacePanel)):
             chart.set_class(chart.id in shown, "-shown")
         if self.is_mounted and not is_composing:
-            self.set_focus(self.query_one(f"#{self.look.focused}", Chart))
+            self.set_focus(self.query_one(f"#{self.look.focused}"))
         self.redraw()
 
     def redraw(self) -> None:

@@ -37,6 +37,16 @@ THEME_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "mark": ("chart-mark", "warning"),
     "alarm": ("chart-alarm", "error"),
     "faint": ("chart-faint", "foreground"),
+    "racer-0": ("chart-racer-0", "foreground"),
+    "racer-1": ("chart-racer-1", "primary"),
+    "racer-2": ("chart-racer-2", "success"),
+    "racer-3": ("chart-racer-3", "warning"),
+    "racer-4": ("chart-racer-4", "accent"),
+    "racer-5": ("chart-racer-5", "error"),
+    "racer-6": ("chart-racer-6", "secondary"),
+    "racer-7": ("chart-racer-7", "foreground"),
+    "low": ("chart-low", "secondary"),
+    "high": ("chart-high", "primary"),
 }
 """Role: the variables a theme of ours may set, the first found counts, and the one every theme has."""
 
