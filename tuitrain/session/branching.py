@@ -53,7 +53,7 @@ _FREE = {
 """Sections, and of [train] the keys, that are no part of the state: a branch may have them as it likes."""
 _SAVE_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-_OF_GROUPS = ("decay_only_weights", "layer_decay", "lookahead_steps", "lookahead_alpha")
+_OF_GROUPS = ("decay_only_weights", "layer_decay", "head_rate", "lookahead_steps", "lookahead_alpha")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tuitrain.protocol.events import (
     StageEntered,
     StepsFinished,
     UpdateMeasured,
+    WeightsLoaded,
 )
 from tuitrain.protocol.version import other_version
 from tuitrain.session.reading import Word
@@ -166,6 +167,9 @@ def _line_for(word: Word) -> str:
         case RolledBack():
             what = f"undone: {word.undone}" if word.undone else "rolled back"
             return f"{what}: step {word.from_step} → {word.step}"
+        case WeightsLoaded():
+            left = f"; not taken: {', '.join(word.left)}" if word.left else ""
+            return f"weights of {word.source} ({word.checkpoint}): {len(word.taken)} tensors taken{left}"
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from tuitrain.errors import CommandError, UnknownNameError
-from tuitrain.protocol.commands import Command, PreviewSwitch, SetHyperparameter, SetSchedule, SwitchOptimizer
+from tuitrain.protocol.commands import (
+    Command,
+    Freeze,
+    PreviewSwitch,
+    SetHyperparameter,
+    SetSchedule,
+    SwitchOptimizer,
+    Unfreeze,
+)
 from tuitrain.protocol.describe import check_ranges
 from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
@@ -31,6 +39,8 @@ def check_command(command: Command) -> Command:
         _raise_first(problems_with(command.name, spec.hyperparameters, command.hyperparameters))
     if isinstance(command, SetHyperparameter):
         _check_hyperparameter(command)
+    if isinstance(command, Freeze | Unfreeze) and not any(pattern.strip() for pattern in command.patterns):
+        raise CommandError("patterns is empty.", hint='patterns=["conv_*"], or patterns=all-but-head.')
     return command
 
 

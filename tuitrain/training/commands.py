@@ -15,6 +15,7 @@ from tuitrain.protocol.commands import (
     Command,
     CoolDown,
     Evaluate,
+    Freeze,
     Pause,
     PreviewSwitch,
     Request,
@@ -34,12 +35,14 @@ from tuitrain.protocol.commands import (
     Stop,
     SwitchOptimizer,
     Undo,
+    Unfreeze,
 )
 from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.training import going_back
+from tuitrain.training.freezing import freeze, unfreeze
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
 from tuitrain.training.saving import OWN_TAGS
 from tuitrain.training.switching import preview, switch_optimizer
@@ -111,6 +114,10 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
             return set_end(trainer, command, request.id)
         case SetSeed():
             return set_seed(trainer, command, request.id)
+        case Freeze():
+            return freeze(trainer, command, request.id)
+        case Unfreeze():
+            return unfreeze(trainer, command, request.id)
         case SetPace():
             trainer.control.pace.max_steps_per_second = command.max_steps_per_second
             trainer.run.publish(
