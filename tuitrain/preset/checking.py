@@ -14,8 +14,8 @@ from tuitrain.preset.combining import (
 )
 from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
 from tuitrain.preset.schema import NotifySection, Preset, command_words
-from tuitrain.protocol.describe import parse_command
 from tuitrain.preset.transferring import head_rate_problems, transfer_problems
+from tuitrain.protocol.describe import parse_command
 from tuitrain.tasks.own import OwnDataError
 from tuitrain.tasks.tables import (
     ACTIVATIONS,

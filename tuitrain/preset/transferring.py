@@ -17,20 +17,14 @@ from tuitrain.techniques.optimizers import OPTIMIZERS
 
 def shapes_of(preset: Preset, dataset: DatasetSpec) -> Shapes | None:
     """Name → shape of the parameters of a preset's model; None where only torch can tell."""
-    task, loss = preset.task, loss_of(preset, dataset)
-    if task.model not in MODELS or loss is None:
+    task, model, loss = preset.task, MODELS.get(preset.task.model), loss_of(preset, dataset)
+    if model is None or loss is None or (model.needs_image and len(dataset.input_shape) != 3):
         return None
-    if (MODELS[task.model].needs_image and len(dataset.input_shape) != 3) or not (task.hidden and task.channels):
-        return None if MODELS[task.model].is_deep or len(dataset.input_shape) != 3 else _shapes(preset, dataset)
-    return _shapes(preset, dataset)
-
-
-def _shapes(preset: Preset, dataset: DatasetSpec) -> Shapes | None:
-    task, loss = preset.task, loss_of(preset, dataset)
-    per_target = loss.outputs_per_target if loss is not None else 1
+    if model.is_deep and not (task.channels if model.needs_image else task.hidden):
+        return None
     return parameter_shapes(
-        task.model, dataset, dataset.num_outputs * per_target, hidden=task.hidden, channels=task.channels,
-        depth=task.depth, norm=task.norm,
+        task.model, dataset, dataset.num_outputs * loss.outputs_per_target, hidden=task.hidden,
+        channels=task.channels, depth=task.depth, norm=task.norm,
     )  # fmt: skip
 
 

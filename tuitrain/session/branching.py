@@ -152,7 +152,7 @@ def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset 
     )
     folder = create_run(
         preset or _preset_of(point, {}), parent=point.info.id, branched_at=point.step, inherited=point.decisions,
-        overrides=overrides,
+        overrides=overrides, origin=point.parent,
     )  # fmt: skip
     if point.checkpoint is not None:
         copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run

@@ -11,6 +11,9 @@ LINE_FLOOR = 1.115
 """Mean squared residual of the `line` data around their least-squares line."""
 
 
+_PIXEL_NOISE, _ANGLE_NOISE = 1.0, 0.0
+
+
 class Arrays(NamedTuple):
     """Training and validation data as they come, before preprocessing."""
 
@@ -59,6 +62,13 @@ def lab_wave(seed: int, num_train: int, num_validation: int) -> Arrays:
     return Arrays(halves[0][0], halves[0][1], halves[1][0], halves[1][1])
 
 
+def textures(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """Stripes of 14×14 pixels in ten directions, 18° apart, of any width and place, under as much noise."""
+    rng = np.random.default_rng(seed)
+    pictures = [_stripes(rng, count) for count in (num_train, num_validation)]
+    return Arrays(pictures[0][0], pictures[0][1], pictures[1][0], pictures[1][1])
+
+
 def _line_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     x = rng.uniform(0.0, 100.0, count)
     noise = rng.standard_normal(count)
@@ -76,3 +86,14 @@ def _spiral_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.gen
     points = np.stack([along * np.cos(angle), along * np.sin(angle)], axis=1)
     points += 0.02 * rng.standard_normal(points.shape)
     return points.astype(np.float32), label.astype(np.int64)
+
+
+def _stripes(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    label = np.arange(count) % 10
+    angle = np.pi * label / 10.0 + rng.normal(0.0, _ANGLE_NOISE, count)
+    frequency, phase = rng.uniform(1.0, 2.2, count), rng.uniform(0.0, 2.0 * np.pi, count)
+    rows, columns = np.mgrid[:14, :14]
+    along = np.cos(angle)[:, None, None] * columns + np.sin(angle)[:, None, None] * rows
+    pictures = np.sin(frequency[:, None, None] * along + phase[:, None, None])
+    pictures += _PIXEL_NOISE * rng.standard_normal(pictures.shape)
+    return pictures.astype(np.float32), label.astype(np.int64)

@@ -45,7 +45,7 @@ class Frozen:
         """
         for name, parameter in self._model.named_parameters():
             if name in names:
-                parameter.requires_grad_(requires_grad=False)
+                parameter.requires_grad_(False)
                 parameter.grad = None
         if not holds_statistics:
             return []
@@ -61,9 +61,8 @@ class Frozen:
         """Train parameters again; their batch norms take the statistics of the batch again."""
         for name, parameter in self._model.named_parameters():
             if name in names:
-                parameter.requires_grad_(requires_grad=True)
-        for name in [name for name in self._held if not _is_frozen(self._model.get_submodule(name))]:
-            self._held.pop(name).remove()
+                parameter.requires_grad_(True)
+        self._release([name for name in self._held if not _is_frozen(self._model.get_submodule(name))])
 
     def state_dict(self) -> dict[str, Any]:
         """What is frozen, as plain data."""
@@ -72,13 +71,16 @@ class Frozen:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Freeze what was frozen, and nothing else."""
         wanted = set(state.get("names", ()))
-        for handle in self._held.values():
-            handle.remove()
-        self._held.clear()
+        self._release(list(self._held))
         for name, parameter in self._model.named_parameters():
             parameter.requires_grad_(name not in wanted)
             parameter.grad = None
         self._hold(state.get("held", ()))
+
+    def _release(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._held.pop(name).remove()
+            self._model.get_submodule(name).train(self._model.training)
 
     def _hold(self, names: Iterable[str]) -> None:
         for name in names:

@@ -307,7 +307,8 @@ def _describe(
             step=trainer.step, steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=trainer.batches.batch_size,
             num_train=len(task.train),
             num_validation=len(task.validation), seed=preset.train.seed, device=str(device), torch_threads=threads,
-            num_parameters=num_parameters, frozen=updater.frozen.names, loss=task.criterion.name, regularizers=trainer.regularization.values,
+            num_parameters=num_parameters, frozen=updater.frozen.names,
+            loss=task.criterion.name, regularizers=trainer.regularization.values,
             metrics=tuple(info for info in METRICS if is_classified or "accuracy" not in info.name),
             layers=tuple(
                 LayerInfo(name=name, shape=tuple(parameter.shape)) for name, parameter in task.model.named_parameters()
