@@ -11,7 +11,7 @@ from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
 from tuitrain.board.board import Board
 from tuitrain.preset import list_presets, load_preset
-from tuitrain.preset.schema import OptimizerSection
+from tuitrain.preset.schema import OptimizerSection, TaskSection
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
@@ -27,6 +27,7 @@ TABLES: dict[str, Container[str]] = {
     "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
     "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS, "option": OptimizerSection.model_fields,
+    "key": TaskSection.model_fields, "command": COMMANDS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -90,6 +91,10 @@ def is_seen(board: Board, seen: str) -> bool:
             }
         case "groups":
             return len(optimizer.groups) == int(name)
+        case "frozen":
+            return len(board.frozen) == int(name)
+        case "log":
+            return any(entry.text.startswith(name) for entry in board.log)
         case "schedule":
             return plan.segments[-1].schedule.name == name
         case "momentum":

@@ -18,6 +18,7 @@ CHAPTERS: dict[str, str] = {
     "Regularization": "noise in training, the mean at test",
     "Batch size": "how many samples a step",
     "Depth": "what skips are for",
+    "Transfer": "weights of another task: what to keep, what to train again",
 }
 """Name → what it is about."""
 

@@ -11,9 +11,6 @@ LINE_FLOOR = 1.115
 """Mean squared residual of the `line` data around their least-squares line."""
 
 
-_PIXEL_NOISE, _ANGLE_NOISE = 1.0, 0.0
-
-
 class Arrays(NamedTuple):
     """Training and validation data as they come, before preprocessing."""
 
@@ -63,7 +60,7 @@ def lab_wave(seed: int, num_train: int, num_validation: int) -> Arrays:
 
 
 def textures(seed: int, num_train: int, num_validation: int) -> Arrays:
-    """Stripes of 14×14 pixels in ten directions, 18° apart, of any width and place, under as much noise."""
+    """Fine wavy stripes in ten directions, 18° apart, 14×14 pixels, with the same number of each direction."""
     rng = np.random.default_rng(seed)
     pictures = [_stripes(rng, count) for count in (num_train, num_validation)]
     return Arrays(pictures[0][0], pictures[0][1], pictures[1][0], pictures[1][1])
@@ -89,11 +86,14 @@ def _spiral_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.gen
 
 
 def _stripes(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """White noise, of which only waves of about 2.2 pixels in one direction are left; and white noise on top."""
     label = np.arange(count) % 10
-    angle = np.pi * label / 10.0 + rng.normal(0.0, _ANGLE_NOISE, count)
-    frequency, phase = rng.uniform(1.0, 2.2, count), rng.uniform(0.0, 2.0 * np.pi, count)
-    rows, columns = np.mgrid[:14, :14]
-    along = np.cos(angle)[:, None, None] * columns + np.sin(angle)[:, None, None] * rows
-    pictures = np.sin(frequency[:, None, None] * along + phase[:, None, None])
-    pictures += _PIXEL_NOISE * rng.standard_normal(pictures.shape)
+    angle = np.pi * label[:, None, None] / 10.0
+    rows, columns = np.meshgrid(*(2.0 * np.pi * np.fft.fftfreq(32),) * 2, indexing="ij")
+    kept = np.zeros((count, 32, 32))
+    for sign in (-1.0, 1.0):
+        away = (columns - sign * 2.8 * np.cos(angle)) ** 2 + (rows - sign * 2.8 * np.sin(angle)) ** 2
+        kept += np.exp(-away / (2.0 * 0.3**2))
+    waves = np.fft.ifft2(np.fft.fft2(rng.standard_normal(kept.shape)) * kept).real[:, :14, :14]
+    pictures = waves / waves.std() + 0.8 * rng.standard_normal(waves.shape)
     return pictures.astype(np.float32), label.astype(np.int64)

@@ -68,7 +68,7 @@ DATASETS: dict[str, DatasetSpec] = {
             is_image=True, has_stratified_subsets=True,
         ),
         DatasetSpec(
-            name="textures", summary="stripes in ten directions under noise, 14×14: a far target of transfer",
+            name="textures", summary="fine stripes in ten directions, 14×14: a far target of transfer",
             kind="classification", input_shape=(1, 14, 14), num_outputs=10, num_train=1000, num_validation=1000,
             source="synthetic", is_image=True, has_stratified_subsets=True,
         ),
