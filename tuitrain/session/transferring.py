@@ -23,6 +23,7 @@ from tuitrain.rundir.catalogue import find_run, list_runs
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.private import cannot, open_to_read, replace_whole
 from tuitrain.session.recorded import Recorded, recorded
+from tuitrain.techniques.freezing import head_of
 
 _CHUNK = 1 << 20
 _MOST_NAMED = 8
@@ -136,7 +137,11 @@ def _misfits(preset: Preset, source: RunFolder, record: Recorded) -> Iterator[st
         return
     here = shapes_of(preset, dataset_of(preset))
     there = {layer.name: layer.shape for layer in record.started.layers}
-    if here is None or any(there.get(name) == shape for name, shape in here.items()):
+    if here is None:
+        return
+    head = head_of(here) if preset.task.new_head else ()
+    # A bias of ten fits every net of ten classes: only what has two dimensions and more tells a model.
+    if any(there.get(name) == shape for name, shape in here.items() if len(shape) > 1 and name not in head):
         return
     sizes = [f"{name} {_size(shape)} here, {_size(there.get(name))} there" for name, shape in here.items()]
     told = "; ".join(sizes[:_MOST_NAMED]) + ("; …" if len(sizes) > _MOST_NAMED else "")
