@@ -9,11 +9,14 @@ from tuitrain.protocol.events import LearningRatePlanned, TrainableChanged
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.build.groups import ParameterGroup
 from tuitrain.techniques.build.regrouping import groups_with, regrouped
-from tuitrain.techniques.freezing import FRESH_FACTOR, in_words, matched
+from tuitrain.techniques.freezing import FRESH_FACTOR, Shapes, in_words, matched
 from tuitrain.training.refusing import RefusedError
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
+
+_LONGEST_NAME = 24
+"""Of a group, so that the side panel can show it."""
 
 
 def freeze(trainer: Trainer, command: Freeze, cause: str) -> str:
@@ -56,13 +59,19 @@ def unfreeze(trainer: Trainer, command: Unfreeze, cause: str) -> str:
         updater.frozen.unfreeze(changed)
         if moved:
             factor = FRESH_FACTOR if command.factor is None else command.factor
-            notes.append(_move(trainer, moved, factor, "+".join(command.patterns), cause))
+            notes.append(_move(trainer, moved, factor, _group_name(moved, command, shapes), cause))
     summary = _tell(trainer, changed, is_frozen=False, notes=notes, cause=cause)
     if moved and not optimizer.needs_closure:
         rate = plans.learning_rate(updater.plan, updater.optimizer.groups[-1].name, step)
         told = f"{updater.optimizer.groups[-1].name}: begins at {rate:.2g}"
         trainer.run.publish(LearningRatePlanned(step=step, plan=updater.plan, summary=told, cause=cause))
     return summary
+
+
+def _group_name(names: list[str], command: Unfreeze, shapes: Shapes) -> str:
+    """The layers, where they are few, else the patterns as they were asked; without a comma, as groups are listed."""
+    layers = in_words(names, shapes).replace(", ", "+")
+    return layers if len(layers) <= _LONGEST_NAME else "+".join(command.patterns)
 
 
 def _join(trainer: Trainer, names: list[str]) -> None:

@@ -134,7 +134,8 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
     ]
     if frozen := frozen_words(board):
         lines.append(_value_line("frozen", frozen))
-        lines.append(_value_line("", ", ".join(frozen_layers(board)) or "parts of layers"))
+        words = ", ".join(frozen_layers(board)) or "parts of layers"
+        lines.append(Content.styled(f"  {words}", "$foreground 55%"))
     if board.batch_size:
         lines.append(_value_line("batch size", text.count(board.batch_size)))
     norm, near_zero = board.last_eval("weights/norm"), board.last_eval("weights/near_zero")
