@@ -255,10 +255,16 @@ AVERAGES = [
     *later("A8", "ensemble of runs"),
     Item("A8", "EMA", "average:ema_decay", "ema", "ema/accuracy", SET),
     Item("A8", "SWA", "average:swa_from", "swa", "swa/accuracy", SET),
-    *later("A8", "freeze and unfreeze"),
-    *later("A8", "discriminative rates of a transfer"),
-    *later("A8", "weights of an earlier run"),
-    *later("A8", "pretrained weights"),
-]
+    Item("A8", "where transfer begins", "dataset:mnist-14", "transfer-source", ACCURACY),
+    Item("A8", "few samples from scratch", "dataset:digits-14", "transfer-scratch", ACCURACY),
+    Item("A8", "freeze and unfreeze", "command:unfreeze", "transfer-stages", "frozen/6", "unfreeze"),
+    Item("A8", "a new head on frozen layers", "key:freeze", "transfer-head", "frozen/6", "freeze"),
+    Item("A8", "discriminative rates of a transfer", "option:head_rate", "transfer-rates", "groups/2",
+         "scale_learning_rate"),
+    Item("A8", "weights of an earlier run", "key:from_run", "transfer-finetune", "log/weights of"),
+    Item("A8", "a far target from scratch", "dataset:textures", "textures-scratch", ACCURACY),
+    Item("A8", "a far target by transfer", "dataset:textures", "textures-finetune", "log/weights of"),
+    Item("A8", "pretrained weights", "key:pretrained"),
+]  # fmt: skip
 
 ITEMS = [*FOUNDATIONS, *GENERALISATION, *OPTIMIZERS, *SURFACES, *SCHEDULES, *REGULARIZERS, *BABYSITTING, *AVERAGES]

@@ -11,7 +11,7 @@ from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
 from tuitrain.board.board import Board
 from tuitrain.preset import list_presets, load_preset
-from tuitrain.preset.schema import AlarmsSection, EvalSection, OptimizerSection, TrainSection
+from tuitrain.preset.schema import AlarmsSection, EvalSection, OptimizerSection, TaskSection, TrainSection
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.events import LayersMeasured, StepsFinished
 from tuitrain.tasks import tables
@@ -31,7 +31,7 @@ TABLES: dict[str, Container[str]] = {
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS,
     "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
     "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields,
-    "alarm": AlarmsSection.model_fields, "command": COMMANDS,
+    "alarm": AlarmsSection.model_fields, "command": COMMANDS, "key": TaskSection.model_fields,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip
 
@@ -99,6 +99,10 @@ def is_seen(board: Board, seen: str) -> bool:
             }
         case "groups":
             return len(optimizer.groups) == int(name)
+        case "frozen":
+            return len(board.frozen) == int(name)
+        case "log":
+            return any(entry.text.startswith(name) for entry in board.log)
         case "schedule":
             return plan.segments[-1].schedule.name == name
         case "mark":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,9 @@ from tuitrain.training.moments import moments_of
 from tuitrain.training.pace import Pace
 from tuitrain.training.run import LOSS, Run
 from tuitrain.training.setup import build_trainer
+from tuitrain.training.state import copied
 from tuitrain.training.trainer import Trainer
+from tuitrain.training.transfer import Weights
 
 SESSION = "session"
 T = TypeVar("T")
@@ -59,11 +62,20 @@ def build(
 
 
 def trainer_of(preset: Preset, **options: Any) -> Trainer:
-    """A trainer of a whole preset, ready for its first step."""
+    """A trainer of a whole preset, ready for its first step; the run that it begins with is trained first, once."""
     torch.set_num_threads(1)
+    if preset.task.from_run and options.keys().isdisjoint({"weights", "state"}):
+        options["weights"] = weights_of(preset.task.from_run)
     run = Run()
     control = Control(run, SESSION, moments_of(preset, SESSION), Pace(None, lambda: False))
     return build_trainer(preset, run, control, session=SESSION, **options)
+
+
+@cache
+def weights_of(preset: str) -> Weights:
+    """The weights at the end of a preset."""
+    trainer = finish(trainer_of(load_preset(preset))).trainer
+    return Weights(preset, "step-00000000.pt", "", copied(trainer.task.model.state_dict()))
 
 
 def finish(trainer: Trainer) -> Told:

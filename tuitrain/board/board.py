@@ -45,6 +45,7 @@ from tuitrain.protocol.events import (
     StageEntered,
     StepsFinished,
     SwitchPreviewed,
+    TrainableChanged,
     UnknownEvent,
 )
 from tuitrain.protocol.measured import (
@@ -80,6 +81,8 @@ class Board:
     pause_reason: str = ""
     heartbeat: Heartbeat | None = None
     optimizer: OptimizerState | None = None
+    frozen: tuple[str, ...] = ()
+    """Names of the parameters that are not trained."""
     optimizer_since: int = 0
     """Step at which the present optimizer took over."""
     switched_at: list[int] = field(default_factory=list)
@@ -219,6 +222,8 @@ class Board:
             case HyperparameterChanged():
                 self.optimizer = event.optimizer
                 self.regularizers = event.regularizers or self.regularizers
+            case TrainableChanged():
+                self.optimizer, self.frozen = event.optimizer, event.frozen
             case RolledBack():
                 self._go_back(event)
             case RunResumed():
@@ -274,6 +279,7 @@ class Board:
         elif self.axis.steps_per_epoch != event.steps_per_epoch:
             self.axis.epochs_change(event.step, event.steps_per_epoch)
         self.regularizers, self.batch_size, self.planned_end = event.regularizers, event.batch_size, None
+        self.frozen = event.frozen
 
     def _forget_after(self, step: int) -> Ghost:
         """The run is at an earlier step: what came after it is no longer its history. The log keeps it."""
@@ -301,7 +307,7 @@ class Board:
         self.switched_at = [step for step in self.switched_at if step <= event.step]
         self.optimizer_since = self.switched_at[-1] if self.switched_at else 0
         self.optimizer, self.regularizers, self.batch_size = event.optimizer, event.regularizers, event.batch_size
-        self.planned_end = event.total_steps
+        self.planned_end, self.frozen = event.total_steps, event.frozen
         if self.axis.steps_per_epoch != event.steps_per_epoch:
             self.axis.epochs_change(event.step, event.steps_per_epoch)
         self.decisions = [(decision.step, decision.command) for decision in event.decisions]

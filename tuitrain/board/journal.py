@@ -39,7 +39,9 @@ from tuitrain.protocol.events import (
     SnapshotTaken,
     StageEntered,
     StepsThinned,
+    TrainableChanged,
     UpdateMeasured,
+    WeightsLoaded,
 )
 from tuitrain.protocol.measured import (
     GradientNoiseMeasured,
@@ -120,6 +122,10 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
             return Entry(word.step, f"{word.surface} from {_place(word.start)}", f"rivals: {others}" if others else "")
         case RacerLost():
             return Entry(word.step, f"{word.label} has diverged", "it stays where it left the picture", kind="alarm")
+        case WeightsLoaded():
+            return Entry(word.step, f"weights of {word.source}", _taken(word))
+        case TrainableChanged():
+            return Entry(word.step, word.summary, "; ".join(word.notes), kind="decision")
         case EvalFinished():
             return Entry(word.step, _evaluation(word), kind="quiet")
         case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
@@ -210,6 +216,8 @@ def mark_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int) 
             return Mark(word.step, f"seed {word.seed}", cause=word.cause)
         case SnapshotTaken():
             return Mark(word.step, "snapshot")
+        case TrainableChanged():
+            return Mark(word.step, word.summary, cause=word.cause)
         case BatchSizeChanged():
             return Mark(word.step, f"batch {word.after}", cause=word.cause)
         case Paused():
@@ -235,6 +243,12 @@ def _evaluation(word: EvalFinished) -> str:
     accuracy = word.metrics.get("eval/accuracy")
     numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
     return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"
+
+
+def _taken(word: WeightsLoaded) -> str:
+    """How many tensors were taken, and which were not."""
+    left = f"; not taken: {', '.join(word.left)}" if word.left else ""
+    return f"{word.checkpoint}: {len(word.taken)} tensors taken{left}"
 
 
 def _with_action(word: AlarmRaised) -> str:

@@ -20,6 +20,7 @@ CHAPTERS: dict[str, str] = {
     "Ensembles": "several predictions as one, and averages of the weights",
     "Batch size": "how many samples a step",
     "Depth": "what skips are for",
+    "Transfer": "weights of another task: what to keep, what to train again",
 }
 """Name → what it is about."""
 

@@ -16,6 +16,7 @@ from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
 from tuitrain.preset.predicting import prediction_combinations
 from tuitrain.preset.racing import racing_problems
 from tuitrain.preset.schema import NotifySection, Preset, command_words
+from tuitrain.preset.transferring import head_rate_problems, transfer_problems
 from tuitrain.protocol.describe import parse_command
 from tuitrain.tasks.own import OwnDataError
 from tuitrain.tasks.tables import (
@@ -88,6 +89,7 @@ def _task(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     model = MODELS.get(task.model)
     if dataset is not None and model is not None:
         yield from task_combinations(preset, dataset, model)
+        yield from transfer_problems(preset, dataset, model)
 
 
 def _racing(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
@@ -104,6 +106,7 @@ def _regularize(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem
         yield from regularizer_combinations(preset, dataset, model)
     if model is not None:
         yield from optimizer_combinations(preset, dataset, model)
+        yield from head_rate_problems(preset)
 
 
 def _train(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:

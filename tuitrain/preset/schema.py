@@ -78,6 +78,19 @@ class TaskSection(Section):
     """Use only so many training samples; none means all."""
     data_seed: Seed = 0
     """Seed of synthetic data and of the split into training and validation, independent of train.seed."""
+    from_run: StrictStr = ""
+    """Begin with the weights of an earlier run: its id or a unique part of it, its name, "last", or the name of a
+    preset for its newest finished run. What fits by name and shape is taken, the rest is initialised as always."""
+    from_tag: StrictStr = ""
+    """Which state of that run: "last", or the tag of a checkpoint such as "best"; empty means the last."""
+    from_sha256: StrictStr = ""
+    """Of the checkpoint file that from_run shall mean; written into the record of a run, so that a rerun is exact."""
+    pretrained: StrictBool = False
+    """Begin with the weights that torchvision gives away; they are downloaded once."""
+    new_head: StrictBool = False
+    """Whether the last affine map is initialised anew even where its shape fits."""
+    freeze: list[StrictStr] = []
+    """Layers or parameters that are not trained: names with "*" for any letters, or "all-but-head"."""
     data_folder: StrictStr = ""
     """Where torchvision keeps its files; empty means the data folder of tuitrain."""
 
@@ -230,6 +243,8 @@ class OptimizerSection(OpenSection):
     """True keeps weight decay off biases and norms, which then are a group of their own."""
     layer_decay: Annotated[Number, Field(gt=0, le=1)] = 1.0
     """Factor on the rate of each layer per layer above it; 1 gives all layers one rate."""
+    head_rate: Annotated[Number, Field(gt=0)] = 1.0
+    """Factor on the rate of the last layer, which then is a group of its own; 10 is usual in a transfer."""
     lookahead_steps: Annotated[StrictInt, Field(ge=0)] = 0
     """Every so many steps slow weights follow the fast ones (Lookahead); 0 is off, 5 is usual."""
     lookahead_alpha: Annotated[Number, Field(gt=0, le=1)] = 0.5

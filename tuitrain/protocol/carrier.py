@@ -32,6 +32,17 @@ class DamageSeen(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class InitialWeights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the weights that a run begins with are from."""
+
+    run: str
+    """Id of the run."""
+    checkpoint: str
+    """Name of the file there."""
+    sha256: str
+    """Of all its bytes: whoever begins with it makes sure that it is that file."""
+
+
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`run.json`: who this run is."""
 
@@ -66,4 +77,6 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What this run does otherwise, at the step where they part."""
     rerun_of: str = ""
     """Id of the run that this one trains again from its record."""
+    weights: InitialWeights | None = None
+    """The weights of another run that it begins with, kept as `weights.pt` in its folder."""
     protocol_version: int = 0

@@ -175,6 +175,25 @@ class MoveTo(CommandBase, frozen=True, kw_only=True, tag="move_to"):
     """None on a surface of one coordinate."""
 
 
+class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
+    """Keep parameters as they are from the next step on; what the optimizer knows of them is kept."""
+
+    patterns: list[str]
+    """Names of layers or parameters, "*" for any letters: "conv_*", "block_1", "*.bias"; or "all-but-head", "head"."""
+    batch_norm: Literal["eval", "train"] = "eval"
+    """Whether batch norms that are frozen whole use their running statistics and keep them, or go on as in training."""
+
+
+class Unfreeze(CommandBase, frozen=True, kw_only=True, tag="unfreeze"):
+    """Train parameters that are frozen, from the next step on."""
+
+    patterns: list[str]
+    """As of freeze."""
+    factor: float | None = None
+    """Their learning rate relative to that of the first group, above 0; None means the rate that they had, and 0.1 for
+    those that were never trained."""
+
+
 class SetPace(CommandBase, frozen=True, kw_only=True, tag="set_pace"):
     """Slow the run down while a screen is attached; the numbers never change."""
 
@@ -253,6 +272,8 @@ Command = (
     | SetEnd
     | SetSeed
     | MoveTo
+    | Freeze
+    | Unfreeze
     | SetPace
     | FindLearningRate
     | CheckGradients
@@ -263,7 +284,7 @@ Command = (
 
 DECIDING = (
     ScaleLearningRate, SetLearningRate, SetSchedule, CoolDown, SetBatchSize, SetHyperparameter, SwitchOptimizer,
-    SkipBatches, SetEnd, SetSeed, MoveTo, Evaluate, Stop,
+    SkipBatches, SetEnd, SetSeed, MoveTo, Freeze, Unfreeze, Evaluate, Stop,
 )  # fmt: skip
 """What the course of a run depends on. A roll-back or an undo is recorded as the decisions that it leads back to."""
 

@@ -56,6 +56,8 @@ class RolledBack(EventBase, frozen=True, kw_only=True):
     batch_size: int
     optimizer: OptimizerState
     regularizers: dict[str, Value] = {}
+    frozen: tuple[str, ...] = ()
+    """Names of the parameters that are not trained there."""
     decisions: tuple[Decision, ...] = ()
     """All that led to that state, in order."""
     undone: str = ""

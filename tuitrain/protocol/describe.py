@@ -82,6 +82,7 @@ def sentence(command: Command) -> str:
 
 def _build(name: str, kind: type[Command], arguments: Mapping[str, object]) -> Command:
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    arguments = {key: _listed(value, fields.get(key)) for key, value in arguments.items()}
     known = {key: value for key, value in arguments.items() if key in fields and key != "hyperparameters"}
     rest = {key: value for key, value in arguments.items() if key not in known}
     if rest and "hyperparameters" not in fields:
@@ -99,6 +100,13 @@ def _build(name: str, kind: type[Command], arguments: Mapping[str, object]) -> C
         return msgspec.convert({"command": name, **known}, kind, strict=True)
     except msgspec.ValidationError as error:
         raise CommandError(f"{name}: {_readable(str(error), fields, known)}") from None
+
+
+def _listed(value: object, field: msgspec.structs.FieldInfo | None) -> object:
+    """One name, or several with commas between, where a list of names is meant."""
+    if field is None or not isinstance(value, str) or _in_words(field.type) != "a list of names":
+        return value
+    return [name.strip() for name in value.split(",")]
 
 
 def _check_range(name: str, known: Mapping[str, object]) -> None:

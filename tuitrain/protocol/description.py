@@ -35,6 +35,8 @@ class GroupState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     num_parameters: int
     hyperparameters: dict[str, Value]
     """Everything but the learning rate, which the plan owns."""
+    num_frozen: int = 0
+    """Of those parameters, how many are frozen."""
     inner: str = ""
     """The optimizer that works on it where one name stands for two, e.g. "adamw" within "muon"."""
 

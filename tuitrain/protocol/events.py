@@ -24,6 +24,8 @@ from tuitrain.protocol.measured import Measurement
 from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.racing import RacerLost as RacerLost
 from tuitrain.protocol.racing import RaceStarted as RaceStarted
+from tuitrain.protocol.transfer import TrainableChanged as TrainableChanged
+from tuitrain.protocol.transfer import WeightsLoaded as WeightsLoaded
 from tuitrain.protocol.version import PROTOCOL_VERSION
 
 AlarmKind = Literal[
@@ -83,6 +85,8 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     """Name of what is minimised, e.g. "cross-entropy"."""
     regularizers: dict[str, Value] = {}
     """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
+    frozen: tuple[str, ...] = ()
+    """Names of the parameters that are not trained, in the order of the model."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -370,6 +374,8 @@ Event = (
     | RolledBack
     | BatchesSkipped
     | Reseeded
+    | WeightsLoaded
+    | TrainableChanged
     | StepsFinished
     | StepsThinned
     | CadenceChanged

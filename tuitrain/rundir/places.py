@@ -65,7 +65,7 @@ class RunFolder:
         """
         for part in (
             self.info_path, self.events_path, self.commands_path, self.checkpoints_path, self.screens_path,
-            self.output_path, self.lock_path, self.path / ".reserve",
+            self.output_path, self.lock_path, self.weights_path, self.path / ".reserve",
         ):  # fmt: skip
             if part.is_symlink():
                 raise RunFolderError(
@@ -107,6 +107,11 @@ class RunFolder:
     def output_path(self) -> Path:
         """What the trainer process printed."""
         return self.path / "output.log"
+
+    @property
+    def weights_path(self) -> Path:
+        """The checkpoint of another run that this one began with, where it did."""
+        return self.path / "weights.pt"
 
     @property
     def lock_path(self) -> Path:

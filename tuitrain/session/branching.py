@@ -54,7 +54,7 @@ _FREE = {
 """Sections, and of [train] the keys, that are no part of the state: a branch may have them as it likes."""
 _SAVE_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-_OF_GROUPS = ("decay_only_weights", "layer_decay", "lookahead_steps", "lookahead_alpha")
+_OF_GROUPS = ("decay_only_weights", "layer_decay", "head_rate", "lookahead_steps", "lookahead_alpha")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset 
     )
     folder = create_run(
         preset or _preset_of(point, {}), parent=point.info.id, branched_at=point.step, inherited=point.decisions,
-        overrides=overrides,
+        overrides=overrides, origin=point.parent,
     )  # fmt: skip
     if point.checkpoint is not None:
         copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -29,6 +29,9 @@ from tuitrain.training.moments import taken_again
 from tuitrain.training.pace import Pace
 from tuitrain.training.pump import Pump
 from tuitrain.training.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from tuitrain.training.transfer import Weights
 
 OnNonfinite = Literal["pause", "stop", "continue"]
 
@@ -118,12 +121,23 @@ class Hosting:
             checkpoint_folder=self._folder.checkpoints_path,
             on_nonfinite=self._on_nonfinite,
             state=state,
+            weights=None if state is not None else self._weights(),
             versions=read_info(self._folder).versions,
         )
         self.control.agenda.add(taken_again(self._to_come, self._session, "", actor="user"))
         self._telemetry.watch_device(trainer.task.validation.x.device)
         self._complete_info(trainer.total_steps)
         return trainer.train()
+
+    def _weights(self) -> Weights | None:
+        """What the run begins with, where that is not its own initialisation."""
+        from tuitrain.training.transfer import weights_in
+
+        known = self._agenda.info.weights
+        if known is None:
+            return None
+        self.run.publish(StageEntered(stage=f"reading the weights of {known.run}"))
+        return weights_in(self._folder.weights_path, run=known.run, checkpoint=known.checkpoint, sha256=known.sha256)
 
     def _state_to_go_on(self, past: _Past) -> dict[str, Any]:
         """The newest intact checkpoint; damaged ones are named."""

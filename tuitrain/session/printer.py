@@ -30,6 +30,7 @@ from tuitrain.protocol.events import (
     StageEntered,
     StepsFinished,
     UpdateMeasured,
+    WeightsLoaded,
 )
 from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.measured_words import advice, headline
@@ -171,6 +172,9 @@ def _line_for(word: Word) -> str:
         case RolledBack():
             what = f"undone: {word.undone}" if word.undone else "rolled back"
             return f"{what}: step {word.from_step} → {word.step}"
+        case WeightsLoaded():
+            left = f"; not taken: {', '.join(word.left)}" if word.left else ""
+            return f"weights of {word.source} ({word.checkpoint}): {len(word.taken)} tensors taken{left}"
         case EvalFinished():
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in word.metrics.items())
             return f"step {word.step}: {numbers}"

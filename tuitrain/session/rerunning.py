@@ -149,7 +149,7 @@ def rerun(folder: RunFolder, *, say: Callable[[str], None]) -> tuple[Started, Co
     record, info = recorded(folder), read_info(folder)
     preset = _rerun_preset(info, record)
     comparer = Comparer(record)
-    started = start_detached(preset, has_screen=False, rerun_of=info.id)
+    started = start_detached(preset, has_screen=False, rerun_of=info.id, origin=folder)
     reader = RunReader(started.folder)
     next_word = time.monotonic() + _TOLD_SECONDS
     is_stopping = False

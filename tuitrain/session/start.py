@@ -25,6 +25,7 @@ from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
+from tuitrain.session.transferring import find_weights, keep_weights
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Started:
 
 def create_run(
     preset: Preset, *, parent: str = "", branched_at: int = 0, inherited: tuple[Decision, ...] = (),
-    overrides: tuple[Decision, ...] = (), rerun_of: str = "",
+    overrides: tuple[Decision, ...] = (), rerun_of: str = "", origin: RunFolder | None = None,
 ) -> RunFolder:  # fmt: skip
     """Make the folder of a new run and say in `run.json` who it is.
 
@@ -48,15 +49,23 @@ def create_run(
         inherited: what was decided there before.
         overrides: what it does otherwise at that step.
         rerun_of: id of the run that is trained again.
+        origin: the run that is branched or trained again; it keeps the weights that it began with.
 
     Raises:
+        PresetError: the weights that it shall begin with are not there or do not fit; nothing was made.
         RunFolderError: it cannot be made or written.
     """
+    found = find_weights(preset, origin)
+    if found is not None:
+        preset = found.preset
     now = time.time()
     folder = RunFolder.create(runs_folder() / new_run_id(preset.name, datetime.fromtimestamp(now)))  # local time
+    if found is not None:
+        keep_weights(found, folder)
     write_info(
         folder,
         RunInfo(
+            weights=None if found is None else found.weights,
             id=folder.id,
             preset_name=preset.name,
             title=preset.title,
@@ -78,7 +87,7 @@ def create_run(
     return folder
 
 
-def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "") -> Started:
+def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "", origin: RunFolder | None = None) -> Started:
     """Start a trainer in its own session: no terminal, no stdin, its output in `output.log`.
 
     It holds the lock of its folder from before it exists, so no reader ever sees it as dead while it starts.
@@ -87,13 +96,14 @@ def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "") -> S
         preset: checked.
         has_screen: whether a person watches; decides what happens at a NaN where the preset leaves it open.
         rerun_of: id of the run that is trained again.
+        origin: its folder.
 
     Raises:
-        PresetError: one's own config has mistakes; nothing was started.
+        PresetError: one's own config has mistakes, or weights to begin with are not there; nothing was started.
         RunFolderError: the folder cannot be made or written.
     """
     notify = notify_wish(preset)
-    folder = create_run(preset, rerun_of=rerun_of)
+    folder = create_run(preset, rerun_of=rerun_of, origin=origin)
     with RunLock.acquire(folder) as lock:
         return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=False)
 

@@ -65,6 +65,13 @@ def nothing(seed: int, num_train: int, num_validation: int) -> Arrays:  # noqa: 
     return Arrays(train, train, validation, validation)
 
 
+def textures(seed: int, num_train: int, num_validation: int) -> Arrays:
+    """Fine wavy stripes in ten directions, 18° apart, 14×14 pixels, with the same number of each direction."""
+    rng = np.random.default_rng(seed)
+    pictures = [_stripes(rng, count) for count in (num_train, num_validation)]
+    return Arrays(pictures[0][0], pictures[0][1], pictures[1][0], pictures[1][1])
+
+
 def _line_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     x = rng.uniform(0.0, 100.0, count)
     noise = rng.standard_normal(count)
@@ -82,3 +89,17 @@ def _spiral_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.gen
     points = np.stack([along * np.cos(angle), along * np.sin(angle)], axis=1)
     points += 0.02 * rng.standard_normal(points.shape)
     return points.astype(np.float32), label.astype(np.int64)
+
+
+def _stripes(rng: np.random.Generator, count: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """White noise, of which only waves of about 2.2 pixels in one direction are left; and white noise on top."""
+    label = np.arange(count) % 10
+    angle = np.pi * label[:, None, None] / 10.0
+    rows, columns = np.meshgrid(*(2.0 * np.pi * np.fft.fftfreq(32),) * 2, indexing="ij")
+    kept = np.zeros((count, 32, 32))
+    for sign in (-1.0, 1.0):
+        away = (columns - sign * 2.8 * np.cos(angle)) ** 2 + (rows - sign * 2.8 * np.sin(angle)) ** 2
+        kept += np.exp(-away / (2.0 * 0.3**2))
+    waves = np.fft.ifft2(np.fft.fft2(rng.standard_normal(kept.shape)) * kept).real[:, :14, :14]
+    pictures = waves / waves.std() + 0.8 * rng.standard_normal(waves.shape)
+    return pictures.astype(np.float32), label.astype(np.int64)

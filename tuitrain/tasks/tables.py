@@ -23,6 +23,8 @@ class DatasetSpec:
     num_validation: int
     source: Literal["embedded", "synthetic", "torchvision", "own"]
     is_image: bool = False
+    has_stratified_subsets: bool = False
+    """Whether a part of the training samples holds the same number of each class, drawn, not the first so many."""
     class_names: tuple[str, ...] = ()
     """Of one's own data: what class 0, 1, … is called. Empty: the numbers are the names."""
 
@@ -55,6 +57,21 @@ DATASETS: dict[str, DatasetSpec] = {
             name="digits", summary="1 797 digits of 8×8 pixels (UCI), embedded", kind="classification",
             input_shape=(1, 8, 8), num_outputs=10, num_train=1000, num_validation=797, source="embedded",
             is_image=True,
+        ),
+        DatasetSpec(
+            name="mnist-14", summary="mnist-5k at half its size: where transfer begins", kind="classification",
+            input_shape=(1, 14, 14), num_outputs=10, num_train=4000, num_validation=1000, source="embedded",
+            is_image=True,
+        ),
+        DatasetSpec(
+            name="digits-14", summary="digits enlarged to 14×14: a near target of transfer", kind="classification",
+            input_shape=(1, 14, 14), num_outputs=10, num_train=1000, num_validation=797, source="embedded",
+            is_image=True, has_stratified_subsets=True,
+        ),
+        DatasetSpec(
+            name="textures", summary="fine stripes in ten directions, 14×14: a far target of transfer",
+            kind="classification", input_shape=(1, 14, 14), num_outputs=10, num_train=1000, num_validation=1000,
+            source="synthetic", is_image=True, has_stratified_subsets=True,
         ),
         DatasetSpec(
             name="line", summary="y = 2x + 1 with noise; its least-squares loss is 1.115", kind="regression",

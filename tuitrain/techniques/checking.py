@@ -6,11 +6,13 @@ from tuitrain.errors import CommandError, UnknownNameError
 from tuitrain.protocol.commands import (
     Command,
     FindLearningRate,
+    Freeze,
     MeasureGradientNoise,
     PreviewSwitch,
     SetHyperparameter,
     SetSchedule,
     SwitchOptimizer,
+    Unfreeze,
 )
 from tuitrain.protocol.describe import check_ranges
 from tuitrain.techniques.averages import AVERAGES
@@ -44,6 +46,8 @@ def check_command(command: Command) -> Command:
         _check_hyperparameter(command)
     if isinstance(command, FindLearningRate | MeasureGradientNoise):
         _check_measurement(command)
+    if isinstance(command, Freeze | Unfreeze) and not any(pattern.strip() for pattern in command.patterns):
+        raise CommandError("patterns is empty.", hint='patterns=["conv_*"], or patterns=all-but-head.')
     return command
 
 

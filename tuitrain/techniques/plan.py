@@ -162,6 +162,22 @@ def rebased(
     return _appended(plan, step, now, base=dict(base), ramp_steps=ramp_steps, ramp_start_step=step)
 
 
+def with_groups(plan: LearningRatePlan, step: int, groups: Iterable[str], new: Mapping[str, float]) -> LearningRatePlan:
+    """Plan for other groups from step `step` + 1, as after unfreezing.
+
+    Args:
+        plan: the plan so far.
+        step: finished steps.
+        groups: those that stay, in their order; they keep their rates.
+        new: further groups, each with its rate relative to that of the first group, whose decays it shares.
+    """
+    now = segment_at(plan, step)
+    first = next(iter(now.base))
+    base = {group: now.base[group] for group in groups} | {name: now.base[first] * by for name, by in new.items()}
+    multiplier = {group: now.multiplier.get(group if group in now.base else first, 1.0) for group in base}
+    return _appended(plan, step, now, base=base, multiplier=multiplier if now.multiplier else {})
+
+
 def base_for(plan: LearningRatePlan, step: int, group: str, rate: float) -> float:
     """The base that gives `group` the rate `rate` at step `step` + 1 under the schedule as it is, after any ramp.
 

@@ -99,6 +99,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return _content(path)[0]
 
 
+def load_checkpoint_of(path: Path) -> tuple[dict[str, Any], str]:
+    """What a checkpoint holds, and the sha256 of its file. Raises as `load_checkpoint`."""
+    return _content(path)
+
+
 def _content(path: Path) -> tuple[dict[str, Any], str]:
     """What a checkpoint holds, and the sha256 of its file."""
     try:

@@ -17,6 +17,7 @@ from tuitrain.protocol.commands import (
     CoolDown,
     Evaluate,
     FindLearningRate,
+    Freeze,
     MeasureGradientNoise,
     MeasureSharpness,
     MoveTo,
@@ -39,12 +40,14 @@ from tuitrain.protocol.commands import (
     Stop,
     SwitchOptimizer,
     Undo,
+    Unfreeze,
 )
 from tuitrain.protocol.events import LearningRatePlanned, PaceChanged
 from tuitrain.protocol.plan import LearningRatePlan, Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.checking import check_command
 from tuitrain.training import going_back
+from tuitrain.training.freezing import freeze, unfreeze
 from tuitrain.training.measuring.answering import measure
 from tuitrain.training.racing import move_to
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
@@ -120,6 +123,10 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
             return set_seed(trainer, command, request.id)
         case MoveTo():
             return move_to(trainer, command, request.id)
+        case Freeze():
+            return freeze(trainer, command, request.id)
+        case Unfreeze():
+            return unfreeze(trainer, command, request.id)
         case SetPace():
             trainer.control.pace.max_steps_per_second = command.max_steps_per_second
             trainer.run.publish(

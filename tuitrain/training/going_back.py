@@ -22,6 +22,7 @@ from tuitrain.protocol.commands import (
     SkipBatches,
     Stop,
     SwitchOptimizer,
+    Unfreeze,
 )
 from tuitrain.protocol.describe import sentence
 from tuitrain.protocol.events import BatchesSkipped, HandoverStarted, LearningRatePlanned, RolledBack
@@ -67,7 +68,7 @@ def save_for_undo(trainer: Trainer, point: Point, cause: str) -> None:
 def is_risky(trainer: Trainer, request: Request) -> bool:
     """Whether a command may cost more than a moment if it was a mistake."""
     match request.command:
-        case SwitchOptimizer() | SetBatchSize() | RollBack() | CoolDown():
+        case SwitchOptimizer() | SetBatchSize() | RollBack() | CoolDown() | Unfreeze():
             return True
         case SetSchedule() as command:
             return command.restart
@@ -154,7 +155,7 @@ def _go_back(
             step=step, from_step=left, timeline=trainer.timelines.current, origin=origin, source=source,
             total_steps=trainer.total_steps, steps_per_epoch=batches.steps_per_epoch, batch_size=batches.batch_size,
             optimizer=updater.optimizer.state(updater.gradient_clip), regularizers=live_values(trainer),
-            decisions=tuple(trainer.control.decisions), undone=undone, cause=cause,
+            frozen=updater.frozen.names, decisions=tuple(trainer.control.decisions), undone=undone, cause=cause,
         )
     )  # fmt: skip
     if skip:

@@ -118,8 +118,11 @@ class Handover:
 
     def factors(self) -> list[float] | None:
         """New rate per unit of old rate, for each part of the shadow; None where nothing can be matched."""
-        factors: list[float] = []
-        for unit, old in zip(self._unit_updates, self._old_updates, strict=True):
+        factors: list[float | None] = []
+        for part, unit, old in zip(self._shadow.parts, self._unit_updates, self._old_updates, strict=True):
+            if not any(self._live[name].requires_grad for name, _ in part.parameters):
+                factors.append(None)  # frozen: it shall begin as the others do when it is unfrozen
+                continue
             units = [float(norm) for norm in unit[-_MATCHED_OVER:]]
             olds = [float(norm) / rate for norm, rate in old[-_MATCHED_OVER:] if rate > 0.0]
             if not olds or not units:
@@ -128,7 +131,10 @@ class Handover:
             if not _is_usable(typical_unit) or not _is_usable(typical_old):
                 return None
             factors.append(typical_old / typical_unit)
-        return factors
+        known = [factor for factor in factors if factor is not None]
+        if not known:
+            return None
+        return [statistics.median(known) if factor is None else factor for factor in factors]
 
     def expected_ratio(self, factors: Sequence[float]) -> float:
         """First update after the swap relative to the last one before it, from the last step observed."""

@@ -100,7 +100,8 @@ class LayerProbe:
         """Measure the gradients, and keep the weights of the layers seen, to measure how far they move."""
         began = time.perf_counter()
         for seen in self._seen:
-            seen.before = _weight(seen).detach().clone()
+            weight = _weight(seen)
+            seen.before = weight.detach().clone() if weight.requires_grad else None  # frozen: no update to measure
             gradient = seen.module.weight.grad
             if gradient is not None:
                 seen.gradient_norm = torch.linalg.vector_norm(gradient.float())

@@ -33,9 +33,14 @@ class NonfiniteGuard:
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self._is_direct = device.type == "cpu"
+        self._model = model
         self._canary = _early_and_small(model)
         self.is_in_trouble = False
         """Whether the last update was held back; an alarm is raised once for a stretch of them."""
+
+    def watch_trained(self) -> None:
+        """Other parameters are trained than before: look at the earliest of those."""
+        self._canary = _early_and_small(self._model)
 
     def problem(self, loss: Tensor, gradients: Sequence[Tensor]) -> tuple[Kind, float] | None:
         """What is non-finite, with the value; None where the update may go ahead.
@@ -137,9 +142,9 @@ def first_nonfinite_module(model: nn.Module, x: Tensor, loss_of: Callable[[Tenso
 
 
 def _early_and_small(model: nn.Module) -> nn.Parameter:
-    """The smallest parameter of the first module that has any: its bias, where it has one."""
+    """The smallest parameter of the first module that trains any: its bias, where it has one."""
     for module in model.modules():
-        own = list(module.parameters(recurse=False))
+        own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
         if own:
             return min(own, key=lambda parameter: parameter.numel())
     return next(model.parameters())

@@ -83,7 +83,7 @@ def _scratch_groups(old: OptimizerSet, gradients: Mapping[str, Tensor]) -> list[
         copies = []
         for name, tensor in group.parameters:
             scratch = tensor.detach().clone()
-            scratch.grad = gradients[name].clone()
+            scratch.grad = gradients[name].clone() if name in gradients else None  # none where it is frozen
             copies.append((name, scratch))
         groups.append(ParameterGroup(group.name, tuple(copies), group.has_decay))
     return groups
@@ -124,6 +124,8 @@ def _matched(
     matched: dict[str, float] = {}
     for part in after.parts:
         names = [name for name, _ in part.parameters]
+        if not any(moves_before[name] or moves_after[name] for name in names):
+            continue  # frozen
         ratio = _ratio(_total(moves_before[name] for name in names), _total(moves_after[name] for name in names))
         key = part.group if part.inner == after.name else f"{part.group} ({part.inner})"
         matched[key] = rates[part.group] * ratio

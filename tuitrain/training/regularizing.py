@@ -92,19 +92,20 @@ class Regularization:
 
     @contextmanager
     def noise_on_weights(self) -> Iterator[None]:
-        """Noise on all weights inside; the weights as they were, bit for bit, afterwards."""
+        """Noise on all weights that are trained inside; the weights as they were, bit for bit, afterwards."""
         if not self._weight_noise:
             yield
             return
         with torch.no_grad():
-            before = [weight.detach().clone() for weight in self._weights]
-            for weight in self._weights:
+            trained = [weight for weight in self._weights if weight.requires_grad]
+            before = [weight.detach().clone() for weight in trained]
+            for weight in trained:
                 weight.add_(torch.randn_like(weight), alpha=self._weight_noise)
         try:
             yield
         finally:
             with torch.no_grad():
-                torch._foreach_copy_(list(self._weights), before)
+                torch._foreach_copy_(list[Tensor](trained), before)
 
     @torch.no_grad()
     def on_gradients(self, parameters: Sequence[Tensor]) -> None:

@@ -11,17 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tuitrain.errors import UsageError
 from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
 from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.racing import is_surface, racer_label, rivals_of, start_of, surface_of
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
 from tuitrain.protocol.description import CommandInfo, LayerInfo
-from tuitrain.protocol.events import HandoverStarted, LayersMeasured, LearningRatePlanned, RunStarted, StageEntered
+from tuitrain.protocol.events import (
+    HandoverStarted,
+    LayersMeasured,
+    LearningRatePlanned,
+    RunStarted,
+    StageEntered,
+    WeightsLoaded,
+)
 from tuitrain.protocol.plan import Schedule, Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.tasks.build.models import ModelOptions
 from tuitrain.tasks.build.points import PointOnSurface
+from tuitrain.tasks.build.pretrained import pretrained_weights
 from tuitrain.tasks.build.task import Task, TaskOptions, build_task
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 from tuitrain.techniques.build.augmentation import Augmentation
@@ -57,6 +66,7 @@ from tuitrain.training.saving import Saver
 from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
+from tuitrain.training.transfer import Weights, begin_with, frozen_from
 from tuitrain.training.updating import Updater
 from tuitrain.training.verdicts import Verdicts
 
@@ -76,6 +86,7 @@ def build_trainer(
     checkpoint_folder: Path | None = None,
     on_nonfinite: Action = "stop",
     state: Mapping[str, Any] | None = None,
+    weights: Weights | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> Trainer:
     """Build everything a preset names, and say `RunStarted`.
@@ -90,6 +101,7 @@ def build_trainer(
         checkpoint_folder: where the last state is saved; None means nowhere.
         on_nonfinite: what to do at a NaN where the preset leaves it open.
         state: where to go on, as `state.captured` gave it; None begins at step 0.
+        weights: those of an earlier run, where the preset names one and the run begins at step 0.
         versions: of what the run depends on, kept with its states.
 
     Raises:
@@ -103,6 +115,8 @@ def build_trainer(
     task = _task(preset, dataset, device, data_folder)
     if preset.train.bootstrap:
         run.publish(StageEntered(stage=f"bootstrap: {task.unique_share:.1%} of the training samples are in the sample"))
+    loaded = _loaded(preset, task, weights, data_folder) if state is None else None
+    frozen = frozen_from(task.model, preset.task)
     num_parameters = sum(parameter.numel() for parameter in task.model.parameters())
     threads = choose_threads(preset.train.torch_threads, num_parameters, device)
     torch.set_num_threads(threads)
@@ -127,7 +141,7 @@ def build_trainer(
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
     # The averages come last: they take in the weights as the others leave them.
     followers = [*_followers(preset, task, run, regularization), averages]
-    updater = Updater(optimizer, plan, clip, run.publish, followers)
+    updater = Updater(optimizer, plan, clip, run.publish, followers, frozen)
     averages.follow(updater.schedule)
     beside = Beside(
         task, averages, tta_shift=preset.eval.tta_shift, num_passes=preset.eval.mc_dropout,
@@ -178,6 +192,8 @@ def build_trainer(
     if state is not None:
         restore(trainer, state)
     _describe(trainer, preset, run_id, session, device, threads, num_parameters, beside)
+    if loaded is not None:
+        run.publish(loaded)
     return trainer
 
 
@@ -217,6 +233,20 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
 
 
+def _loaded(preset: Preset, task: Task, weights: Weights | None, data_folder: Path) -> WeightsLoaded | None:
+    """Put weights of before into the model, where the preset wants it."""
+    section = preset.task
+    if section.pretrained:
+        folder = (Path(section.data_folder) if section.data_folder else data_folder) / "weights"
+        name, tensors = pretrained_weights(section.model, folder)
+        weights = Weights("torchvision", name, "", tensors)
+    elif not section.from_run:
+        return None
+    if weights is None:
+        raise UsageError(f"The weights of {section.from_run} are not at hand.", hint="a new run.")
+    return begin_with(task.model, weights, new_head=section.new_head)
+
+
 def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
     """Regularizers that cannot act on this task, with why."""
     model, loss = model_spec(preset.task.model), loss_spec(loss_name(preset, dataset))
@@ -231,7 +261,7 @@ def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
 def _followers(preset: Preset, task: Task, run: Run, regularization: Regularization) -> list[Follower]:
     """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
-    parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
+    parameters = list(task.model.parameters())
     followers: list[Follower] = []
     if section.lookahead_steps:
         followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
@@ -249,7 +279,10 @@ def _optimizer(preset: Preset, task: Task) -> OptimizerSet:
     if decay is not None:
         values["weight_decay"] = decay
     groups = parameter_groups(
-        task.model, decay_only_weights=section.decay_only_weights, layer_decay=section.layer_decay
+        task.model,
+        decay_only_weights=section.decay_only_weights,
+        layer_decay=section.layer_decay,
+        head_rate=section.head_rate,
     )
     return OptimizerSet(section.name, groups, values, hidden_matrices(task.model))
 
@@ -329,7 +362,8 @@ def _describe(
             step=trainer.step, steps_per_epoch=trainer.batches.steps_per_epoch, batch_size=trainer.batches.batch_size,
             num_train=len(task.train),
             num_validation=len(task.validation), seed=preset.train.seed, device=str(device), torch_threads=threads,
-            num_parameters=num_parameters, loss=task.criterion.name, regularizers=live_values(trainer),
+            num_parameters=num_parameters, frozen=updater.frozen.names, loss=task.criterion.name,
+            regularizers=live_values(trainer),
             metrics=beside.describe(
                 tuple(info for info in METRICS if is_classified or "accuracy" not in info.name)
             ),

@@ -39,6 +39,7 @@ def captured(trainer: Trainer) -> State:
         "optimizer": copied(updater.optimizer.state_dict()),
         "plan": encode(updater.plan).decode(),
         "switch": _switch_state(updater.switch),
+        "frozen": updater.frozen.state_dict(),
         "followers": {name: copied(follower.state_dict()) for name, follower in updater.followers.items()},
         "regularizers": trainer.regularization.all_values,
         "batches": trainer.batches.state_dict(),
@@ -75,7 +76,9 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     updater = trainer.updater
     trainer.step, trainer.total_steps = state["step"], state["total_steps"]
     trainer.task.model.load_state_dict(state["model"])
-    updater.optimizer = OptimizerSet.from_state(state["optimizer"], updater.optimizer)
+    updater.frozen.load_state_dict(state.get("frozen", {}))
+    tensors = dict(trainer.task.model.named_parameters())
+    updater.optimizer = OptimizerSet.from_state(state["optimizer"], updater.optimizer, tensors)
     updater.plan = decode_plan(state["plan"].encode())
     for name, follower in updater.followers.items():
         if name in state["followers"]:  # a branch may follow otherwise
@@ -92,6 +95,7 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.staging.take_nonfinite()  # of steps that are left
     trainer.evaluator.last_step = state["evaluated_step"]
     trainer.guard.is_in_trouble = state["is_in_trouble"]
+    trainer.guard.watch_trained()
     progress = trainer.run.progress
     progress.step, progress.best, progress.last = trainer.step, state["progress"]["best"], state["progress"]["last"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuitrain.protocol.events import (
     Event,
@@ -21,6 +21,7 @@ from tuitrain.techniques import plan as plans
 from tuitrain.techniques.build.optimizers import OptimizerSet
 from tuitrain.techniques.build.own_optimizers import Closure
 from tuitrain.training.following import Follower
+from tuitrain.training.frozen import Frozen
 from tuitrain.training.handover import Handover
 
 
@@ -46,6 +47,7 @@ class Updater:
         gradient_clip: largest global gradient norm; None means no clipping.
         publish: takes the facts of a switch.
         followers: told after every update, in this order, whatever optimizer is at work.
+        frozen: which parameters of the model stay as they are.
     """
 
     def __init__(
@@ -55,16 +57,21 @@ class Updater:
         gradient_clip: float | None,
         publish: Callable[[Event], None],
         followers: Sequence[Follower] = (),
+        frozen: Frozen | None = None,
     ) -> None:
+        self.frozen = frozen or Frozen(nn.Module())
         self.followers = {follower.name: follower for follower in followers}
         self.optimizer = optimizer
-        self.parameters = [tensor for group in optimizer.groups for _, tensor in group.parameters]
-        """All that is trained, by whatever optimizer."""
         self.plan = plan
         self.gradient_clip = gradient_clip
         self.switch: Switch | None = None
         self._publish = publish
         self._to_measure: tuple[Handover, float, str] | None = None
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All that is trained, by whatever optimizer; what is frozen meanwhile has no gradient."""
+        return self.optimizer.parameters
 
     def schedule(self, step: int) -> Schedule:
         """The schedule that rules step `step` + 1."""

@@ -114,6 +114,10 @@ ACTIONS: tuple[Action, ...] = (
         help="Change the batch size; the rest of the epoch keeps its order. `rate=linear` scales the rate with it.",
     ),
     Action(
+        id="freeze", key="p", title="freeze", group="optimizer", command="freeze",
+        help="Freeze layers, so that they stay as they are, or unfreeze them; shows how much is left to train.",
+    ),
+    Action(
         id="maximise", key="enter", title="maximise", group="charts", in_footer=True,
         help="Show the focused chart alone, or all again.",
     ),

@@ -14,6 +14,7 @@ from tuitrain.errors import CommandError, TuitrainError
 from tuitrain.protocol.commands import (
     Command,
     CoolDown,
+    Freeze,
     MoveTo,
     PreviewSwitch,
     RollBack,
@@ -25,6 +26,7 @@ from tuitrain.protocol.commands import (
     SetSchedule,
     SwitchOptimizer,
     Undo,
+    Unfreeze,
 )
 from tuitrain.protocol.describe import parse_command, sentence
 from tuitrain.protocol.events import SwitchPreviewed
@@ -36,6 +38,7 @@ from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import REGULARIZERS
 from tuitrain.techniques.schedules import SCHEDULES
 from tuitrain.ui import text
+from tuitrain.ui.freezing import effect_of_freezing, layer_choices, typed
 
 BRANCH = "branch"
 """The form that makes no command for the run, but another run."""
@@ -75,6 +78,8 @@ class Form:
     """The argument that a word without "=" stands for."""
     initial: str = ""
     hint: str
+    frozen_choices: frozenset[str] = frozenset()
+    """Choices that are frozen, so that choosing one of them unfreezes it."""
     takes_nothing: bool = False
     """Whether an empty line is a command."""
 
@@ -127,6 +132,10 @@ FORMS: Mapping[str, Form] = {
         choices=tuple(Choice(spec.name, spec.summary) for spec in OPTIMIZERS.values()),
         hint="options: momentum=0.9 lr=1e-3 handover=cold ramp_steps=50",
     ),
+    "freeze": Form(
+        command="freeze", title="freeze, or unfreeze what is frozen",
+        hint="or patterns: conv_* lin_1.bias; options: factor=0.1 (unfreeze) batch_norm=train (freeze)",
+    ),
     "hyperparameter": Form(
         command="set_hyperparameter", title="change a hyper-parameter", bare="value", hint="the new value",
     ),
@@ -155,6 +164,13 @@ def form_for(action: str, board: Board) -> Form:
     if action == "move" and board.race is not None:
         initial = " ".join(f"{axis}={value:g}" for axis, value in zip("xy", board.race.start, strict=False))
         return replace(form, initial=initial)
+    if action == "freeze":
+        found = layer_choices(board)
+        return Form(
+            command=form.command, title=form.title, hint=form.hint,
+            choices=tuple(Choice(choice.name, choice.summary) for choice in found),
+            frozen_choices=frozenset(choice.name for choice in found if choice.is_frozen),
+        )  # fmt: skip
     if action == "batch_size":
         return Form(command=form.command, title=f"{form.title}, now {board.batch_size}", bare=form.bare, hint=form.hint)
     return form
@@ -180,6 +196,8 @@ def composed(form: Form, choice: str | None, line: str) -> Composed:
     """
     if form.command == BRANCH:
         return _branch(line)
+    if form.command == "freeze":
+        return _freezing(form, choice, line)
     arguments: dict[str, object] = {} if choice is None else {"name": choice}
     for word in line.split():
         key, separator, value = word.partition("=")
@@ -189,6 +207,13 @@ def composed(form: Form, choice: str | None, line: str) -> Composed:
             key, value = form.bare, word
         arguments[key.replace("-", "_")] = _parsed(value)
     return check_command(parse_command(form.command, arguments))
+
+
+def _freezing(form: Form, choice: str | None, line: str) -> Command:
+    pairs = [word.partition("=") for word in line.split()]
+    words = {key.replace("-", "_"): _parsed(value) for key, separator, value in pairs if separator}
+    name, arguments = typed(choice, form.frozen_choices, words, [key for key, separator, _ in pairs if not separator])
+    return check_command(parse_command(name, arguments))
 
 
 def _branch(line: str) -> BranchWish:
@@ -274,6 +299,8 @@ def effect_of(command: Composed, board: Board) -> str:
             return _switch_effect(command, board)
         case MoveTo():
             return "all begin again from there, with fresh optimizers; the clock of the plan goes on"
+        case Freeze() | Unfreeze():
+            return effect_of_freezing(command, board)
         case SetEnd():
             return f"ends at step {text.count(command.step)}, not {text.count(board.total_steps)}"
         case Undo():

@@ -5,7 +5,7 @@ One layer a row, the input on top. A narrow terminal loses columns; name, chosen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -20,6 +20,8 @@ _LONGEST_NAME, _SHORTEST_NAME = 20, 5
 _LONGEST_SHAPE = 12
 _TALLEST_ROW = 3
 _QUIET, _LOUD = "$foreground 55%", "bold $warning"
+FROZEN = "▪"
+"""Marks a layer that is not trained."""
 _SELECTED = " on $foreground 12%"
 
 
@@ -75,6 +77,7 @@ def layer_table(
     found: Sequence[Verdict],
     width: int,
     height: int,
+    frozen: Collection[str] = (),
 ) -> LayerTable:
     """Draw a table of `width` × `height` cells.
 
@@ -85,18 +88,21 @@ def layer_table(
         found: what stands out; its cells are shown as warnings.
         width: columns of the terminal.
         height: lines, the one with the headers among them.
+        frozen: names of the layers that are not trained; they are marked.
     """
     num_layers = len(history.names)
     room = max(1, height - 1)
     tall = max(1, min(_TALLEST_ROW, room // max(1, num_layers)))
     page = max(1, room // tall)
     view = _in_sight(view, num_layers, page)
-    drawing = _Drawing(history, shapes, view, found, width)
+    drawing = _Drawing(history, shapes, view, found, width, frozenset(frozen))
     rows = range(view.top, min(num_layers, view.top + page))
     lines = [drawing.header()]
     for layer in rows:
         lines += [drawing.row(layer, is_text=part == (tall - 1) // 2) for part in range(tall)]
     part = f"layers {rows.start + 1}–{rows.stop} of {num_layers}" if len(rows) < num_layers else f"{num_layers} layers"
+    num_frozen = sum(name in frozen for name in history.names)
+    part += f", {num_frozen} frozen ({FROZEN})" if num_frozen else ""
     title = f"{part} · {BY_ID[view.quantity].title} over time"
     legend = legend_of(drawing.scale, max(8, width - 4))
     return LayerTable(tuple(lines[:height]), title, legend, view, page)
@@ -106,8 +112,10 @@ class _Drawing:
     """One picture: which columns fit, how wide the map is, and its rows."""
 
     def __init__(
-        self, history: LayerHistory, shapes: Shapes, view: LayerView, found: Sequence[Verdict], width: int
-    ) -> None:
+        self, history: LayerHistory, shapes: Shapes, view: LayerView, found: Sequence[Verdict], width: int,
+        frozen: frozenset[str],
+    ) -> None:  # fmt: skip
+        self._is_frozen = [name in frozen for name in history.names]
         self._history, self._shapes, self._view, self._width = history, shapes, view, width
         self._loud = {(verdict.quantity, layer) for verdict in found for layer in verdict.layers}
         self._names = short_names(history.names, max(_SHORTEST_NAME, min(_LONGEST_NAME, width // 6)))
@@ -140,7 +148,7 @@ class _Drawing:
         is_selected = layer == self._view.selected
         behind = _SELECTED if is_selected else ""
         name = self._names[layer] if is_text else ""
-        mark = "▸ " if is_selected and is_text else "  "
+        mark = ("▸" if is_selected else " ") + (FROZEN if self._is_frozen[layer] else " ") if is_text else "  "
         style = "bold $foreground" if is_selected else "$foreground 85%"
         pieces = [(f"{mark}{name:<{self._name_width}} ", style + behind)]
         for column in self._columns:

@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuitrain.errors import DataError
-from tuitrain.tasks import synthetic
+from tuitrain.tasks import resizing, synthetic
 from tuitrain.tasks.own import OwnData, load_own
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
 from tuitrain.tasks.tables import DatasetSpec
 
-_EMBEDDED = {"mnist-5k": "mnist5k.npz", "digits": "digits.npz"}
+_EMBEDDED = {
+    "mnist-5k": "mnist5k.npz", "digits": "digits.npz", "mnist-14": "mnist5k.npz", "digits-14": "digits.npz",
+}  # fmt: skip
+_RESIZED: dict[str, Callable[[NDArray[np.generic]], NDArray[np.float32]]] = {
+    "mnist-14": resizing.halved,
+    "digits-14": lambda pictures: resizing.enlarged(pictures, 14),
+}
 _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line": synthetic.line,
     "line-outliers": synthetic.line_outliers,
     "spiral": synthetic.spiral,
     "lab-wave": synthetic.lab_wave,
     "surface": synthetic.nothing,
+    "textures": synthetic.textures,
 }
 
 
@@ -73,7 +80,7 @@ def load_dataset(
     Args:
         spec: which one.
         preprocess: a name of `tasks.tables.PREPROCESSINGS`.
-        num_train: use only the first so many training samples; None means all.
+        num_train: use only so many training samples, the first ones or as many of each class; None means all.
         label_noise: share of the training labels that are drawn again at random, 0 to 1.
         data_seed: seed of synthetic data.
         data_folder: where torchvision keeps its files.
@@ -85,7 +92,10 @@ def load_dataset(
     """
     arrays = _arrays(spec, data_seed, data_folder, own)
     if num_train is not None:
-        arrays = arrays._replace(train_x=arrays.train_x[:num_train], train_y=arrays.train_y[:num_train])
+        chosen: slice | NDArray[np.intp] = slice(num_train)
+        if spec.has_stratified_subsets:
+            chosen, _ = stratified_split(arrays.train_y, num_train, data_seed)
+        arrays = arrays._replace(train_x=arrays.train_x[chosen], train_y=arrays.train_y[chosen])
     if label_noise:
         arrays = arrays._replace(train_y=_redrawn(arrays.train_y, spec.num_outputs, label_noise, data_seed))
     train_x, validation_x = _preprocessed(arrays, preprocess, is_image=spec.is_image)
@@ -110,6 +120,8 @@ def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData |
             x, y = archive["x"], archive["y"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read: {error}", hint="install tuitrain again.") from error
+    if spec.name in _RESIZED:
+        x = _RESIZED[spec.name](x)
     train, validation = stratified_split(y, spec.num_train, data_seed)
     return Arrays(x[train], y[train], x[validation], y[validation])
 

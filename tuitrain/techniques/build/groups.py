@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -22,21 +24,20 @@ class ParameterGroup:
 
 
 def parameter_groups(
-    model: nn.Module, *, decay_only_weights: bool = False, layer_decay: float = 1.0
+    model: nn.Module, *, decay_only_weights: bool = False, layer_decay: float = 1.0, head_rate: float = 1.0
 ) -> list[ParameterGroup]:
-    """The logical groups of a model, those with the full rate first.
+    """The logical groups of a model, that with the rate of the run first.
 
     Args:
         model: only parameters that require gradients are taken.
         decay_only_weights: biases and norms make groups of their own, without weight decay.
         layer_decay: factor on the rate of each layer per layer above it (Clark et al. 2020, ELECTRA, section 3.1);
             1 makes no groups of layers.
+        head_rate: factor on the rate of the last layer; 1 makes no group of it.
     """
     named = tuple((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
-    layers = [("", named)] if layer_decay == 1.0 else _layers(named)
     groups: list[ParameterGroup] = []
-    for depth, (layer, members) in enumerate(reversed(layers)):
-        rate = layer_decay**depth
+    for layer, members, rate in _rated(named, layer_decay, head_rate):
         if not decay_only_weights:
             groups.append(ParameterGroup(layer or "all", members, rate=rate))
             continue
@@ -46,6 +47,37 @@ def parameter_groups(
         groups.append(ParameterGroup(f"{prefix}weights", weights, rate=rate))
         groups.append(ParameterGroup(f"{prefix}biases and norms", others, has_decay=False, rate=rate))
     return [group for group in groups if group.parameters]
+
+
+def group_data(group: ParameterGroup) -> dict[str, Any]:
+    """A group as plain data."""
+    names = [name for name, _ in group.parameters]
+    return {"name": group.name, "parameters": names, "has_decay": group.has_decay, "rate": group.rate}
+
+
+def groups_from(data: Iterable[Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> list[ParameterGroup]:
+    """Groups as `group_data` described them, over tensors by name."""
+    return [
+        ParameterGroup(
+            group["name"], tuple((name, tensors[name]) for name in group["parameters"]), group["has_decay"],
+            group["rate"],
+        )
+        for group in data
+    ]  # fmt: skip
+
+
+def _rated(
+    named: tuple[Named, ...], layer_decay: float, head_rate: float
+) -> list[tuple[str, tuple[Named, ...], float]]:
+    """Parameters with a name for them and a factor on their rate."""
+    if layer_decay == head_rate == 1.0:
+        return [("", named, 1.0)]
+    layers = _layers(named)
+    if layer_decay == 1.0:
+        head, body = layers[-1], tuple(item for _, members in layers[:-1] for item in members)
+        return [*([("body", body, 1.0)] if body else []), (head[0], head[1], head_rate)]
+    rates = [head_rate if depth == 0 else layer_decay**depth for depth in range(len(layers))]
+    return [(layer, members, rate) for (layer, members), rate in zip(reversed(layers), rates, strict=True)]
 
 
 def _layers(named: tuple[Named, ...]) -> list[tuple[str, tuple[Named, ...]]]:

@@ -13,7 +13,7 @@ class Lookahead:
     """Every k steps slow ← slow + α (fast − slow), fast ← slow (Zhang et al. 2019, arXiv 1907.08610, algorithm 1).
 
     Args:
-        parameters: the fast weights.
+        parameters: the fast weights; of those that are frozen neither moves.
         num_steps: k, at least 1.
         alpha: 0 to 1; 1 leaves the fast weights as they are.
     """
@@ -34,6 +34,8 @@ class Lookahead:
         if self._count % self._num_steps:
             return
         for slow, fast in zip(self._slow, self._fast, strict=True):
+            if not fast.requires_grad:
+                continue
             slow.lerp_(fast, self._alpha)
             fast.copy_(slow)
 

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from tuitrain.errors import UsageError
 from tuitrain.protocol.description import GroupState, OptimizerState
 from tuitrain.protocol.plan import Value
-from tuitrain.techniques.build.groups import Named, ParameterGroup
+from tuitrain.techniques.build.groups import Named, ParameterGroup, group_data, groups_from
 from tuitrain.techniques.build.own_optimizers import (
     AveragedSGD,
     Closure,
@@ -90,6 +90,7 @@ class OptimizerSet:
         self.name = name
         self.groups = tuple(groups)
         self.matrix_names = matrix_names
+        self._parameters = [tensor for group in groups for _, tensor in group.parameters]
         self.hyperparameters = optimizer_spec(name).resolved(split_betas(hyperparameters))
         self.parts = [part for group in groups for part in self._parts_of(group)]
         if name == "muon" and not any(part.inner == "muon" for part in self.parts):
@@ -106,19 +107,29 @@ class OptimizerSet:
             )
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], like: OptimizerSet) -> OptimizerSet:
+    def from_state(
+        cls, state: Mapping[str, Any], like: OptimizerSet, tensors: Mapping[str, Tensor] | None = None
+    ) -> OptimizerSet:
         """An optimizer as `state_dict` described it, over the parameters of another one of the same model.
 
         Args:
-            state: may name another optimizer than `like`.
-            like: gives the logical groups.
+            state: may name another optimizer than `like`, and have other groups.
+            like: gives the parameters.
+            tensors: all parameters of the model by name, where those of `like` may be fewer.
         """
-        optimizer = cls(state["name"], like.groups, state["hyperparameters"], like.matrix_names)
+        known = {name: tensor for group in like.groups for name, tensor in group.parameters}
+        groups = groups_from(state["groups"], tensors or known) if "groups" in state else like.groups
+        optimizer = cls(state["name"], groups, state["hyperparameters"], like.matrix_names)
         for part, saved in zip(optimizer.parts, state["parts"], strict=True):
             part.ratio = saved["ratio"]
             part.values = dict(saved["values"])
             part.optimizer.load_state_dict(saved["state"])
         return optimizer
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All that it works on."""
+        return self._parameters
 
     def write_rates(self, rates: Mapping[str, float]) -> None:
         """Give every part the learning rate of its logical group for the next step."""
@@ -222,6 +233,7 @@ class OptimizerSet:
                     inner="" if part.inner == self.name else part.inner,
                     num_tensors=len(part.parameters),
                     num_parameters=sum(tensor.numel() for tensor in part.tensors),
+                    num_frozen=sum(tensor.numel() for tensor in part.tensors if not tensor.requires_grad),
                     hyperparameters=_described(part),
                 )
                 for part in self.parts
@@ -233,6 +245,7 @@ class OptimizerSet:
         return {
             "name": self.name,
             "hyperparameters": dict(self.hyperparameters),
+            "groups": [group_data(group) for group in self.groups],
             "parts": [
                 {
                     "group": part.group,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ASKING = ("step_once", "evaluate", "stop", "checkpoint")
 _COMPOSING = (
     "decay", "set_rate", "schedule", "cool_down", "optimizer", "hyperparameter", "regularize", "batch_size",
-    "undo", "roll_back", "branch", "length", "move",
+    "undo", "roll_back", "branch", "length", "freeze", "move",
 )  # fmt: skip
 
 

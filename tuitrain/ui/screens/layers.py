@@ -20,6 +20,7 @@ from textual.widgets import Static
 from tuitrain.board.board import Board
 from tuitrain.board.layer_verdicts import healthy, verdicts
 from tuitrain.ui.actions import BY_ID, LAYER_ACTIONS, bindings
+from tuitrain.ui.freezing import frozen_layers
 from tuitrain.ui.layer_heat import QUANTITIES
 from tuitrain.ui.layer_table import LayerView, layer_table
 from tuitrain.ui.layer_words import Shapes, layer_line, verdict_lines
@@ -124,7 +125,10 @@ class LayersScreen(Screen[None]):
         self.query_one("#verdicts", Static).update(Content("\n").join(lines))
         # The frame takes two lines, header, footer and the selected layer one each, as does the bar of a replay.
         taken = 5 + len(lines) + (1 if self.has_class("-replay") else 0)
-        table = layer_table(history, shapes, self._view, found, max(20, self.size.width - 4), self.size.height - taken)
+        table = layer_table(
+            history, shapes, self._view, found, max(20, self.size.width - 4), self.size.height - taken,
+            frozen_layers(board),
+        )  # fmt: skip
         self._view, self._page = table.view, table.page
         widget = self.query_one("#table", Static)
         widget.border_title, widget.border_subtitle = Content(table.title), table.legend

@@ -18,6 +18,7 @@ from tuitrain.techniques import plan as plans
 from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.techniques.regularizers import CLIP_NAME
 from tuitrain.ui import text
+from tuitrain.ui.freezing import frozen_layers, frozen_words
 
 _ENTRY_STYLES = {
     "decision": "bold $foreground",
@@ -116,6 +117,7 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
             if not group.inner and any(other.inner for other in optimizer.groups):
                 name = f"{group.name} · {optimizer.name}"
             size = f"  {text.count(group.num_parameters)}"
+            size += "  frozen" if group.num_frozen == group.num_parameters else ""
             lines.append(Content.assemble((name, "$secondary"), (size, "$foreground 55%")))
         lines.append(_rate_line(board, group))
         lines += [
@@ -130,6 +132,10 @@ def optimizer_lines(board: Board, width: int) -> list[Content]:
         for name, value in board.regularizers.items()
         if value and name != CLIP_NAME
     ]
+    if frozen := frozen_words(board):
+        lines.append(_value_line("frozen", frozen))
+        words = ", ".join(frozen_layers(board)) or "parts of layers"
+        lines.append(Content.styled(f"  {words}", "$foreground 55%"))
     if board.batch_size:
         lines.append(_value_line("batch size", text.count(board.batch_size)))
     norm, near_zero = board.last_eval("weights/norm"), board.last_eval("weights/near_zero")
@@ -157,6 +163,8 @@ def optimizer_strip(board: Board) -> Content:
     words += [Content(f"{name.replace('_', ' ')} {text.plain(value)}") for name, value in on.items()]
     if optimizer.gradient_clip is not None:
         words.append(Content(f"clip {text.plain(optimizer.gradient_clip)}"))
+    if frozen := frozen_words(board):
+        words.append(Content(f"frozen {frozen}"))
     if board.handover is not None:
         left = max(0, board.handover.step + board.handover.num_steps - board.step)
         words.insert(1, Content.styled(f"→ {board.handover.to_name} in {left}", "bold $warning"))
