@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from tuitrain.protocol.averaging import SnapshotTaken as SnapshotTaken
-from tuitrain.protocol.commands import Command
 from tuitrain.protocol.course import BatchesSkipped as BatchesSkipped
 from tuitrain.protocol.course import Branched as Branched
 from tuitrain.protocol.course import CheckpointSaved as CheckpointSaved
@@ -24,6 +23,9 @@ from tuitrain.protocol.measured import Measurement
 from tuitrain.protocol.plan import LearningRatePlan, Value
 from tuitrain.protocol.racing import RacerLost as RacerLost
 from tuitrain.protocol.racing import RaceStarted as RaceStarted
+from tuitrain.protocol.replies import CommandApplied as CommandApplied
+from tuitrain.protocol.replies import CommandQueued as CommandQueued
+from tuitrain.protocol.replies import CommandRefused as CommandRefused
 from tuitrain.protocol.transfer import TrainableChanged as TrainableChanged
 from tuitrain.protocol.transfer import WeightsLoaded as WeightsLoaded
 from tuitrain.protocol.version import PROTOCOL_VERSION
@@ -298,33 +300,6 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     advice: str = ""
     action: Literal["pause", "stop", "continue", "roll_back"] = "continue"
     """What the run does about it."""
-
-
-class CommandQueued(EventBase, frozen=True, kw_only=True):
-    """The run has read a command; it will be answered at the next safe point."""
-
-    step: int
-    command: str
-    """Its id."""
-    request: Command
-    actor: str
-
-
-class CommandApplied(EventBase, frozen=True, kw_only=True):
-    """The final reply to a command that was carried out."""
-
-    step: int
-    command: str
-    summary: str
-
-
-class CommandRefused(EventBase, frozen=True, kw_only=True):
-    """The final reply to a command that was not carried out."""
-
-    step: int
-    command: str
-    reason: str
-    hint: str = ""
 
 
 class Heartbeat(EventBase, frozen=True, kw_only=True):
