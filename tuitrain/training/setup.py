@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
+from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem, regularizer_values
 from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.describe import COMMANDS
@@ -26,6 +26,7 @@ from tuitrain.techniques.build.augmentation import Augmentation
 from tuitrain.techniques.build.groups import parameter_groups
 from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.losses import Criterion, balanced_weights
+from tuitrain.techniques.build.max_norm import MaxNorm
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.losses import loss_spec
 from tuitrain.techniques.optimizers import OPTIMIZERS, optimizer_spec, split_betas
@@ -109,10 +110,10 @@ def build_trainer(
         _schedule(preset, total_steps, batches.steps_per_epoch),
         {group.name: rate * group.rate for group in optimizer.groups},
     )
-    regularizers = preset.regularize.values
+    regularizers = regularizer_values(preset)
     clip = strength_of(regularizers, CLIP_NAME) or None
-    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task))
     regularization = Regularization(task, regularizers, _impossible(preset, dataset))
+    updater = Updater(optimizer, plan, clip, run.publish, _followers(preset, task, regularization))
     budget = preset.train.telemetry_budget
     alarms = Alarms(preset.alarms, total_steps, otherwise="pause" if on_nonfinite == "pause" else "stop")
     trainer = Trainer(
@@ -153,7 +154,7 @@ def build_trainer(
 
 def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folder: Path) -> Task:
     """Data, model, loss and augmentation as the preset names them."""
-    section, strengths = preset.task, preset.regularize.values
+    section, strengths = preset.task, regularizer_values(preset)
     loss = loss_spec(loss_name(preset, dataset))
     num_classes = dataset.num_outputs if dataset.kind == "classification" else 0
     values = {spec.name: float(spec.default) for spec in loss.hyperparameters}  # type: ignore[arg-type]
@@ -172,7 +173,8 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
     options = TaskOptions(
         model=ModelOptions(
             name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
-            activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
+            heads=section.heads, pooling=section.pooling, activation=section.activation, init=section.init,
+            init_std=section.init_std, norm=section.norm,
             dropout_kind=section.dropout_kind, dropout=strength_of(strengths, "dropout"),
             dropconnect=strength_of(strengths, "dropconnect"),
             stochastic_depth=strength_of(strengths, "stochastic_depth"),
@@ -196,11 +198,11 @@ def _impossible(preset: Preset, dataset: DatasetSpec) -> dict[str, str]:
     return {name: problem for name, problem in found.items() if problem}
 
 
-def _followers(preset: Preset, task: Task) -> list[Follower]:
+def _followers(preset: Preset, task: Task, regularization: Regularization) -> list[Follower]:
     """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
     parameters = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
-    followers: list[Follower] = []
+    followers: list[Follower] = [MaxNorm(parameters, lambda: regularization.strength("max_norm"))]
     if section.lookahead_steps:
         followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
     return followers
