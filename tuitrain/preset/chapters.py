@@ -18,6 +18,7 @@ CHAPTERS: dict[str, str] = {
     "Regularization": "noise in training, the mean at test",
     "Batch size": "how many samples a step",
     "Depth": "what skips are for",
+    "Architectures": "networks that made history, and what they read",
 }
 """Name → what it is about."""
 

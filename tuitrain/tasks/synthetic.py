@@ -49,7 +49,7 @@ def spiral(seed: int, num_train: int, num_validation: int) -> Arrays:
 
 
 def moons(seed: int, num_train: int, num_validation: int) -> Arrays:
-    """Two half circles of radius 1 that reach into each other, with noise of deviation 0.25."""
+    """Two half circles of radius 1 that reach into each other, with noise of deviation 0.2."""
     rng = np.random.default_rng(seed)
     points = [_moon_points(rng, count) for count in (num_train, num_validation)]
     return Arrays(points[0][0], points[0][1], points[1][0], points[1][1])
@@ -102,5 +102,5 @@ def _moon_points(rng: np.random.Generator, count: int) -> tuple[NDArray[np.gener
     angle = rng.uniform(0.0, np.pi, count)
     sign = 1.0 - 2.0 * label
     points = np.stack([label + sign * np.cos(angle), 0.5 * label + sign * np.sin(angle)], axis=1)
-    points += 0.25 * rng.standard_normal(points.shape)
+    points += 0.2 * rng.standard_normal(points.shape)
     return points.astype(np.float32), label.astype(np.int64)
