@@ -78,7 +78,8 @@ FOUNDATIONS = [
     Item("A1", "MobileNet", "model:mobilenet-v2", f"mobilenet {_FEW}", LOSS),
     Item("A1", "LSTM", "model:lstm", f"char-lstm {_FEW_WINDOWS}", "layers/gradient_norm"),
     Item("A1", "autoencoder", "model:autoencoder", "autoencoder", "loss/mse"),
-    Item("A1", "character Transformer", "model:char-transformer", f"char-transformer {_FEW_WINDOWS}", ACCURACY),
+    Item("A1", "character Transformer", "model:char-transformer", f"char-transformer {_FEW_WINDOWS} schedule.warmup=5",
+         ACCURACY),
     Item("A1", "two moons", "dataset:moons", "moons", ACCURACY),
     *later("A1", "forgotten zero_grad"),
 ]  # fmt: skip

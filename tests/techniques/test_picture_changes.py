@@ -23,7 +23,7 @@ def generator(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("change", [color_jittered, trivially_augmented])
 def test_a_picture_stays_within_its_own_range_and_a_flat_one_stays_flat(change: object, channels: int) -> None:
-    """Whatever preprocessing made of black and white."""
+    """Whatever preprocessing made of black and white: with 5 added, what comes out has 5 more."""
     assert callable(change)
     x = pictures(channels)
     found = change(x, 0.9, generator())
@@ -31,6 +31,7 @@ def test_a_picture_stays_within_its_own_range_and_a_flat_one_stays_flat(change: 
     low, high = x.amin(dim=(1, 2, 3), keepdim=True), x.amax(dim=(1, 2, 3), keepdim=True)
     assert (found >= low - 1e-5).all()
     assert (found <= high + 1e-5).all()
+    torch.testing.assert_close(change(x + 5.0, 0.9, generator()), found + 5.0, atol=1e-3, rtol=0.0)
     torch.testing.assert_close(change(torch.full_like(x, 0.7), 0.9, generator()), torch.full_like(x, 0.7))
 
 
