@@ -38,7 +38,9 @@ GAP, ACCURACY = "gap/loss", "eval/accuracy"
 SET, SWITCH, REPLAN = "set_hyperparameter", "switch_optimizer", "set_schedule"
 MOVE = "move_to"
 
-_SMALL_RESNET = "resnet18 task.dataset=digits task.num_train=32 train.batch_size=4 eval.max_batches=1 eval.batch_size=8"
+_FEW = "task.dataset=digits task.num_train=32 train.batch_size=4 eval.max_batches=1 eval.batch_size=8"
+_FEW_WINDOWS = "train.batch_size=4 eval.max_batches=1 eval.batch_size=8"
+_SMALL_RESNET = f"resnet18 {_FEW}"
 
 FOUNDATIONS = [
     Item("A1", "linear model and gradient descent", "model:linear", "linreg", LOSS, "set_learning_rate"),
@@ -70,15 +72,17 @@ FOUNDATIONS = [
     Item("A1", "ResNet", "model:resnet18", _SMALL_RESNET, LOSS),
     Item("A1", "optimizer lab", "dataset:lab-wave", "lab-wave", LOSS, SWITCH),
     Item("A1", "own data", "own:csv"),
-    *later("A1", "AlexNet"),
-    *later("A1", "VGG"),
-    *later("A1", "GoogLeNet"),
-    *later("A1", "DenseNet"),
-    *later("A1", "MobileNet"),
-    *later("A1", "LSTM"),
-    *later("A1", "autoencoder"),
-    *later("A1", "character Transformer"),
     Item("A1", "forgotten zero_grad", "train:zero_grad", "forgotten-zero-grad", NORM),
+    Item("A1", "AlexNet", "model:alexnet", f"alexnet {_FEW}", "regularizer/dropout", SET),
+    Item("A1", "VGG", "model:vgg11", f"vgg11 {_FEW}", "regularizer/dropout", SET),
+    Item("A1", "GoogLeNet", "model:googlenet", f"googlenet {_FEW}", LOSS),
+    Item("A1", "DenseNet", "model:densenet121", f"densenet121 {_FEW}", LOSS),
+    Item("A1", "MobileNet", "model:mobilenet-v2", f"mobilenet {_FEW}", LOSS),
+    Item("A1", "LSTM", "model:lstm", f"char-lstm {_FEW_WINDOWS}", "layers/gradient_norm"),
+    Item("A1", "autoencoder", "model:autoencoder", "autoencoder", "loss/mse"),
+    Item("A1", "character Transformer", "model:char-transformer", f"char-transformer {_FEW_WINDOWS} schedule.warmup=5",
+         ACCURACY),
+    Item("A1", "two moons", "dataset:moons", "moons", ACCURACY),
 ]  # fmt: skip
 
 GENERALISATION = [
@@ -89,8 +93,10 @@ GENERALISATION = [
     Item("A2", "mini-batches", "dataset:mnist-5k", "minibatch", "batch_size/32", "set_batch_size"),
     Item("A2", "full batch", "dataset:mnist-5k", "full-batch", "batch_size/4000", "set_batch_size"),
     *later("A2", "k-fold"),
-    *later("A2", "bias and variance"),
     Item("A2", "bootstrap", "train:bootstrap", "bootstrap", ACCURACY),
+    Item("A2", "bias and variance", "dataset:sine-25", "bias-width-1", "eval/loss"),
+    Item("A2", "bias and variance in balance", "dataset:sine-25", "bias-width-3", "eval/loss"),
+    Item("A2", "variance", "dataset:sine-25", "bias-width-100", GAP),
     *later("A2", "bagging"),
     Item("A2", "gradient noise read-out", "command:measure_gradient_noise", "gradient-noise",
          "measured/gradient_noise", "measure_gradient_noise"),
@@ -215,12 +221,13 @@ REGULARIZERS = [
     Item("A6", "group norm", "norm:group", "norm-group", "layers/activation_std"),
     Item("A6", "instance norm", "norm:instance", "norm-instance", "layers/activation_std"),
     Item("A6", "RMS norm", "norm:rms", "norm-rms", "layers/activation_std"),
-    *later("A6", "fractional max pooling"),
-    *later("A6", "TrivialAugment"),
-    *later("A6", "colour jitter"),
     Item("A6", "test-time augmentation", "eval:tta_shift", "cnn-tta", "tta/accuracy"),
-    *later("A6", "max-norm"),
     Item("A6", "MC dropout", "eval:mc_dropout", "mc-dropout", "mc/accuracy", SET),
+    Item("A6", "fractional max pooling", "pooling:fractional", "cnn-fractional-pool", GAP),
+    Item("A6", "TrivialAugment", "regularizer:trivial_augment", "cnn-trivial-augment", "regularizer/trivial_augment",
+         SET),
+    Item("A6", "colour jitter", "regularizer:color_jitter", "cnn-color-jitter", "regularizer/color_jitter", SET),
+    Item("A6", "max-norm", "regularizer:max_norm", "overfit-max-norm", "weights/norm", SET),
 ]  # fmt: skip
 
 BABYSITTING = [

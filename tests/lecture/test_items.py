@@ -27,7 +27,7 @@ from tuitrain.techniques.schedules import SCHEDULES
 TABLES: dict[str, Container[str]] = {
     "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES, "regularizer": REGULARIZERS,
     "surface": SURFACES, "model": tables.MODELS, "dataset": tables.DATASETS, "activation": tables.ACTIVATIONS,
-    "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS,
+    "init": tables.INITIALIZATIONS, "norm": tables.NORMS, "dropout": tables.DROPOUT_KINDS, "pooling": tables.POOLINGS,
     "preprocessing": tables.PREPROCESSINGS, "own": OWN_KINDS,
     "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
     "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields,

@@ -20,7 +20,9 @@ from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, dataset_spec, model_spec
 from tuitrain.techniques.build.augmentation import shifted
 
-MAKERS = [synthetic.line, synthetic.line_outliers, synthetic.spiral, synthetic.lab_wave]
+MAKERS = [
+    synthetic.line, synthetic.line_outliers, synthetic.spiral, synthetic.moons, synthetic.sine_25, synthetic.lab_wave,
+]  # fmt: skip
 
 
 def load(name: str, **options: Any) -> data_module.Dataset:

@@ -16,7 +16,7 @@ from tuitrain.tasks.build.models import set_stochastic
 from tuitrain.tasks.build.residual import Block
 from tuitrain.tasks.tables import ACTIVATIONS, DROPOUT_KINDS, INITIALIZATIONS, MODELS, NORMS, dataset_spec
 
-OWN = [name for name, spec in MODELS.items() if spec.source == "own"]
+OWN = [name for name, spec in MODELS.items() if spec.source == "own" and not spec.needs_text]
 HIDDEN = [name for name in OWN if name != "linear"]
 SMALL: dict[str, Any] = {"hidden": (16,), "channels": (8, 4), "depth": 4}
 

@@ -14,7 +14,7 @@ from tuitrain.techniques.regularizers import REGULARIZERS
 
 STRENGTHS: dict[str, Any] = {
     "shift": 2, "crop": 0.4, "scale": 0.3, "rotate": 20.0, "flip": 0.5, "cutout": 4, "input_noise": 0.5, "mixup": 0.2,
-    "cutmix": 1.0,
+    "cutmix": 1.0, "color_jitter": 0.5, "trivial_augment": 1.0,
 }  # fmt: skip
 COUNT = 64
 

@@ -27,6 +27,7 @@ LIVE: dict[str, tuple[float, str]] = {
     "gradient_noise": (0.1, "update"), "gradient_clip": (0.01, "update"), "gradient_clip_value": (1e-4, "update"),
     "label_smoothing": (0.2, "loss"), "mixup": (0.5, "loss"), "cutmix": (1.0, "loss"), "cutout": (6, "loss"),
     "flip": (1.0, "loss"), "shift": (2, "loss"), "crop": (0.4, "loss"), "scale": (0.3, "loss"), "rotate": (30, "loss"),
+    "color_jitter": (0.5, "loss"), "trivial_augment": (1.0, "loss"), "max_norm": (0.5, "update"),
 }  # fmt: skip
 
 

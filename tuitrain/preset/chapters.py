@@ -21,6 +21,7 @@ CHAPTERS: dict[str, str] = {
     "Batch size": "how many samples a step",
     "Depth": "what skips are for",
     "Transfer": "weights of another task: what to keep, what to train again",
+    "Architectures": "networks that made history, and what they read",
 }
 """Name → what it is about."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tuitrain.errors import CommandError, UnknownNameError, nearest
+from tuitrain.errors import CommandError, DataError, UnknownNameError, nearest
 from tuitrain.preset.chapters import CHAPTERS
 from tuitrain.preset.combining import (
     Problem,
@@ -25,6 +25,7 @@ from tuitrain.tasks.tables import (
     INITIALIZATIONS,
     MODELS,
     NORMS,
+    POOLINGS,
     PREPROCESSINGS,
     DatasetSpec,
 )
@@ -75,6 +76,8 @@ def _dataset(preset: Preset) -> tuple[DatasetSpec | None, list[Problem]]:
         return None, [("task.path", text) for text in error.problems]
     except UnknownNameError:
         return None, [*_unknown("task.dataset", task.dataset, KNOWN), *problems]
+    except DataError as error:
+        return None, [*problems, ("task.dataset", f'task.dataset = "{task.dataset}": {error}')]
 
 
 def _task(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
@@ -84,6 +87,7 @@ def _task(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     yield from _unknown("task.init", task.init, INITIALIZATIONS)
     yield from _unknown("task.norm", task.norm, NORMS)
     yield from _unknown("task.dropout_kind", task.dropout_kind, DROPOUT_KINDS)
+    yield from _unknown("task.pooling", task.pooling, POOLINGS)
     yield from _unknown("task.preprocess", task.preprocess, PREPROCESSINGS)
     yield from _unknown("task.loss", task.loss, ("auto", *LOSSES))
     model = MODELS.get(task.model)

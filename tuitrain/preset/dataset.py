@@ -9,7 +9,8 @@ from typing import Literal, cast
 
 from tuitrain.preset.schema import Preset, TaskSection
 from tuitrain.tasks.own import OWN_KINDS, OwnData, inspect_own
-from tuitrain.tasks.tables import DATASETS, DatasetSpec, dataset_spec
+from tuitrain.tasks.tables import DATASETS, DatasetSpec, dataset_spec, fitted_spec
+from tuitrain.tasks.text import text_spec
 
 Kind = Literal["csv", "npz", "imagefolder"]
 
@@ -40,14 +41,20 @@ def own_data(task: TaskSection) -> OwnData:
 
 
 def dataset_of(preset: Preset) -> DatasetSpec:
-    """The spec of a preset's dataset.
+    """The spec of a preset's dataset, as its model sees it.
 
     Raises:
         UnknownNameError: no such dataset.
         OwnDataError: one's own data cannot be used, with all reasons.
+        DataError: this Python has no text.
     """
+    return fitted_spec(_plain(preset), preset.task.model)
+
+
+def _plain(preset: Preset) -> DatasetSpec:
     if not is_own(preset.task):
-        return dataset_spec(preset.task.dataset)
+        spec = dataset_spec(preset.task.dataset)
+        return text_spec(spec, preset.task.context) if spec.is_text else spec
     options = own_data(preset.task)
     try:
         changed = options.path.stat().st_mtime_ns

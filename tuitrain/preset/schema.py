@@ -44,7 +44,13 @@ class TaskSection(Section):
     channels: list[Count] = [8, 16]
     """Channels of the convolutions of a CNN."""
     depth: Annotated[StrictInt, Field(ge=2)] = 8
-    """Hidden layers of a residual or plain network of any depth, an even number."""
+    """Hidden layers of a residual or plain network of any depth, an even number; blocks of a Transformer."""
+    heads: Count = 4
+    """Attention heads of a Transformer, a divisor of its width."""
+    context: Annotated[StrictInt, Field(ge=1, le=4096)] = 64
+    """Characters of a text that are read at once."""
+    pooling: StrictStr = "max"
+    """What a CNN makes its pictures smaller with."""
     activation: StrictStr = "relu"
     init: StrictStr = "he"
     init_std: Annotated[Number, Field(gt=0)] = 0.01

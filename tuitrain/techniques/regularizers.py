@@ -2,7 +2,7 @@
 
 Each may change while the run goes (`set_hyperparameter`). `where` says what it acts on, and so which code does it:
 the batch (`build/augmentation.py`), the loss (`build/losses.py`), modules of the model (tasks), weights and gradients
-(training), or the optimizer itself.
+(training), what an update has made of the weights, or the optimizer itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tuitrain.protocol.plan import Value
 from tuitrain.techniques.hyperparameter import Hyperparameter
 
-Where = Literal["batch", "loss", "model", "weights", "gradient", "optimizer", "run"]
+Where = Literal["batch", "loss", "model", "weights", "gradient", "optimizer", "update", "run"]
 Need = Literal["", "images", "classes", "hidden layers", "residual blocks"]
 
 
@@ -190,6 +190,31 @@ REGULARIZERS: dict[str, RegularizerSpec] = {
             summary="turns images",
             where="batch",
             needs="images",
+        ),
+        RegularizerSpec(
+            hyperparameter=_share("color_jitter", "largest relative change of brightness and contrast"),
+            summary="changes brightness and contrast, of colour pictures also saturation and, by a quarter of it, hue",
+            where="batch",
+            needs="images",
+            paper="Krizhevsky et al. 2012; Howard 2013",
+            watch="digits are black and white: there is little to gain",
+        ),
+        RegularizerSpec(
+            hyperparameter=_share(
+                "trivial_augment", "share of the images that get one of its changes", is_high_included=True
+            ),
+            summary="one change of a random kind and a random strength for each image; nothing to tune",
+            where="batch",
+            needs="images",
+            paper="Müller & Hutter 2021, in the ranges of its RA space; without equalize",
+            watch="it is strong: with few epochs the training loss stays high",
+        ),
+        RegularizerSpec(
+            hyperparameter=_strength("max_norm", "largest norm of the weights into one unit; 0 is off"),
+            summary="after each update, scales down the weights into a unit whose norm is larger",
+            where="update",
+            paper="Srebro & Shraibman 2005; with dropout: Srivastava et al. 2014",
+            watch="the norm of the weights, in the side panel; 3 to 4 is usual with dropout",
         ),
         RegularizerSpec(
             hyperparameter=Hyperparameter(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tuitrain.protocol.events import LayersMeasured
+from tuitrain.tasks.build.sequences import RecurrentLayer
 
 _QUANTITIES = (
     "gradient_norm", "weight_norm", "update_ratio", "activation_mean", "activation_std", "dead", "saturated",
@@ -25,7 +26,7 @@ _SMOOTHING = 0.8
 _FLAT_FROM = 0.99
 """A tanh beyond it, or a sigmoid as near to its ends, counts as saturated: its slope is below 2 %."""
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, RecurrentLayer)
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
 
 
@@ -179,7 +180,8 @@ def _statistics(activation: nn.Module | None, output: Tensor) -> Tensor:
     nothing = torch.full((), math.nan, device=out.device)
     dead = saturated = nothing
     if isinstance(activation, nn.ReLU | nn.GELU | nn.SiLU):
-        places = [dim for dim in range(out.ndim) if dim != 1]
+        units = 2 if out.ndim == 3 else 1  # of a text the second axis is time
+        places = [dim for dim in range(out.ndim) if dim != units]
         dead = (out.amax(dim=places) <= 0.0).float().mean() if out.ndim > 1 else nothing
     elif isinstance(activation, nn.Tanh):
         saturated = (out.abs() > _FLAT_FROM).float().mean()

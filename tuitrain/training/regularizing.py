@@ -15,6 +15,7 @@ from torch import Tensor
 from tuitrain.errors import UsageError
 from tuitrain.protocol.plan import Value
 from tuitrain.tasks.build.models import set_stochastic
+from tuitrain.tasks.build.pooling import FractionalMaxPool
 from tuitrain.tasks.build.task import Task
 from tuitrain.techniques.regularizers import REGULARIZERS, strength_of
 
@@ -57,7 +58,8 @@ class Regularization:
     def is_random(self) -> bool:
         """Whether the loss of one batch differs from one evaluation to the next."""
         names = [name for name, spec in REGULARIZERS.items() if spec.where in {"batch", "model", "weights"}]
-        return any(self.strength(name) for name in names) or bool(self.strength("gradient_noise"))
+        has_random_regions = any(isinstance(module, FractionalMaxPool) for module in self._task.model.modules())
+        return has_random_regions or any(self.strength(name) for name in (*names, "gradient_noise"))
 
     @property
     def changes_gradients(self) -> bool:

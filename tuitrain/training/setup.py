@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tuitrain.errors import UsageError
-from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem
+from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem, regularizer_values
 from tuitrain.preset.dataset import dataset_of, is_own, own_data
 from tuitrain.preset.racing import is_surface, racer_label, rivals_of, start_of, surface_of
 from tuitrain.preset.schema import Preset
@@ -37,6 +37,7 @@ from tuitrain.techniques.build.augmentation import Augmentation
 from tuitrain.techniques.build.groups import parameter_groups
 from tuitrain.techniques.build.lookahead import Lookahead
 from tuitrain.techniques.build.losses import Criterion, balanced_weights
+from tuitrain.techniques.build.max_norm import MaxNorm
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.losses import loss_spec
 from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN
@@ -132,7 +133,7 @@ def build_trainer(
         _schedule(preset, total_steps, batches.steps_per_epoch),
         {group.name: rate * group.rate for group in optimizer.groups},
     )
-    regularizers = preset.regularize.values
+    regularizers = regularizer_values(preset)
     clip = strength_of(regularizers, CLIP_NAME) or None
     averages = Averages(
         task.model, preset.average.model_dump(), total_steps=total_steps, steps_per_epoch=batches.steps_per_epoch,
@@ -199,7 +200,7 @@ def build_trainer(
 
 def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folder: Path) -> Task:
     """Data, model, loss and augmentation as the preset names them."""
-    section, strengths = preset.task, preset.regularize.values
+    section, strengths = preset.task, regularizer_values(preset)
     loss = loss_spec(loss_name(preset, dataset))
     num_classes = dataset.num_outputs if dataset.kind == "classification" else 0
     values = {spec.name: float(spec.default) for spec in loss.hyperparameters}  # type: ignore[arg-type]
@@ -219,7 +220,8 @@ def _task(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folde
     options = TaskOptions(
         model=ModelOptions(
             name=section.model, hidden=tuple(section.hidden), channels=tuple(section.channels), depth=section.depth,
-            activation=section.activation, init=section.init, init_std=section.init_std, norm=section.norm,
+            heads=section.heads, pooling=section.pooling, activation=section.activation, init=section.init,
+            init_std=section.init_std, norm=section.norm,
             dropout_kind=section.dropout_kind, dropout=strength_of(strengths, "dropout"),
             dropconnect=strength_of(strengths, "dropconnect"),
             stochastic_depth=strength_of(strengths, "stochastic_depth"), **point,  # type: ignore[arg-type]
@@ -262,7 +264,7 @@ def _followers(preset: Preset, task: Task, run: Run, regularization: Regularizat
     """What the preset wants told after every update, in the order in which they act."""
     section = preset.optimizer
     parameters = list(task.model.parameters())
-    followers: list[Follower] = []
+    followers: list[Follower] = [MaxNorm(parameters, lambda: regularization.strength("max_norm"))]
     if section.lookahead_steps:
         followers.append(Lookahead(parameters, section.lookahead_steps, section.lookahead_alpha))
     if isinstance(task.model, PointOnSurface):

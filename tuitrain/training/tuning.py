@@ -146,10 +146,12 @@ def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:
         raise RefusedError(f"{optimizer.name} has no weight decay.", hint="l1, or another optimizer.")
     if command.groups is not None:
         raise RefusedError(f"{name} acts on the whole model.", hint="it without groups.")
-    if optimizer.needs_closure and value and spec.where in {"batch", "model", "weights", "gradient"}:
+    if optimizer.needs_closure and value and spec.where in {"batch", "model", "weights", "gradient", "update"}:
         raise RefusedError(
             f"{optimizer.name} compares losses, and {name} would change them.", hint="another optimizer."
         )
+    if name == "max_norm" and value and optimizer.name.startswith("schedule-free"):
+        raise RefusedError(f"{optimizer.name} averages weights that {name} would move.", hint="weight_decay.")
     note = trainer.regularization.set(name, value)
     if name == "early_stopping":
         trainer.automatic.stopping_changed()

@@ -18,6 +18,7 @@ from tuitrain.tasks.own import OwnData, load_own
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
 from tuitrain.tasks.tables import DatasetSpec
+from tuitrain.tasks.text import english_sides
 
 _EMBEDDED = {
     "mnist-5k": "mnist5k.npz", "digits": "digits.npz", "mnist-14": "mnist5k.npz", "digits-14": "digits.npz",
@@ -30,6 +31,8 @@ _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line": synthetic.line,
     "line-outliers": synthetic.line_outliers,
     "spiral": synthetic.spiral,
+    "moons": synthetic.moons,
+    "sine-25": synthetic.sine_25,
     "lab-wave": synthetic.lab_wave,
     "surface": synthetic.nothing,
     "textures": synthetic.textures,
@@ -40,8 +43,8 @@ _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
 class Split:
     """Samples of one side."""
 
-    x: Tensor  # (n, *input_shape) float32
-    y: Tensor  # (n,) int64 classes, or (n, num_outputs) float32 targets
+    x: Tensor  # (n, *input_shape) float32; of a text (n, context) int64, a view in which windows share characters
+    y: Tensor  # (n,) int64 classes, (n, num_outputs) float32 targets, or of a text (n, context) int64
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -54,6 +57,11 @@ class Split:
         """Samples by their index, (m,) of 0 to n − 1, each as often as it is named."""
         indices = indices.to(self.x.device)
         return Split(self.x[indices], self.y[indices])
+
+    def spread(self, count: int) -> Split:
+        """`count` samples, at most all, at equal distances: windows of a text that do not share what they can avoid."""
+        stride = max(1, len(self) // count)
+        return Split(self.x[::stride][:count], self.y[::stride][:count])
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,8 @@ def load_dataset(
     Raises:
         DataError: the files are missing, damaged or cannot be downloaded.
     """
+    if spec.is_text:
+        return _text(spec, num_train, device)
     arrays = _arrays(spec, data_seed, data_folder, own)
     if num_train is not None:
         chosen: slice | NDArray[np.intp] = slice(num_train)
@@ -99,9 +109,24 @@ def load_dataset(
     if label_noise:
         arrays = arrays._replace(train_y=_redrawn(arrays.train_y, spec.num_outputs, label_noise, data_seed))
     train_x, validation_x = _preprocessed(arrays, preprocess, is_image=spec.is_image)
+    if spec.is_reconstruction:
+        arrays = arrays._replace(
+            train_y=train_x.reshape(len(train_x), -1), validation_y=validation_x.reshape(len(validation_x), -1)
+        )
     return Dataset(
         Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
         Split(_inputs(validation_x, spec, device), _targets(arrays.validation_y, spec, device)),
+    )
+
+
+def _text(spec: DatasetSpec, num_train: int | None, device: torch.device) -> Dataset:
+    """Windows of a text and the characters that follow, as views of one tensor a side."""
+    context = spec.input_shape[0]
+    train, validation = (torch.from_numpy(side.astype(np.int64)).to(device) for side in english_sides())
+    windows = Split(train[:-1].unfold(0, context, 1), train[1:].unfold(0, context, 1))
+    return Dataset(
+        windows if num_train is None else windows.head(num_train),
+        Split(validation[:-1].unfold(0, context, context), validation[1:].unfold(0, context, context)),
     )
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from tuitrain.tasks.build.architectures import architecture
 from tuitrain.tasks.build.initialization import initialise
 from tuitrain.tasks.build.layers import ACTIVATION_MODULES, DROPOUTS, AffineMap, dropout_module, norm_module
 from tuitrain.tasks.build.points import PointOnSurface
+from tuitrain.tasks.build.pooling import pooling_module
 from tuitrain.tasks.build.residual import Block, add_blocks
-from tuitrain.tasks.tables import DatasetSpec, model_spec
+from tuitrain.tasks.build.sequences import char_transformer, lstm
+from tuitrain.tasks.tables import DatasetSpec, model_spec, pooled_side
 
-_SMALL_PICTURE = 64
 _LARGE_PICTURE = 16
 
 
@@ -27,11 +29,14 @@ class ModelOptions:
     """A name of `tasks.tables.MODELS`."""
     hidden: tuple[int, ...] = (256,)
     """Widths of the affine hidden layers; in a CNN those between the convolutions and the outputs; of a network of
-    any depth the first is its width."""
+    any depth and of a Transformer the first is its width; those of an LSTM are its layers."""
     channels: tuple[int, ...] = (8, 16)
     """Channels of a CNN's convolutions; of a residual CNN the first is its width."""
     depth: int = 8
-    """Hidden layers of a network of any depth, an even number."""
+    """Hidden layers of a network of any depth, an even number; blocks of a Transformer."""
+    heads: int = 4
+    """Of a Transformer."""
+    pooling: str = "max"
     activation: str = "relu"
     init: str = "he"
     init_std: float = 0.01
@@ -59,7 +64,14 @@ def build_model(options: ModelOptions, dataset: DatasetSpec, num_outputs: int, b
     if spec.name == "surface":
         return PointOnSurface(options.surface, options.start)
     if spec.source == "torchvision":
-        return _torchvision_model(options.name, dataset, num_outputs)
+        return architecture(spec, dataset, num_outputs, options.dropout)
+    if options.name == "lstm":
+        return lstm(num_outputs, options.hidden, options.dropout_kind, options.dropout)
+    if options.name == "char-transformer":
+        return char_transformer(
+            num_outputs, dataset.input_shape[0], options.hidden, options.depth, options.heads,
+            options.dropout_kind, options.dropout,
+        )  # fmt: skip
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if spec.is_deep:
         _add_deep(layers, options, dataset, num_outputs)
@@ -122,7 +134,7 @@ def _add_affine(
 
 
 def _add_convolutions(layers: OrderedDict[str, nn.Module], options: ModelOptions, dataset: DatasetSpec) -> int:
-    """Append 3×3 convolutions, each followed by 2×2 max pooling while the picture is at least 2 pixels wide.
+    """Append 3×3 convolutions, each followed by 2×2 pooling while the picture is at least 2 pixels wide.
 
     Returns:
         The number of features after them, flattened.
@@ -136,8 +148,8 @@ def _add_convolutions(layers: OrderedDict[str, nn.Module], options: ModelOptions
         if options.dropout_kind == "spatial":
             layers[f"conv_drop_{number}"] = dropout_module("spatial", options.dropout, is_image=True)
         if min(height, width) >= 2:
-            layers[f"pool_{number}"] = nn.MaxPool2d(2)
-            height, width = height // 2, width // 2
+            layers[f"pool_{number}"] = pooling_module(options.pooling)
+            height, width = pooled_side(height, options.pooling), pooled_side(width, options.pooling)
         depth = next_depth
     layers["flatten"] = nn.Flatten()
     return depth * height * width
@@ -167,25 +179,3 @@ def _add_deep(
         layers["flatten"] = nn.Flatten()
         width *= 16 if min(dataset.input_shape[1:]) >= 4 else 1
     layers["lin_last"] = nn.Linear(width, num_outputs)
-
-
-def _torchvision_model(name: str, dataset: DatasetSpec, num_outputs: int) -> nn.Module:
-    """A network of torchvision without pretrained weights, its first layer fitted to the pictures.
-
-    Pictures of less than 64 pixels get the stem of He et al. 2016 for CIFAR: 3×3, no stride, no pooling.
-    """
-    from torchvision.models import get_model
-
-    model: nn.Module = get_model(name, weights=None, num_classes=num_outputs)
-    channels, height, width = dataset.input_shape
-    stem = model.conv1
-    if not isinstance(stem, nn.Conv2d):
-        return model
-    is_small = min(height, width) < _SMALL_PICTURE
-    kernel, stride, padding = (3, 1, 1) if is_small else (7, 2, 3)
-    fitted = nn.Conv2d(channels, stem.out_channels, kernel, stride=stride, padding=padding, bias=False)
-    nn.init.kaiming_normal_(fitted.weight, mode="fan_out", nonlinearity="relu")
-    model.conv1 = fitted
-    if is_small:
-        model.maxpool = nn.Identity()
-    return model

@@ -128,7 +128,7 @@ def build_task(
         model=model,
         train=data.train,
         validation=data.validation,
-        train_subset=data.train.head(num_validation),
+        train_subset=data.train.spread(num_validation) if spec.is_text else data.train.head(num_validation),
         criterion=criterion_for(data.train),
         augmentation=augmentation,
         unique_share=1.0 if drawn is None else len(set(drawn.tolist())) / len(drawn),

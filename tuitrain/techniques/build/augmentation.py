@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tuitrain.protocol.plan import Value
+from tuitrain.techniques.build.picture_changes import color_jittered, trivially_augmented
 from tuitrain.techniques.regularizers import strength_of
 
 
@@ -25,7 +26,10 @@ class Augmentation:
         num_classes: of a classification; else 0.
     """
 
-    NAMES = ("shift", "crop", "scale", "rotate", "flip", "cutout", "input_noise", "mixup", "cutmix")
+    NAMES = (
+        "trivial_augment", "shift", "crop", "scale", "rotate", "flip", "color_jitter", "cutout", "input_noise", "mixup",
+        "cutmix",
+    )  # fmt: skip
 
     def __init__(self, values: dict[str, Value], num_classes: int) -> None:
         self.values = {name: strength_of(values, name) for name in self.NAMES}
@@ -43,6 +47,8 @@ class Augmentation:
             x of the same shape; y, or (n, num_classes) shares of classes where samples are mixed.
         """
         on = self.values
+        if on["trivial_augment"]:
+            x = trivially_augmented(x, on["trivial_augment"], generator)
         if on["shift"]:
             x = shifted(x, int(on["shift"]), generator)
         if on["crop"] or on["scale"] or on["rotate"]:
@@ -50,6 +56,8 @@ class Augmentation:
         if on["flip"]:
             is_flipped = torch.rand(len(x), generator=generator).to(x.device) < on["flip"]
             x = torch.where(is_flipped[:, None, None, None], x.flip(-1), x)
+        if on["color_jitter"]:
+            x = color_jittered(x, on["color_jitter"], generator)
         if on["cutout"]:
             x = cut_out(x, int(on["cutout"]), generator)
         if on["input_noise"]:

@@ -37,9 +37,11 @@ class Criterion:
         """Mean loss of a batch as it is minimised: with label smoothing and class weights.
 
         Args:
-            outputs: (n, num_outputs) of the model.
-            targets: (n,) classes, (n, num_classes) shares of classes, or (n, num_targets) numbers.
+            outputs: (n, num_outputs) of the model; of a text (n, length, num_outputs).
+            targets: (n,) classes, (n, num_classes) shares of classes, or (n, num_targets) numbers; of a text
+                (n, length) classes, each of which counts as a sample.
         """
+        outputs, targets = _one_a_row(outputs, targets)
         if self.name == "cross-entropy" and self._weights is None:
             return functional.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
         if self.name == "mse":
@@ -57,8 +59,12 @@ class Criterion:
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch: the loss without smoothing and weights, and of classes accuracy.
 
-        A regression that is not judged by its squared error gets that as well, as `mse`.
+        A regression that is not judged by its squared error gets that as well, as `mse`. A window of a text is one
+        sample, and its metrics are the means over its characters.
         """
+        if outputs.ndim == 3:
+            rows = self.summed_metrics(*_one_a_row(outputs, targets))
+            return {name: value / targets.shape[1] for name, value in rows.items()}
         if self._spec.kind == "classification":
             loss = self._by_sample(outputs, targets, None).sum()
             return {"loss": loss, "accuracy": (outputs.argmax(dim=1) == targets).sum()}
@@ -115,8 +121,15 @@ class Criterion:
 
 def balanced_weights(labels: Tensor, num_classes: int) -> Tensor:
     """Weights of classes that make each count alike: n / (num_classes · n_k); 0 for a class without samples."""
+    if labels.ndim == 2:  # windows of a text at every place: all characters but the last few come first in one
+        labels = labels[:, 0]
     counts = torch.bincount(labels, minlength=num_classes).float()
     return torch.where(counts > 0, len(labels) / (num_classes * counts.clamp(min=1.0)), 0.0)
+
+
+def _one_a_row(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs and targets of a text as those of so many samples; others as they are."""
+    return (outputs.flatten(0, 1), targets.flatten()) if outputs.ndim == 3 else (outputs, targets)
 
 
 def _as_shares(targets: Tensor, num_classes: int) -> Tensor:
