@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from tests.learning.pending import PENDING_COMMANDS, PENDING_KEYS, PENDING_PRESETS
 from tests.lecture.items import ITEMS
 from tuitrain.cli import app
 from tuitrain.errors import TuitrainError, UnknownNameError
@@ -22,8 +21,8 @@ MOST_FORMULA = 44
 WITHOUT_FORMULA = {"networks"}
 WITHOUT_NUMBER = {"networks", "sam", "rprop", "beyond-adam", "plateau", "clipping"}
 """Stations whose `look` has nothing to measure but a shape."""
-KEYS = {action.key_text for action in (*ACTIONS, *LAYER_ACTIONS)} | PENDING_KEYS
-COMMANDS = set(typer.main.get_command(app).commands) | PENDING_COMMANDS  # type: ignore[attr-defined]
+KEYS = {action.key_text for action in (*ACTIONS, *LAYER_ACTIONS)}
+COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 every_station = pytest.mark.parametrize("station", [pytest.param(each, id=each.id) for each in stations()])
 
 
@@ -61,7 +60,7 @@ def test_a_station_is_whole_and_short(station: Station) -> None:
 @every_station
 def test_a_station_names_what_there_is(station: Station) -> None:
     """Presets, keys and commands; those that are still to come are listed in one place."""
-    known = {preset.name for preset in list_presets()} | PENDING_PRESETS
+    known = {preset.name for preset in list_presets()}
     assert set(station.run) <= known
     assert len(set(station.run)) == len(station.run)
     assert {key for key, _ in station.press} <= KEYS
@@ -71,7 +70,7 @@ def test_a_station_names_what_there_is(station: Station) -> None:
         assert command in COMMANDS
         if command == "explain":
             assert explained(arguments[0])
-        elif arguments[0] not in PENDING_PRESETS:
+        elif command == "run":
             assert load_preset(arguments[0], arguments[1:]).name == arguments[0]
 
 
@@ -87,7 +86,6 @@ def test_every_preset_is_run_at_some_station() -> None:
     named = {name for station in stations() for name in station.run}
     assert {preset.name for preset in list_presets()} <= named
     assert {item.preset.split()[0] for item in ITEMS if item.preset} <= named
-    assert named >= PENDING_PRESETS
 
 
 def test_a_station_is_found_by_its_id_or_a_preset_that_it_runs() -> None:

@@ -21,7 +21,11 @@ from tuitrain.tasks.synthetic import LINE_FLOOR, line
 from tuitrain.tasks.tables import DATASETS, dataset_spec
 from tuitrain.techniques.build.augmentation import shifted
 
-LOCAL = [name for name, spec in DATASETS.items() if spec.source != "torchvision" and not spec.is_text]
+LOCAL = [
+    name
+    for name, spec in DATASETS.items()
+    if spec.source != "torchvision" and not spec.is_text and spec.kind != "surface"
+]
 
 
 def load(name: str, folder: Path = Path("data"), preprocess: str = "standardize") -> Any:

@@ -44,6 +44,8 @@ def expected_loss(name: str) -> Tensor:
             return functional.gaussian_nll_loss(mean, NUMBERS[:, :2], log_variance.exp())
         case "cross-entropy":
             return functional.cross_entropy(OUTPUTS, LABELS)
+        case "value":
+            return OUTPUTS[:, 0].mean()
         case "bce":
             return 5.0 * functional.binary_cross_entropy_with_logits(OUTPUTS, one_hot)
         case _:
@@ -52,6 +54,8 @@ def expected_loss(name: str) -> Tensor:
 
 
 def outputs_and_targets(name: str) -> tuple[Tensor, Tensor]:
+    if name == "value":
+        return OUTPUTS[:, :1], NUMBERS[:, :1]
     if name == "gaussian-nll":
         return OUTPUTS[:, :4], NUMBERS[:, :2]
     return OUTPUTS, LABELS if KINDS[name] == "classification" else NUMBERS

@@ -1,9 +1,9 @@
 """The producer: everything that happens between a preset and the facts it leads to. Read `trainer` first.
 
-`trainer` the loop · `setup` builds what it needs · `gradients` loss and backward pass, with `regularizing` and
-`sharpness` · `updating` rates, clipping, the step · `control` the safe point · `commands` what each command does, with
-`tuning` (numbers), `switching` and `handover`, `preview` (optimizers), `refusing` · `automatic`, `alarms` decisions of
-the run itself, `detectors` what is out of the ordinary, `dead_run` · `evaluation` · `probes`, `layers` what is measured
-· `nonfinite` · `checkpoint` · `ending` · `pace` · `devices`, `telemetry` · `run`, `recorder`, `staging`, `pump` from
-measurements to events.
+Building: `setup`, `from_preset`, `describing`. The step: `gradients` with `regularizing`, `sharpness`; `updating` rates,
+clipping, the step; `following` what is told after it: `averages`, `racing`. The safe point: `control`, `commands` with
+`tuning` (numbers), `switching`, `handover`, `preview` (optimizers), `freezing`, `going_back`, `refusing`. Decisions of the
+run itself: `automatic`, `alarms` with `detectors`, `verdicts`, `dead_run`. Measured: `evaluation` with `beside` (further
+predictions), `probes`, `layers`, `measuring/` (on demand), `nonfinite`. Kept: `state`, `checkpoint`, `saving`, `points`,
+`timelines`, `transfer`. From measurements to events: `run`, `recorder`, `staging`, `pump`.
 """

@@ -60,12 +60,14 @@ class Verdicts:
         total_steps: planned.
         chance: loss of a blind guess, such as ln K of K classes; NaN where there is none.
         is_standardised: whether the inputs have mean 0 and deviation 1.
+        is_fitted: whether there are data to fit; a point on a surface cannot underfit.
     """
 
-    def __init__(self, total_steps: int, chance: float, *, is_standardised: bool) -> None:
+    def __init__(self, total_steps: int, chance: float, *, is_standardised: bool, is_fitted: bool = True) -> None:
         self._total_steps = total_steps
         self._chance = chance
         self._is_standardised = is_standardised
+        self._is_fitted = is_fitted
         self._steps: list[int] = []
         self._train: list[float] = []
         self._loss: list[float] = []
@@ -199,7 +201,7 @@ class Verdicts:
     def _underfitting(self) -> Verdict | None:
         """Both losses are high, together, and stand still."""
         train = self._train
-        if len(train) < _FEWEST or self._share() < _LATE:
+        if not self._is_fitted or len(train) < _FEWEST or self._share() < _LATE:
             return None
         before = train[-1 - max(2, len(train) * 3 // 10)]
         is_high = train[-1] > _HIGH * train[0]

@@ -31,7 +31,8 @@ class MaxNorm:
         bound = self._bound()
         if bound:
             for weight in self._weights:
-                weight.renorm_(2.0, 0, bound)
+                if weight.requires_grad:  # what is frozen stays
+                    weight.renorm_(2.0, 0, bound)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: its bound is among the regularizers."""
