@@ -31,6 +31,8 @@ class Seen:
     num_decays: int
     alarms: tuple[str, ...]
     """Kinds, in order."""
+    last: dict[str, float]
+    """Last value of each metric."""
     weights: list[float]
     """All parameters, of a model with at most four; else empty."""
 
@@ -72,11 +74,12 @@ def seen(name: str, seed: int = 0, *overrides: str) -> Seen:
         loss=last["eval/loss"],
         accuracy=last.get("eval/accuracy", math.nan),
         mse=last.get("eval/mse", last["eval/loss"]),
-        near_zero=last["weights/near_zero"],
-        weight_norm=last["weights/norm"],
+        near_zero=last.get("weights/near_zero", math.nan),
+        weight_norm=last.get("weights/norm", math.nan),
         evals=[(found.step, found.metrics["eval/loss"]) for found in evaluations],
         alarms=tuple(fact.kind for fact in told.all(AlarmRaised)),
         num_decays=sum("×0.1" in fact.summary for fact in told.all(CommandApplied)),
+        last=told.ended.last,
         weights=parameters if len(parameters) <= 4 else [],
     )
 

@@ -71,11 +71,41 @@ def regularizers(run: Arms) -> bool:
     return is_closer and min(run["batch norm"].accuracy, run["label smoothing"].accuracy) > bare.accuracy
 
 
+def ravine(run: Arms) -> bool:
+    """Steps to 1e-4: SGD 162, momentum 83, Nesterov 37, AdaGrad 89, RMSprop 75, Adam 95, within two."""
+    first = [next(step for step, loss in enumerate(arm.losses) if loss < 1e-4) for arm in run.values()]
+    return all(abs(one - other) <= 2 for one, other in zip(first, (162, 83, 37, 89, 75, 95), strict=True))
+
+
+def flatness(run: Arms) -> bool:
+    """At one rate the small batch is ten times flatter; at scaled rates the large one is flatter."""
+    small, full, scaled_small, scaled_large = (arm.last["sharpness"] for arm in run.values())
+    return small < full / 10.0 and scaled_large < scaled_small
+
+
+def transfer(run: Arms) -> bool:
+    """Fine-tuned is best, or near; the new head alone is worst, or near: 200 samples say little of one seed."""
+    best = max(arm.accuracy for arm in run.values())
+    worst = min(arm.accuracy for arm in run.values())
+    return run["fine-tuned"].accuracy > best - 0.02 and run["new head"].accuracy < worst + 0.02 and best > worst + 0.02
+
+
+def transfer_far(run: Arms) -> bool:
+    """The weights of digits do not help, as far as one seed can tell."""
+    return run["scratch"].accuracy > run["fine-tuned"].accuracy - 0.02
+
+
+def width(run: Arms) -> bool:
+    """The middle one generalises best."""
+    return run["3"].loss < min(run["1"].loss, run["100"].loss)
+
+
 QUICK: dict[str, Callable[[Arms], bool]] = {
-    "lr-sweep": lr_sweep, "initialisation": initialisation, "normalisation": normalisation,
+    "lr-sweep": lr_sweep, "initialisation": initialisation, "normalisation": normalisation, "ravine": ravine,
 }  # fmt: skip
 SLOW: dict[str, Callable[[Arms], bool]] = {
     "optimizers": optimizers, "schedules": schedules, "batch-sizes": batch_sizes, "regularizers": regularizers,
+    "flatness": flatness, "transfer": transfer, "transfer-far": transfer_far, "width": width,
 }  # fmt: skip
 
 
