@@ -267,6 +267,7 @@ STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train
         (("regularize.early_stopping=50",), []),
         (("schedule.warmup=60",), [105]),
         (("schedule.name=exponential", "schedule.gamma=0.9"), []),
+        (("schedule.name=sgdr", "schedule.cycle=20"), []),
     ],
 )
 def test_a_plateau_is_told_unless_something_waits_for_it(overrides: tuple[str, ...], steps: list[int]) -> None:
