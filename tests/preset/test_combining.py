@@ -64,6 +64,7 @@ IMPOSSIBLE: list[tuple[tuple[str, ...], str]] = [
     (("average.snapshots=21",), "average.snapshots = 21 should be less than or equal to 20"),
     (("task.dataset=lab-wave", "eval.tta_shift=1"), "eval.tta_shift shifts pictures, and lab-wave has none"),
     (("task.preprocess=whiten", "eval.tta_shift=1"), "leaves no pixels"),
+    (("task.model=autoencoder", "eval.tta_shift=1"), "not the one that an autoencoder shall give back"),
     (("eval.tta_shift=5",), "eval.tta_shift = 5 should be less than or equal to 4"),
     (("eval.mc_dropout=10",), "eval.mc_dropout draws with dropout on, and this model has none"),
     (("regularize.dropout=1.0",), "regularize.dropout = 1.0 is not in 0 ≤ dropout < 1. Try: dropout = 0.0."),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.training.harness import trainer_of
 from tuitrain.errors import PresetError
 from tuitrain.preset import load_preset
+from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.transferring import shapes_of
 
 
 def problems_of(name: str, *overrides: str) -> list[str]:
@@ -57,3 +60,17 @@ def test_a_model_that_cannot_be_frozen_is_no_reason_to_crash() -> None:
     """A model without pictures to look at, or without widths, is told as before."""
     assert problems_of("lab-wave", "task.model=cnn", 'task.freeze=["conv_1"]')
     assert problems_of("mnist-mlp", "task.model=residual-mlp", "task.hidden=[]", 'task.freeze=["lin_0"]')
+
+
+@pytest.mark.parametrize("name", ["char-lstm", "char-transformer", "autoencoder", "cnn-fractional-pool", "ravine"])
+def test_what_is_known_of_a_model_before_torch_is_what_torch_builds(name: str) -> None:
+    """Otherwise its own layers could not be frozen, and its own weights would not fit it; or nothing is known."""
+    preset = load_preset(name)
+    known = shapes_of(preset, dataset_of(preset))
+    built = {key: tuple(tensor.shape) for key, tensor in trainer_of(preset).task.model.named_parameters()}
+    assert known is None or known == built
+
+
+def test_layers_of_a_text_model_can_be_frozen() -> None:
+    """By their own names, which only torch knows."""
+    assert load_preset("char-lstm", ['task.freeze=["embed", "lstm_*"]']).task.freeze == ["embed", "lstm_*"]

@@ -26,6 +26,7 @@ from tuitrain.training.trainer import Trainer
 
 SMALL = ("task.hidden=[16, 16]", "task.num_train=320", "train.batch_size=32", "train.steps=20")
 FULL = ("train.batch_size=full", "task.num_train=300", "optimizer.max_iter=1")
+TINY = ("task.dataset=moons", "task.num_train=300", "task.hidden=[4, 4]", "train.batch_size=full", "optimizer.lr=0.1")
 
 
 def moment(step: int, do: str, *patterns: str, **further: Any) -> dict[str, Any]:
@@ -56,7 +57,9 @@ def moved(seen: dict[int, dict[str, torch.Tensor]], first: int, last: int) -> se
 def test_frozen_weights_do_not_move_with_any_optimizer(name: str) -> None:
     """Five steps of everything, ten with two layers frozen, under decay and noise on weights; then five of all."""
     spec = OPTIMIZERS[name]
-    overrides = [*SMALL, f"optimizer.name={name}", *(FULL if spec.needs_closure else ("regularize.weight_noise=0.01",))]
+    noisy = ("regularize.weight_noise=0.01",)
+    more = TINY if spec.needs_hessian else FULL if spec.needs_closure else noisy
+    overrides = [*SMALL, f"optimizer.name={name}", *more]
     if "weight_decay" in spec.by_name:
         overrides.append("regularize.weight_decay=0.1")
     if "momentum" in spec.by_name:

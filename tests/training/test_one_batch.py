@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.training.harness import finish, trainer_of
-from tuitrain.errors import PresetError
+from tuitrain.errors import PresetError, UsageError
 from tuitrain.preset import load_preset
+from tuitrain.preset.combining import regularizer_values
 from tuitrain.preset.one_batch import NUM_STEPS, for_one_batch
+from tuitrain.preset.reading import list_presets
+from tuitrain.preset.schema import AverageSection
 
 
 def test_the_batch_is_always_the_same_and_nothing_regularizes() -> None:
@@ -22,6 +27,27 @@ def test_the_batch_is_always_the_same_and_nothing_regularizes() -> None:
     assert preset.train.steps == NUM_STEPS
     assert for_one_batch(load_preset("full-batch"), 50).task.num_train == 64
     assert for_one_batch(load_preset("full-batch"), 50).train.steps == 50
+
+
+def test_every_preset_but_a_surface_can_be_tried_on_one_batch() -> None:
+    """Snapshots and averages go with the schedule, and the dropout of a paper with all that regularizes."""
+    for preset in list_presets():
+        if preset.task.dataset == "surface":
+            with pytest.raises(UsageError, match="no batch"):
+                for_one_batch(preset)
+            continue
+        made = for_one_batch(preset)
+        assert made.average == AverageSection()
+        assert not regularizer_values(made).get("dropout")
+
+
+def test_few_data_of_ones_own_are_one_batch(tmp_path: Path) -> None:
+    """All of them, where there are fewer than a batch would be."""
+    path = tmp_path / "few.csv"
+    path.write_text("x,y\n" + "".join(f"{number},{number * 2}\n" for number in range(20)), encoding="utf-8")
+    own = ["task.dataset=csv", f"task.path={path}", "task.target_kind=regression", "train.batch_size=full"]
+    preset = load_preset("linreg", own)
+    assert for_one_batch(preset).task.num_train == 16
 
 
 @pytest.mark.parametrize("name", ["mnist-mlp", "small-cnn", "overfit-dropout", "spiral-mlp", "digits-bce"])

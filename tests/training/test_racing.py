@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.training.harness import Told, asked, finish, trainer_of
+from tests.training.test_state import stored
 from tuitrain.preset import load_preset, preset_from_data
 from tuitrain.protocol.commands import Command, MoveTo, RollBack, SetHyperparameter, SwitchOptimizer, Undo
 from tuitrain.protocol.events import (
@@ -20,6 +21,7 @@ from tuitrain.protocol.events import (
     RunStarted,
 )
 from tuitrain.protocol.racing import coordinate_metric
+from tuitrain.techniques.optimizers import OPTIMIZERS
 from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
@@ -103,6 +105,18 @@ def test_a_race_goes_on_from_its_state() -> None:
     finish(on)
     assert standing(on) == standing(whole.trainer) == standing(half)
     assert captured(on)["followers"]["race"]["runners"][1]["lost_at"] is not None
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in {"muon", "sam"}])
+def test_every_optimizer_goes_on_from_its_state_on_a_point_in_float64(name: str) -> None:
+    """As the run's own and as a rival, whatever precision its state is in."""
+    more = (f"optimizer.name={name}", f'rival=[{{name="{name}"}}]')
+    whole = finish(race("ravine", *more))
+    first = race("ravine", *more, steps=20)
+    finish(first)
+    state = stored(captured(first))
+    state["total_steps"] = 40
+    assert standing(finish(race("ravine", *more, state=state)).trainer) == standing(whole.trainer)
 
 
 def test_moments_move_a_race_as_a_person_would() -> None:

@@ -17,6 +17,9 @@ from tuitrain.training.state import captured, put_random_states, random_states
 AT = 20
 SMALL = ("task.hidden=[16, 12]", "task.num_train=400", "train.batch_size=16", "eval.every_steps=7")
 
+# Of few parameters, for a Hessian of all of them.
+TINY = ("task.dataset=moons", "task.hidden=[4, 4]", "train.batch_size=full", "optimizer.lr=0.1")
+
 
 def stored(state: dict[str, Any]) -> dict[str, Any]:
     """As it comes back from a disk, where nothing in it can run code."""
@@ -61,7 +64,7 @@ def assert_the_same(whole: Told, resumed: Told) -> None:
 def test_every_optimizer_goes_on_as_if_nothing_had_been(name: str) -> None:
     """With its state, and with everything that draws at random where it goes with that."""
     noisy = ("regularize.dropout=0.3", "regularize.shift=1", "regularize.mixup=0.2", "regularize.weight_noise=0.01")
-    more = ("train.batch_size=full",) if name == "lbfgs" else noisy
+    more = {"lbfgs": ("train.batch_size=full",), "newton": TINY}.get(name, noisy)
     assert_the_same(*whole_and_resumed(*SMALL, f"optimizer.name={name}", *more))
 
 

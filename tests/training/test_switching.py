@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.harness import build, told
+from tests.training.harness import asked, build, finish, told
 from tests.training.switching import CONTEXTS, EVERY, PAIRS, measure
 from tuitrain.errors import UsageError
-from tuitrain.protocol.events import HandoverCancelled, LearningRatePlanned, OptimizerSwitched, UpdateMeasured
+from tuitrain.protocol.commands import SwitchOptimizer
+from tuitrain.protocol.events import (
+    CommandRefused,
+    HandoverCancelled,
+    LearningRatePlanned,
+    OptimizerSwitched,
+    UpdateMeasured,
+)
 from tuitrain.techniques.build.groups import parameter_groups
 from tuitrain.techniques.build.optimizers import OptimizerSet, hidden_matrices
 from tuitrain.techniques.optimizers import optimizer_spec
@@ -144,3 +151,11 @@ def test_only_what_means_the_same_carries_over() -> None:
     assert values == {"weight_decay": 0.05}
     values, _ = carried_over(old, optimizer_spec("adam"), {"weight_decay": 0.01})
     assert values == {"weight_decay": 0.01}
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "schedule-free-adamw"])
+def test_what_remembers_weights_is_refused_while_max_norm_moves_them(name: str) -> None:
+    """As in a preset, and as the other way round."""
+    trainer = build("regularize.max_norm=1", "task.num_train=100", "train.batch_size=full", "train.steps=5")
+    asked(trainer, SwitchOptimizer(name=name))
+    assert "max_norm would move" in finish(trainer).all(CommandRefused)[0].reason

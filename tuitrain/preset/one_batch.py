@@ -7,8 +7,12 @@ schedule is constant.
 
 from __future__ import annotations
 
+from tuitrain.errors import UsageError
+from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.racing import is_surface
 from tuitrain.preset.reading import preset_from_data
 from tuitrain.preset.schema import Preset
+from tuitrain.tasks.tables import model_spec
 
 NUM_STEPS = 300
 _SAMPLES_OF_FULL = 64
@@ -24,15 +28,22 @@ def for_one_batch(preset: Preset, num_steps: int | None = None) -> Preset:
 
     Raises:
         PresetError: the two do not go together, e.g. batch norm and a batch of one.
+        UsageError: there is no batch, as on a surface.
     """
-    data = preset.to_data()
+    if is_surface(preset):
+        raise UsageError("A surface has no batch to learn by heart.", hint=f"tuitrain run {preset.name}")
+    data, dataset = preset.to_data(), dataset_of(preset)
     num_steps = num_steps or NUM_STEPS
     size = preset.train.batch_size
-    num_samples = size if isinstance(size, int) else min(_SAMPLES_OF_FULL, preset.task.num_train or _SAMPLES_OF_FULL)
+    available = preset.task.num_train or dataset.num_train
+    num_samples = size if isinstance(size, int) else min(_SAMPLES_OF_FULL, available)
+    # Left out, a network keeps the dropout of its paper.
+    dropout = {"dropout": 0.0} if model_spec(preset.task.model).dropout else {}
     data["task"] |= {"num_train": num_samples, "label_noise": 0.0}
     data["train"].pop("epochs", None)
     data["train"] |= {"steps": num_steps, "batch_size": "full", "one_batch": True}
     data["eval"] = {"every_steps": max(1, num_steps // _EVALUATIONS), "batch_size": preset.eval.batch_size}
     data["alarms"] |= {"overfitting": "off", "plateau": "off"}
-    data |= {"schedule": {"name": "constant"}, "regularize": {}, "moment": [], "title": f"{preset.title}: one batch"}
+    data |= {"schedule": {"name": "constant"}, "regularize": dropout, "moment": [], "average": {}}
+    data["title"] = f"{preset.title}: one batch"
     return preset_from_data(data, f"one batch of {preset.name}")

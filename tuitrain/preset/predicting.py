@@ -49,6 +49,11 @@ def _shifts(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
         return
     if dataset is not None and not dataset.is_image:
         yield "eval.tta_shift", f"eval.tta_shift shifts pictures, and {dataset.name} has none. Try tta_shift = 0."
+    elif dataset is not None and dataset.is_reconstruction:
+        yield (
+            "eval.tta_shift",
+            "eval.tta_shift shifts a picture, and not the one that an autoencoder shall give back. Try 0.",
+        )
     elif preset.task.preprocess == "whiten":
         yield (
             "eval.tta_shift",

@@ -24,7 +24,7 @@ def shapes_of(preset: Preset, dataset: DatasetSpec) -> Shapes | None:
         return None
     return parameter_shapes(
         task.model, dataset, dataset.num_outputs * loss.outputs_per_target, hidden=task.hidden,
-        channels=task.channels, depth=task.depth, norm=task.norm,
+        channels=task.channels, depth=task.depth, norm=task.norm, pooling=task.pooling,
     )  # fmt: skip
 
 

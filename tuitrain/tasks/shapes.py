@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuitrain.tasks.tables import DatasetSpec, model_spec
+from tuitrain.tasks.tables import DatasetSpec, model_spec, pooled_side
 
 _Shapes = dict[str, tuple[int, ...]]
 
 
 def parameter_shapes(
     model: str, dataset: DatasetSpec, num_outputs: int, *, hidden: Sequence[int], channels: Sequence[int], depth: int,
-    norm: str,
+    norm: str, pooling: str = "max",
 ) -> _Shapes | None:  # fmt: skip
-    """Name → shape of every parameter, in the order of the model; None for a model that is not our own.
+    """Name → shape of every parameter, in the order of the model; None where only torch can tell, as of a text model.
 
     Args:
         model: a name of `tasks.tables.MODELS`.
@@ -24,9 +24,10 @@ def parameter_shapes(
         channels: of the convolutions.
         depth: hidden layers of a network of any depth.
         norm: a name of `tasks.tables.NORMS`.
+        pooling: a name of `tasks.tables.POOLINGS`.
     """
     spec = model_spec(model)
-    if spec.source != "own":
+    if spec.source != "own" or spec.needs_text:
         return None
     shapes: _Shapes = {}
     features = math.prod(dataset.input_shape)
@@ -34,7 +35,7 @@ def parameter_shapes(
         _deep(shapes, model, dataset, num_outputs, hidden[:1], channels[:1], depth, norm)
         return shapes
     if model == "cnn":
-        features = _convolutions(shapes, dataset, channels, norm)
+        features = _convolutions(shapes, dataset, channels, norm, pooling)
     widths = () if model == "linear" else tuple(hidden)
     for number, width in enumerate(widths, start=1):
         _affine(shapes, f"lin_{number}", features, width)
@@ -45,13 +46,13 @@ def parameter_shapes(
     return shapes
 
 
-def _convolutions(shapes: _Shapes, dataset: DatasetSpec, channels: Sequence[int], norm: str) -> int:
+def _convolutions(shapes: _Shapes, dataset: DatasetSpec, channels: Sequence[int], norm: str, pooling: str) -> int:
     before, height, width = dataset.input_shape
     for number, after in enumerate(channels, start=1):
         _convolution(shapes, f"conv_{number}", before, after)
         _norm(shapes, f"conv_norm_{number}", after, norm)
         if min(height, width) >= 2:
-            height, width = height // 2, width // 2
+            height, width = pooled_side(height, pooling), pooled_side(width, pooling)
         before = after
     return before * height * width
 

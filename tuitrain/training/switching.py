@@ -30,6 +30,8 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
     _check_closure(trainer, spec)
     if "lookahead" in updater.followers and (spec.needs_closure or spec.name.startswith("schedule-free")):
         raise RefusedError(f"{spec.name} does not go with Lookahead, which moves its weights.")
+    if trainer.regularization.strength("max_norm") and (spec.needs_closure or spec.name.startswith("schedule-free")):
+        raise RefusedError(f"{spec.name} remembers weights that max_norm would move.", hint="max_norm=0 first.")
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step
     if remaining < 2:

@@ -123,7 +123,7 @@ class OptimizerSet:
         for part, saved in zip(optimizer.parts, state["parts"], strict=True):
             part.ratio = saved["ratio"]
             part.values = dict(saved["values"])
-            part.optimizer.load_state_dict(saved["state"])
+            _load(part.optimizer, saved["state"])
         return optimizer
 
     @property
@@ -301,6 +301,19 @@ _BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
     "newton": Newton,
     "lbfgs": lambda tensors: torch.optim.LBFGS(tensors, line_search_fn="strong_wolfe"),
 }
+
+
+def _load(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Take a state back in the precision it was kept in.
+
+    torch casts it to that of the parameter: the products of NAdam of a point in float64 would go on otherwise.
+    """
+    optimizer.load_state_dict(dict(saved))
+    for index, tensor in enumerate(optimizer.param_groups[0]["params"]):
+        state = optimizer.state.get(tensor, {})
+        for name, value in saved["state"].get(index, {}).items():
+            if isinstance(value, Tensor):
+                state[name] = state[name].to(value.dtype)
 
 
 def _average(optimizer: Optimizer, tensor: Tensor) -> Tensor | None:

@@ -180,14 +180,14 @@ class Newton(Optimizer):
         super().__init__(params, {"lr": 1.0})
 
     def step(self, closure: Closure | None = None) -> None:  # type: ignore[override]
-        """Update all parameters together.
+        """Update all parameters that are trained together.
 
         Args:
             closure: gives the loss with its graph, so that it can be differentiated twice.
         """
         assert closure is not None
         (group,) = self.param_groups
-        parameters: list[Tensor] = group["params"]
+        parameters: list[Tensor] = [tensor for tensor in group["params"] if tensor.requires_grad]  # the rest is frozen
         with torch.enable_grad():
             gradients = torch.autograd.grad(closure(), parameters, create_graph=True)
             slope = torch.cat([gradient.flatten() for gradient in gradients])

@@ -135,6 +135,8 @@ def check_can_sweep(trainer: Trainer) -> None:
         RefusedError: says why, and what to try.
     """
     name = trainer.updater.optimizer.name
+    if trainer.updater.optimizer.needs_hessian:
+        raise RefusedError(f"{name} takes its length from the curvature: its rate is 1.", hint="switch_optimizer.")
     if trainer.updater.optimizer.needs_closure:
         raise RefusedError(f"{name} searches for the length of each step: its rate is 1.", hint="switch_optimizer.")
     if name == "rprop":
