@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tests.training.harness import build
+from tests.training.harness import build, told
 from tests.training.test_measuring import answer
 from tuitrain.protocol.commands import MeasureGradientNoise, MeasureSharpness
 from tuitrain.protocol.description import GroupState, OptimizerState
+from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.plan import Value
 from tuitrain.tasks.build.data import Split
 from tuitrain.training.measuring.curvature import largest_eigenvalue, sharpness, stable_rate
@@ -117,3 +118,15 @@ def test_the_noise_scale_of_a_known_noise_is_found() -> None:
     assert trace == pytest.approx(64.0, rel=0.1)
     assert noise_scale(signal, trace) == pytest.approx(16.0, rel=0.2)
     assert noise_scale(-0.1, 1.0) == math.inf
+
+
+@pytest.mark.parametrize("preset", ["char-transformer", "char-lstm"])
+def test_attention_and_recurrence_are_differentiated_twice(preset: str) -> None:
+    """Their fused kernels have no second derivative: plain ones take their place while it is measured."""
+    small = ("train.steps=60", "train.batch_size=4", "eval.max_batches=1", "eval.batch_size=8")
+    moments = [
+        {"at_step": 1, "do": "measure_sharpness", "num_products": 5, "num_samples": 8},
+        {"at_step": 2, "do": "stop"},
+    ]
+    found = told(*small, preset=preset, moments=moments).all(SharpnessMeasured)
+    assert math.isfinite(found[0].sharpness)

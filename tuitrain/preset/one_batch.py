@@ -41,7 +41,7 @@ def for_one_batch(preset: Preset, num_steps: int | None = None) -> Preset:
     dropout = {"dropout": 0.0} if model_spec(preset.task.model).dropout else {}
     data["task"] |= {"num_train": num_samples, "label_noise": 0.0}
     data["train"].pop("epochs", None)
-    data["train"] |= {"steps": num_steps, "batch_size": "full", "one_batch": True}
+    data["train"] |= {"steps": num_steps, "batch_size": "full", "one_batch": True, "bootstrap": False}
     data["eval"] = {"every_steps": max(1, num_steps // _EVALUATIONS), "batch_size": preset.eval.batch_size}
     data["alarms"] |= {"overfitting": "off", "plateau": "off"}
     data |= {"schedule": {"name": "constant"}, "regularize": dropout, "moment": [], "average": {}}

@@ -89,6 +89,8 @@ def racing_problems(preset: Preset, dataset: DatasetSpec | None, model: ModelSpe
         yield "task.model", f'task.model = "{model.name}" needs data, and a surface has none. Try "{SURFACE}".'
     if preset.train.batch_size not in ("full", 1):
         yield "train.batch_size", 'train.batch_size has no meaning on a surface. Try "full".'
+    if preset.task.freeze:
+        yield "task.freeze", "task.freeze has no meaning on a surface: the point is all there is. Leave it out."
     yield from _surface(preset)
     yield from _rivals(preset)
 

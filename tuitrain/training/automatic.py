@@ -47,6 +47,7 @@ class Automatic:
         return {
             "best": self._best, "num_bad": self._num_bad, "cooldown": self._cooldown, "lowest": self._lowest,
             "lowest_step": self._lowest_step, "num_worse": self._num_worse, "first_train": self._first_train,
+            "train": self._train, "is_all_right": self._is_all_right,
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
@@ -54,7 +55,8 @@ class Automatic:
         self._best, self._lowest = state["best"], state["lowest"]
         self._num_bad, self._cooldown = int(state["num_bad"]), int(state["cooldown"])
         self._lowest_step, self._num_worse = int(state["lowest_step"]), int(state["num_worse"])
-        self._first_train = state["first_train"]
+        self._first_train, self._train = state["first_train"], state["train"]
+        self._is_all_right = bool(state["is_all_right"])
 
     def rate_changed_by_hand(self, schedule: Schedule) -> None:
         """A person decayed or set the rate: the count begins again, and waits as after a decay of its own."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tuitrain.protocol.description import OptimizerState
 from tuitrain.tasks.build.data import Split
@@ -78,7 +80,10 @@ def sharpness(
         return _hessian_product(task, samples, parameters, vector)
 
     try:
-        with random_state_kept(samples.x.device), buffers_kept(task.model), evaluating(task.model), torch.enable_grad():
+        with (
+            random_state_kept(samples.x.device), buffers_kept(task.model), evaluating(task.model), torch.enable_grad(),
+            _twice_differentiable(),
+        ):  # fmt: skip
             found = largest_eigenvalue(product, parameters, num_products, seed)
     except torch.OutOfMemoryError:
         raise RefusedError(
@@ -89,11 +94,18 @@ def sharpness(
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise RefusedError(
             f"the model cannot be differentiated twice: {reason}",
-            hint="plain attention in place of a fused one (sdpa_kernel(SDPBackend.MATH)), no cuDNN for recurrent nets.",
+            hint="operations that torch can differentiate twice.",
         ) from None
     if not math.isfinite(found.value):
         raise RefusedError("the curvature is not finite at these weights.", hint="roll_back first.")
     return found
+
+
+@contextmanager
+def _twice_differentiable() -> Iterator[None]:
+    """Plain attention in place of the fused one and no cuDNN, whose recurrent nets have a single derivative."""
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+        yield
 
 
 def stable_rate(eigenvalue: float, optimizer: OptimizerState) -> float:
