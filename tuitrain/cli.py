@@ -68,10 +68,8 @@ def _home(
 
 @app.command()
 def run(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a .toml file.")] = "",
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. optimizer.lr=0.01")
-    ] = None,
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a .toml file.")] = "",
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="E.g. optimizer.lr=0.01")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: progress lines and a summary.")] = False,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Train inside the dashboard process; it ends with it.")
@@ -162,7 +160,7 @@ def replay(
 def ask(
     run: _Run,
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="`tuitrain ask last help` lists them.")],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE")] = None,
     timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the reply.")] = 10.0,
     wait: Annotated[str, typer.Option(help="`reply`, or `swap` for the end of a hand-over.")] = "reply",
     as_json: _Json = False,
@@ -233,7 +231,9 @@ def _show_set(members: ComparisonSet) -> None:
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(help="An optimizer, schedule, loss or regularizer.")] = "") -> None:
+def explain(
+    name: Annotated[str, typer.Argument(help="An optimizer, schedule, loss, regularizer or average.")] = "",
+) -> None:
     """Explain a technique: formula, paper, what it takes, what to watch. Without a name, list all."""
     from tuitrain.techniques.explaining import explained, known_names, summaries
 

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def branch(
     run: _Run,
     changes: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What it does otherwise: optimizer.lr=0.01")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What it does otherwise: optimizer.lr=0.01")
     ] = None,
     at: Annotated[str, typer.Option("--at", metavar="STEP|TAG", help="`end` is where the run is now.")] = "end",
     arms: Annotated[

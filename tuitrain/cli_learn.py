@@ -30,7 +30,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
 
     @app.command()
     def learn(
-        station: Annotated[str, typer.Argument(metavar="[STATION]", help="Its id, or a preset that it runs.")] = "",
+        station: Annotated[str, typer.Argument(metavar="STATION", help="Its id, or a preset that it runs.")] = "",
         listed: Annotated[bool, typer.Option("--list", help="Print all stations, a line or two each.")] = False,
         whole: Annotated[bool, typer.Option("--text", help="Print the station, or all of them, with answers.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,

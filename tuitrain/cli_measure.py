@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuitrain.protocol.measured import Measurement
 
 _Preset = Annotated[str, typer.Argument(metavar="PRESET", help="A preset's name, or a .toml file.")]
-_Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. optimizer.name=sgd")]
+_Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="E.g. optimizer.name=sgd")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 _MOST_ROWS = 24
 _BAR = 32

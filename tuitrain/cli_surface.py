@@ -17,9 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def surface(
-    name: Annotated[str, typer.Argument(help="A surface; without one, all are listed.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A surface; without one, all are listed.")] = "",
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. optimizer.lr=0.5 surface.start=[-4,1]")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="E.g. optimizer.lr=0.5 surface.start=[-4,1]")
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: progress lines and a summary.")] = False,
     in_process: Annotated[

@@ -109,7 +109,7 @@ NOISE = GradientNoiseMeasured(
         (Resumed(step=5), "resumed", ""),
         (Resumed(step=5, num_steps=3), "3 steps more", ""),
         (CheckpointSaved(step=5, path="checkpoints/a.pt", num_bytes=2_500_000, sha256="", save_seconds=0.01),
-         "saved checkpoints/a.pt", ""),
+         "saved a", ""),
         (AlarmRaised(step=5, kind="nonfinite_loss", message="the loss of step 5 is nan", value=math.nan),
          "the loss of step 5 is nan", "nonfinite loss"),
         (AlarmRaised(step=5, kind="loss_spike", message="loss 4.31 at step 5", value=9.2, action="roll_back"),
@@ -170,6 +170,26 @@ def test_the_same_thing_again_is_counted_not_repeated() -> None:
         ("refused: it is not paused.", 2, 3),
         ("eval 0.25  0 ms", 3, 4),
     ]
+
+
+def test_a_best_state_that_moves_on_does_not_keep_evaluations_apart() -> None:
+    """Each evaluation the best so far: the log holds the newest of both, not one line an evaluation."""
+    board = Board()
+    for step in range(1, 5):
+        board.apply(EvalFinished(step=step, metrics={"eval/loss": 1.0 / step}, eval_seconds=0.0, num_samples=1))
+        path = f"checkpoints/step-0000000{step}-best.pt"
+        board.apply(CheckpointSaved(step=step, path=path, num_bytes=1, sha256="", save_seconds=0.0))
+    assert [(entry.text, entry.count) for entry in board.log] == [
+        ("eval 0.25  0 ms", 4),
+        ("saved step-00000004-best", 1),
+    ]
+
+
+def test_what_to_try_is_told_as_such() -> None:
+    """A hint is a fragment such as a name; alone it says nothing."""
+    entry = entry_for(CommandRefused(step=1, command="1", reason='No layer named "_1".', hint='"lin_1".'), 1)
+    assert entry is not None
+    assert entry.detail == 'Try: "lin_1".'
 
 
 def test_a_long_log_forgets_its_beginning() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuitrain.errors import PresetError
-from tuitrain.preset import load_preset, preset_from_data
+from tuitrain.preset import list_presets, load_preset, preset_from_data
 from tuitrain.preset.racing import rivals_of, start_of
 
 
@@ -85,3 +85,10 @@ def test_a_race_comes_back_from_its_record() -> None:
     assert again == preset
     assert start_of(again) == (-4.0, 1.0)
     assert not {"surface", "rival"} & load_preset("linreg").to_data().keys()
+
+
+def test_no_surface_is_judged_as_a_network_would_be() -> None:
+    """A slow way down is what a race shows; an alarm about the rate of it would be a false one."""
+    for preset in (preset for preset in list_presets() if preset.chapter == "Surfaces"):
+        alarms = load_preset(preset.name).alarms
+        assert (alarms.plateau, alarms.learning_rate, alarms.underfitting) == ("off", "off", "off"), preset.name

@@ -348,14 +348,19 @@ class Board:
             del self.replies[next(iter(self.replies))]
 
     def _log(self, entry: Entry) -> None:
-        if entry.topic:
-            self.log = [other for other in self.log if other.topic != entry.topic]
-        if self.log and _is_same(self.log[-1], entry):
-            entry = replace(entry, count=self.log[-1].count + 1)
-            self.log.pop()
-        self.log.append(entry)
+        if entry.topic and any(other.topic == entry.topic for other in self.log):
+            before, self.log = self.log, []
+            for other in before:
+                if other.topic != entry.topic:
+                    self._append(other)  # what stood on both sides of the one that goes are neighbours now
+        self._append(entry)
         if len(self.log) > _MOST_ENTRIES:
             del self.log[: _MOST_ENTRIES // 10]
+
+    def _append(self, entry: Entry) -> None:
+        if self.log and _is_same(self.log[-1], entry):
+            entry = replace(entry, count=self.log.pop().count + entry.count)
+        self.log.append(entry)
 
 
 def _is_same(before: Entry, now: Entry) -> bool:

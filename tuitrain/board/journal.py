@@ -131,7 +131,7 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case CommandQueued() if word.actor != "preset" and not isinstance(word.request, PreviewSwitch | SetPace):
             return Entry(word.step, f"asked: {sentence(word.request)}", kind="asked")
         case CommandRefused():
-            return Entry(word.step, f"refused: {word.reason}", word.hint, kind="alarm")
+            return Entry(word.step, f"refused: {word.reason}", word.hint and f"Try: {word.hint}", kind="alarm")
         case LearningRatePlanned() if word.cause:
             what, _, rates = word.summary.partition(": ")
             return Entry(word.step, what, rates, kind="decision" if rates else "fact")
@@ -164,7 +164,7 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case CheckpointSaved():
             kind: Kind = "quiet" if word.path.endswith("-best.pt") else "fact"
             told = f"{word.num_bytes / 1e6:.1f} MB in {word.save_seconds:.2f} s"
-            return Entry(word.step, f"saved {word.path}", told, kind=kind, topic=f"saved {_tag(word.path)}")
+            return Entry(word.step, f"saved {_name(word.path)}", told, kind=kind, topic=f"saved {_tag(word.path)}")
         case SnapshotTaken():
             return Entry(word.step, "snapshot taken", f"{word.num_kept} in the ensemble")
         case AlarmRaised(kind="dead_run", value=0.0):
@@ -255,6 +255,11 @@ def _with_action(word: AlarmRaised) -> str:
     """What the run does about it comes before what one may do."""
     does = {"pause": "", "stop": "it stops", "roll_back": "it goes back", "continue": ""}[word.action]
     return "; ".join(part for part in (does, word.advice) if part)
+
+
+def _name(path: str) -> str:
+    """Of a checkpoint, without its folder and its ending, so that it fits a line of the log."""
+    return path.removesuffix(".pt").rpartition("/")[2]
 
 
 def _tag(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tuitrain.errors import UnknownNameError
+from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.hyperparameter import Hyperparameter
 from tuitrain.techniques.losses import LOSSES
 from tuitrain.techniques.optimizers import OPTIMIZERS
@@ -16,6 +17,7 @@ _KINDS: Mapping[str, Mapping[str, object]] = {
     "schedules": SCHEDULES,
     "losses": LOSSES,
     "regularizers": REGULARIZERS,
+    "averages": AVERAGES,
 }
 
 

@@ -45,7 +45,7 @@ def matched(patterns: Iterable[str], shapes: Shapes) -> tuple[str, ...]:
     for pattern in patterns:
         fitting = _fitting(pattern, shapes)
         if not fitting:
-            raise UnknownNameError("layer", pattern, (*layers_of(shapes), *KEYWORDS))
+            raise UnknownNameError("layer", pattern, (*filter(None, layers_of(shapes)), *KEYWORDS))
         found |= fitting
     return tuple(name for name in shapes if name in found)
 

@@ -117,7 +117,7 @@ def race_figure(board: Board, figure: Figure, chart: str, columns: int) -> Figur
     if figure.x_label != "step":
         return figure
     curves = [_nearness(path, view.spec, columns) for path in reversed(view.paths)]
-    legend = tuple(Word(f"{path.marker} {_near(path, view.spec)} ", path.role) for path in view.paths)
+    legend = _spaced([Word(f"{path.marker} {_near(path, view.spec)}", path.role) for path in view.paths])
     return replace(
         figure, title=f"above the lowest value ({format_value(view.spec.lowest)})", curves=tuple(curves),
         is_log=not figure.is_log, legend=legend,
@@ -126,7 +126,7 @@ def race_figure(board: Board, figure: Figure, chart: str, columns: int) -> Figur
 
 def legend_words(view: RaceView) -> tuple[Word, ...]:
     """One line: every racer with its marker."""
-    return tuple(Word(f"{path.marker}{path.label} ", path.role, is_strong=path.index == 0) for path in view.paths)
+    return _spaced([Word(f"{path.marker}{path.label}", path.role, is_strong=path.index == 0) for path in view.paths])
 
 
 def table_lines(view: RaceView, width: int) -> list[Content]:
@@ -149,6 +149,11 @@ def table_lines(view: RaceView, width: int) -> list[Content]:
             )
         )
     return lines
+
+
+def _spaced(words: list[Word]) -> tuple[Word, ...]:
+    """Gaps before the words: `legend_of` takes a last word that ends with a space for a name without its value."""
+    return tuple(replace(word, text=f" {word.text}" if index else word.text) for index, word in enumerate(words))
 
 
 def _own_label(board: Board, label: str) -> str:

@@ -264,7 +264,8 @@ class LiveScreen(Screen[None]):
                 self._told.add(identity)
                 is_recent = self.source.board.seconds - reply.seconds < 3.0
                 if isinstance(reply, CommandRefused) and is_recent:
-                    self.notify(f"{reply.reason} {reply.hint}".strip(), title="refused", severity="warning")
+                    told = f"{reply.reason} Try: {reply.hint}" if reply.hint else reply.reason
+                    self.notify(told, title="refused", severity="warning")
 
     def ask(self, command: Command) -> None:
         """Ask the run; the picture changes when it answers."""
