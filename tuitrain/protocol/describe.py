@@ -149,4 +149,6 @@ def _in_words(annotation: object) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(_plain(item) for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -174,6 +174,15 @@ FOOTER: tuple[Action, ...] = tuple(
 )  # fmt: skip
 """The keys of the live screen's last line, the most important first; the last two are always there."""
 
+RACE_FOOTER: tuple[Action, ...] = tuple(
+    BY_ID[name]
+    for name in (
+        "toggle_pause", "set_rate", "optimizer", "move", "slower", "faster", "undo", "hyperparameter", "step_once",
+        "branch", "schedule", "help", "leave",
+    )
+)  # fmt: skip
+"""The same on a surface."""
+
 _SHARED = ("toggle_pause", "step_once", "evaluate", "slower", "faster", "seek_back", "seek_forward", "output")
 
 LAYER_ACTIONS: tuple[Action, ...] = (

@@ -230,7 +230,7 @@ def _reading(series: Series, role: str, sight: Sight, *, is_raw: bool) -> tuple[
             return place, Word(format_value(value), role, is_strong=True)
         return (
             place,
-            Word("ema "),
+            Word("smoothed "),
             Word(format_value(smooth), role, is_strong=True),
             Word(f"  raw {format_value(value)}"),
         )
@@ -239,7 +239,11 @@ def _reading(series: Series, role: str, sight: Sight, *, is_raw: bool) -> tuple[
         return ()
     if is_raw:
         return (Word(format_value(last), role, is_strong=True),)
-    return Word("ema "), Word(format_value(smooth_last), role, is_strong=True), Word(f"  last {format_value(last)}")
+    return (
+        Word("smoothed "),
+        Word(format_value(smooth_last), role, is_strong=True),
+        Word(f"  last {format_value(last)}"),
+    )
 
 
 def _rate_legend(board: Board, sight: Sight, group: str) -> tuple[Word, ...]:

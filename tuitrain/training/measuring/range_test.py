@@ -107,7 +107,8 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], num_steps: int, 
     calm = slice(0, max(3, len(values) // 3, lowest + 1))
     # A Gaussian kernel of deviation s averages 2 √π s independent values.
     noise = float(np.std(values[calm] - smooth[calm])) / math.sqrt(max(1.0, 2.0 * math.sqrt(math.pi) * width))
-    start = float(np.mean(smooth[: max(1, int(width))]))
+    # At tiny rates nothing moves: the median of that stretch, as a few lucky batches at its very start are no measure.
+    start = float(np.median(smooth[: max(1, min(lowest, len(values) // 3))]))
     fall = start - float(smooth[lowest])
     has_fallen = fall > max(2.0 * _DEVIATIONS * noise, 1e-12 * abs(start)) and lowest >= 2
     suggestion = edge = math.nan
@@ -122,7 +123,11 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], num_steps: int, 
 
 def left_out(trainer: Trainer) -> tuple[str, ...]:
     """What the copy does without, one sentence each."""
-    notes = [f"without {name}" for name in trainer.updater.followers]
+    notes = []
+    if "lookahead" in trainer.updater.followers:
+        notes.append("without lookahead")
+    if trainer.regularization.strength("max_norm"):
+        notes.append("without max_norm")
     if trainer.updater.switch is not None:
         notes.append(f"with {trainer.updater.optimizer.name}, not with what takes over")
     return tuple(notes)
@@ -135,6 +140,10 @@ def check_can_sweep(trainer: Trainer) -> None:
         RefusedError: says why, and what to try.
     """
     name = trainer.updater.optimizer.name
+    if trainer.task.kind == "surface":
+        raise RefusedError(
+            "the fastest fall of a surface lies far below the rate that it bears.", hint="measure_sharpness: 2/λ."
+        )
     if trainer.updater.optimizer.needs_hessian:
         raise RefusedError(f"{name} takes its length from the curvature: its rate is 1.", hint="switch_optimizer.")
     if trainer.updater.optimizer.needs_closure:

@@ -24,7 +24,7 @@ from tuitrain.protocol.commands import Command, PreviewSwitch
 from tuitrain.protocol.events import CommandRefused
 from tuitrain.rundir.places import RunFolder
 from tuitrain.ui import steering
-from tuitrain.ui.actions import BY_ID, FOOTER, Action, bindings
+from tuitrain.ui.actions import BY_ID, FOOTER, RACE_FOOTER, Action, bindings
 from tuitrain.ui.composing import BranchWish, effect_of, form_for, preview_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, figure_of
 from tuitrain.ui.looking import SURFACE, Look
@@ -175,7 +175,7 @@ class LiveScreen(Screen[None]):
         titles = self.footer_titles()
         if self.look.is_maximised:
             titles["maximise"] = "all charts"
-        self.query_one(Footer).show(FOOTER, self.refusal, titles)
+        self.query_one(Footer).show(FOOTER if board.race is None else RACE_FOOTER, self.refusal, titles)
 
     def _show_race(self) -> None:
         """The picture of a run on a surface, from the first time that it is known to be one."""

@@ -78,7 +78,7 @@ def _parts(board: Board, *, is_reading: bool, note: str) -> list[Content | None]
         Content.styled("reading history…", "$warning") if is_reading else None,
         Content.styled(note, "$accent") if note else None,
         _alarm(board),
-        Content(f"epoch {board.axis.of(board.step, 'epoch'):.1f}"),
+        Content(f"epoch {board.axis.of(board.step, 'epoch'):.1f}") if board.race is None else None,
     ]
     if beat is not None and board.is_live:
         eta = board.eta_seconds
