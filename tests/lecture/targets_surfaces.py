@@ -140,7 +140,7 @@ TARGETS: list[Target] = [
     steps_to("saddle", "adagrad", 1e-2, 62),
     ends("saddle", "newton", 0.0, 0.0, by=1e-6),
     ends("saddle", "sgd", 0.0, 0.0, by=1e-6, overrides=("surface.start=[1.0, 0.0]", "train.steps=100")),
-    *(ends("inflection", label, 0.0, overrides=_SHORTER) for label in ("sgd", "adagrad", "rmsprop", "newton")),
+    *(ends("inflection", label, 0.0, by=0.1, overrides=_SHORTER) for label in ("sgd", "adagrad", "rmsprop", "newton")),
     *(ends("inflection", label, 2.25, overrides=_SHORTER) for label in ("momentum", "nesterov", "adam")),
     *(ends("local-minimum", label, 2.32)
       for label in ("sgd", "momentum .05", "nesterov", "adagrad", "rmsprop", "adam")),

@@ -94,7 +94,13 @@ def test_the_command_is_told_of_an_alarm_and_of_the_failure(config: Path, place:
     """One after the other."""
     assert (
         tuitrain(
-            "run", "linreg", "optimizer.lr=1.1", "alarms.loss_spike=off", "alarms.plateau=off", "--headless"
+            "run",
+            "linreg",
+            "optimizer.lr=1.1",
+            "alarms.loss_spike=off",
+            "alarms.plateau=off",
+            "alarms.learning_rate=off",
+            "--headless",
         ).returncode
         == 1
     )

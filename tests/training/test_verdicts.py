@@ -27,13 +27,13 @@ def read(
     *,
     is_rising: bool = False,
 ) -> list[tuple[int, Verdict]]:
-    """All verdicts with the evaluation, from 0, at which each is given; the run is as long as the curve."""
-    verdicts = Verdicts(len(train) - 1, math.log(10.0), is_standardised=True)
+    """All verdicts with the evaluation, from 0, at which each is given: one every 100 steps of a run as long."""
+    verdicts = Verdicts(100 * (len(train) - 1), math.log(10.0), is_standardised=True)
     for value in batches:
         verdicts.note_batch(value)
     given = []
     for step, (one, other) in enumerate(zip(train, loss or train, strict=True)):
-        found = verdicts.note_evaluation(step, one, other, is_rising=is_rising)
+        found = verdicts.note_evaluation(100 * step, one, other, is_rising=is_rising)
         if found is not None:
             given.append((step, found))
     return given
@@ -125,6 +125,13 @@ def test_the_first_look_shows_a_bad_beginning(changed: dict[str, list[float]], w
     assert look(activation_std=[0.6, 0.5, 1e-9]) is None
 
 
+def test_a_short_run_is_given_time() -> None:
+    """Slow and early look alike in a few dozen steps; what goes up is told at once."""
+    verdicts = Verdicts(30, math.nan, is_standardised=True)
+    assert not any(verdicts.note_evaluation(step, 2.0 - 0.001 * step, 2.0, is_rising=False) for step in range(30))
+    assert kinds([2.0, 2.5, 3.5, 4.0]) == [(3, "rate_too_high")]
+
+
 def test_a_decision_begins_the_story_anew_and_keeps_its_beginning() -> None:
     """What was said may be said again; the first loss is still what it is compared with."""
     verdicts = Verdicts(20, math.nan, is_standardised=True)
@@ -139,13 +146,13 @@ def test_a_decision_begins_the_story_anew_and_keeps_its_beginning() -> None:
 def test_it_goes_on_from_its_state() -> None:
     """As plain data, through JSON; with the same verdicts."""
     whole = kinds([2.6 - 0.04 * step for step in range(21)])
-    verdicts = Verdicts(20, math.log(10.0), is_standardised=True)
+    verdicts = Verdicts(2000, math.log(10.0), is_standardised=True)
     given = []
     for step in range(21):
-        found = verdicts.note_evaluation(step, 2.6 - 0.04 * step, 2.6 - 0.04 * step, is_rising=False)
+        found = verdicts.note_evaluation(100 * step, 2.6 - 0.04 * step, 2.6 - 0.04 * step, is_rising=False)
         given += [(step, found.kind)] if found else []
         state = json.loads(json.dumps(verdicts.state_dict()))
-        verdicts = Verdicts(20, math.log(10.0), is_standardised=True)
+        verdicts = Verdicts(2000, math.log(10.0), is_standardised=True)
         verdicts.load_state_dict(state)
     assert given == whole
 

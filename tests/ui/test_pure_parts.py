@@ -42,9 +42,12 @@ def test_every_action_has_a_key_of_its_own() -> None:
 
 
 def test_every_command_has_a_key() -> None:
-    """A preview comes with the switch, resume with pause, skipping with a roll-back, a seed with a branch."""
+    """A preview comes with the switch, resume with pause, skipping with a roll-back, a seed with a branch.
+
+    Unfreeze comes with freeze.
+    """
     asked = {action.command for action in (*ACTIONS, *MEASURE_ACTIONS) if action.command}
-    assert set(COMMANDS) - asked == {"preview_switch", "resume", "skip_batches", "set_seed"}
+    assert set(COMMANDS) - asked == {"preview_switch", "resume", "skip_batches", "set_seed", "unfreeze"}
 
 
 @pytest.mark.parametrize("chart", CHARTS)

@@ -55,7 +55,12 @@ def describe_run(
             num_parameters=num_parameters, frozen=updater.frozen.names, loss=task.criterion.name,
             regularizers=live_values(trainer),
             metrics=beside.describe(
-                tuple(info for info in METRICS if is_classified or "accuracy" not in info.name)
+                tuple(
+                    info
+                    for info in METRICS
+                    if (is_classified or "accuracy" not in info.name)
+                    and (preset.eval.sharpness or info.name != "sharpness")
+                )
             ),
             layers=tuple(
                 LayerInfo(name=name, shape=tuple(parameter.shape)) for name, parameter in task.model.named_parameters()

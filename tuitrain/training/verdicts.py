@@ -23,6 +23,8 @@ _FALLING, _GROWING = 1e-2, 1e2
 """Deviation of the activations of the last hidden layer relative to the first (Glorot & Bengio 2010)."""
 _UP = 1.5
 """Times the first training loss, twice in a row: it is going up."""
+_HICCUP = 20
+"""Steps in which Adam may leap up and come back."""
 _BLOWN_UP = 3.0
 """Times the first batch loss: there was an explosion, after which little is learned."""
 _NOTHING_LEARNED = 0.9
@@ -41,6 +43,8 @@ _HIGH = 0.5
 _STILL = 0.03
 _TOGETHER = 0.15
 _FEWEST = 6
+_FEWEST_STEPS = 100
+"""Before them nobody can tell slow from early."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,12 @@ class Verdicts:
         self._loss.append(loss)
         if step == 0:
             return self._once(self._far_from_chance(train_loss))
-        if not math.isfinite(self._train[0]) or self._train[0] <= 0.0:
+        if len(self._train) < 2 or not math.isfinite(self._train[0]) or self._train[0] <= 0.0:
             return None
         too_high = self._too_high()
         if too_high is not None:
             return self._once(too_high)
-        if is_rising or self._told & {"rate_too_high", "initialization"}:
+        if is_rising or step < _FEWEST_STEPS or self._told & {"rate_too_high", "initialization"}:
             return None
         return self._once(self._too_low()) or self._once(self._underfitting())
 
@@ -155,7 +159,8 @@ class Verdicts:
         """It goes up, or went up and never came back, or jumps without getting on."""
         first, now = self._train[0], self._train[-1]
         advice = "a learning rate 3 to 10 times lower (d, or r), or a warmup; v measures a good one"
-        if all(loss > _UP * first for loss in self._train[-2:]) and len(self._train) > 2:
+        is_up = len(self._train) > 2 and all(loss > _UP * first for loss in self._train[-2:])
+        if is_up and self._steps[-1] >= _HICCUP:
             text = f"the training loss went up, {first:.4g} → {now:.4g}: the learning rate is too high"
             return Verdict("rate_too_high", now, text, advice)
         is_stuck = self._share() >= _EARLY and min(self._train[1:]) > _NOTHING_LEARNED * first
