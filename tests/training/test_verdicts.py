@@ -136,10 +136,10 @@ def test_a_decision_begins_the_story_anew_and_keeps_its_beginning() -> None:
     """What was said may be said again; the first loss is still what it is compared with."""
     verdicts = Verdicts(20, math.nan, is_standardised=True)
     curve = [2.0, 3.5, 4.0, 4.5]
-    first = [verdicts.note_evaluation(step, value, value, is_rising=False) for step, value in enumerate(curve)]
+    first = [verdicts.note_evaluation(100 * step, value, value, is_rising=False) for step, value in enumerate(curve)]
     assert [found.kind for found in first if found] == ["rate_too_high"]
     verdicts.forget()
-    again = [verdicts.note_evaluation(step, 5.0, 5.0, is_rising=False) for step in (4, 5)]
+    again = [verdicts.note_evaluation(step, 5.0, 5.0, is_rising=False) for step in (400, 500)]
     assert [found.kind for found in again if found] == ["rate_too_high"]
 
 

@@ -175,6 +175,7 @@ class Verdicts:
         total = sum(rises)
         is_bouncing = (
             len(last) > _BOUNCES
+            and self._steps[-1] >= _FEWEST_STEPS
             and sum(rise > _BOUNCE * first for rise in rises) >= _FEWEST_BOUNCES
             and total > _ALL_BOUNCES * first
             and last[0] - last[-1] < total / 2.0
