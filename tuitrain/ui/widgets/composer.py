@@ -60,6 +60,8 @@ class Composer(Vertical):
         super().__init__(id=id)
         self._form: Form | None = None
         self._command: Composed | None = None
+        self._typed = ""
+        """Letters by which the list was searched last."""
 
     @property
     def is_open(self) -> bool:
@@ -79,7 +81,7 @@ class Composer(Vertical):
 
     def open(self, form: Form) -> None:
         """Begin to compose."""
-        self._form = form
+        self._form, self._typed = form, ""
         choices = self.query_one("#choices", OptionList)
         choices.clear_options()
         width = max((len(choice.name) for choice in form.choices), default=0)
@@ -172,22 +174,27 @@ class Composer(Vertical):
             (choices.action_cursor_up if event.key == "up" else choices.action_cursor_down)()
 
     def _typed_into_list(self, character: str, line: Input) -> None:
-        """A letter jumps; a number can only be meant for the line, and so can what follows it."""
-        if not line.value and character.isalpha():
-            self._jump_to(character)
-            return
+        """What a choice begins with jumps to it, letter by letter; what none goes on with is meant for the line."""
+        if not line.value:
+            for typed in (self._typed + character.lower(), character.lower()):
+                if (len(typed) > 1 or character.isalpha()) and self._jump_to(typed):
+                    self._typed = typed
+                    return
+            if character.isalpha():
+                return
         self.screen.set_focus(line)
         _type(line, character)
 
-    def _jump_to(self, letter: str) -> None:
-        """Highlight the next choice that begins with a letter."""
+    def _jump_to(self, prefix: str) -> bool:
+        """Highlight a choice that begins so: by one letter the next one, by several the one that is there as well."""
         choices = self.query_one("#choices", OptionList)
         names = [choice.name for choice in self._form.choices] if self._form is not None else []
-        start = (choices.highlighted or 0) + 1
+        start = (choices.highlighted or 0) + (1 if len(prefix) == 1 else 0)
         for index in [*range(start, len(names)), *range(start)]:
-            if index < len(names) and names[index].startswith(letter.lower()):
+            if index < len(names) and names[index].startswith(prefix):
                 choices.highlighted = index
-                return
+                return True
+        return False
 
     def _recompose(self) -> None:
         form = self._form
