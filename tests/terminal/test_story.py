@@ -100,7 +100,7 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
     """Points 1 to 4 of the main job, by key and by command."""
     terminal.run("run mnist-mlp train.steps=4000")
     terminal.until("starting: importing torch", "batch loss")
-    terminal.until("training", "ema", "gap", "paced")
+    terminal.until("training", "smoothed", "gap", "paced")
     terminal.type("d")
     terminal.until("decay the learning rate", "at the end")
     terminal.type("Enter")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from tests.training.harness import Told, asked, build, finish, told, weights
 from tests.training.test_undisturbed import wait_until
@@ -24,6 +23,8 @@ from tuitrain.protocol.commands import (
 )
 from tuitrain.protocol.events import CommandApplied, CommandRefused, EvalFinished
 from tuitrain.protocol.measured import LearningRateRangeTested, SharpnessMeasured
+from tuitrain.training.measuring.curvature import sharpness
+from tuitrain.training.refusing import RefusedError
 
 # Dropout, batch norm, augmentation, momentum of the optimizer, noise on the weights, clipping: all that could show.
 DELICATE = (
@@ -151,30 +152,40 @@ def test_every_group_of_rates_is_swept_in_proportion() -> None:
     assert found.suggestion > 0.0
 
 
-class FusedAttention(nn.Module):
-    """A model whose attention has no second derivative on the CPU."""
+class _Doubled(torch.autograd.Function):
+    """2x, whose backward pass cannot be differentiated."""
+
+    @staticmethod
+    def forward(context: object, x: torch.Tensor) -> torch.Tensor:
+        return 2.0 * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: object, gradient: torch.Tensor) -> torch.Tensor:
+        return 2.0 * gradient
+
+
+class Once(nn.Module):
+    """A model that has a first derivative and no second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.query = nn.Linear(64, 64)
+        self.head = nn.Linear(64, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Ten logits."""
-        parts = self.query(x.flatten(1)).reshape(-1, 1, 8, 8)
-        return functional.scaled_dot_product_attention(parts, parts, parts).flatten(1)[:, :10]
+        logits: torch.Tensor = _Doubled.apply(self.head(x.flatten(1)))
+        return logits
 
 
 def test_a_model_without_second_derivatives_is_refused() -> None:
-    """With the way out; the run goes on."""
+    """With the reason, and what would do."""
     trainer = build("train.steps=3", preset="lr-good")
-    model = FusedAttention()
+    model = Once()
     object.__setattr__(trainer.task, "model", model)
-    trainer.updater.parameters[:] = list(model.parameters())
-    asked(trainer, MeasureSharpness(num_samples=8))
-    trainer.control.at_safe_point(0, trainer._apply)
-    refused = [fact for fact in trainer.run.take_facts() if isinstance(fact, CommandRefused)]
-    assert "cannot be differentiated twice" in refused[0].reason
-    assert "SDPBackend.MATH" in refused[0].hint
+    with pytest.raises(RefusedError, match="cannot be differentiated twice") as refused:
+        sharpness(trainer.task, list(model.parameters()), num_products=3, num_samples=8, seed=0)
+    assert refused.value.hint
 
 
 def test_a_run_that_asks_for_it_ends_with_its_sharpness() -> None:

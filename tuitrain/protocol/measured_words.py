@@ -95,7 +95,7 @@ def _sharpness_words(found: SharpnessMeasured) -> str:
     rate = found.learning_rate
     if not found.sharpness > 0.0:
         return "the loss curves downwards in every direction here"
-    if math.isnan(found.stable_rate):
+    if not found.stable_rate > 0.0:
         return (
             f"2/λ is {_short(2.0 / found.sharpness)}; it bounds the rate of gradient descent, not of {found.optimizer}"
         )

@@ -227,6 +227,7 @@ class HomeScreen(Screen[None]):
         found = sorted(found, key=lambda run: not run.is_live)  # stable: newest first within each half
         before = self._chosen_run()
         self._runs = {run.id: run for run in found}
+        self.set_class(not found, "-no-runs")
         width = self.query_one("#runs").scrollable_content_region.width
         rows = [(run.id, run_line(run, width)) for run in found[:500]]
         chosen = self._chosen_run()
