@@ -152,17 +152,29 @@ def test_every_group_of_rates_is_swept_in_proportion() -> None:
     assert found.suggestion > 0.0
 
 
+class _Last(torch.autograd.Function):
+    """x, and no derivative."""
+
+    @staticmethod
+    def forward(context: object, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(context: object, gradient: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("there is no further derivative")
+
+
 class _Doubled(torch.autograd.Function):
-    """2x, whose backward pass cannot be differentiated."""
+    """2x, whose backward pass cannot be differentiated, as that of a fused attention."""
 
     @staticmethod
     def forward(context: object, x: torch.Tensor) -> torch.Tensor:
         return 2.0 * x
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(context: object, gradient: torch.Tensor) -> torch.Tensor:
-        return 2.0 * gradient
+        last: torch.Tensor = _Last.apply(gradient)
+        return 2.0 * last
 
 
 class Once(nn.Module):
