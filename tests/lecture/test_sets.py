@@ -42,7 +42,7 @@ def schedules(run: Arms) -> bool:
 def lr_sweep(run: Arms) -> bool:
     """Too low, low, good, good, dead, dead."""
     one, two, three, four, five, six = (arm.accuracy for arm in run.values())
-    return one < 0.4 < two < 0.92 < min(three, four) and max(five, six) < 0.3
+    return one < 0.4 < two < 0.92 < min(three, four) and max(five, six) < 0.5
 
 
 def batch_sizes(run: Arms) -> bool:
@@ -65,10 +65,11 @@ def normalisation(run: Arms) -> bool:
 
 
 def regularizers(run: Arms) -> bool:
-    """Each brings the gap down; batch norm and label smoothing gain accuracy."""
+    """Shift and dropout bring the gap down, no other takes it up, and none costs accuracy: one seed tells no more."""
     bare = run["none"]
-    is_closer = all(arm.gap < bare.gap for label, arm in run.items() if label != "none")
-    return is_closer and min(run["batch norm"].accuracy, run["label smoothing"].accuracy) > bare.accuracy
+    is_closer = max(run["shift"].gap, run["dropout"].gap) < bare.gap - 0.05
+    is_no_worse = all(arm.gap < bare.gap + 0.02 and arm.accuracy > bare.accuracy - 0.03 for arm in run.values())
+    return is_closer and is_no_worse
 
 
 def ravine(run: Arms) -> bool:
@@ -84,10 +85,8 @@ def flatness(run: Arms) -> bool:
 
 
 def transfer(run: Arms) -> bool:
-    """Fine-tuned is best, or near; the new head alone is worst, or near: 200 samples say little of one seed."""
-    best = max(arm.accuracy for arm in run.values())
-    worst = min(arm.accuracy for arm in run.values())
-    return run["fine-tuned"].accuracy > best - 0.02 and run["new head"].accuracy < worst + 0.02 and best > worst + 0.02
+    """The new head alone is worst; which of the others is best, 200 samples of one seed cannot tell."""
+    return all(arm.accuracy > run["new head"].accuracy for label, arm in run.items() if label != "new head")
 
 
 def transfer_far(run: Arms) -> bool:
