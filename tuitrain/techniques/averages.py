@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuitrain.protocol.plan import Value
 from tuitrain.techniques.hyperparameter import Hyperparameter
 
 MOST_SNAPSHOTS = 20
@@ -79,9 +78,3 @@ AVERAGES: dict[str, AverageSpec] = {
         ),
     )
 }  # fmt: skip
-
-
-def number_of(values: Mapping[str, Value], name: str) -> float:
-    """One of the averages' values as a number."""
-    value = values.get(name, 0.0)
-    return float(value) if isinstance(value, int | float) else 0.0

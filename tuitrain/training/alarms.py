@@ -292,9 +292,8 @@ def _is_warming_up(trainer: Trainer) -> bool:
 def _is_plateau_news(trainer: Trainer) -> bool:
     """Not in a warmup, at the end of a schedule, where a rule waits for it, or where the rate comes back in cycles."""
     updater, step = trainer.updater, trainer.step
-    segment = plans.segment_at(updater.plan, step)
-    schedule = segment.schedule
+    schedule = updater.schedule(step)
     spec = schedule_spec(schedule.name)
     if spec.is_automatic or spec.cycle is not None or trainer.regularization.strength("early_stopping"):
         return False
-    return step >= segment.start_step + schedule.warmup_steps and factor(schedule, step) >= _LATE_SHAPE
+    return not _is_warming_up(trainer) and factor(schedule, step) >= _LATE_SHAPE

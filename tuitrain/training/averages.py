@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from tuitrain.protocol.averaging import SnapshotTaken
 from tuitrain.protocol.events import Event
 from tuitrain.protocol.plan import Schedule, Value
-from tuitrain.techniques.averages import AVERAGES, number_of
+from tuitrain.techniques.averages import AVERAGES
+from tuitrain.techniques.regularizers import strength_of
 from tuitrain.techniques.schedules import ends_cycle, schedule_spec
 from tuitrain.training.refusing import RefusedError
 
@@ -88,10 +89,10 @@ class Averages:
         if self.values["ema_decay"]:
             self._average()
         if self.values["swa_from"] and step >= self._swa_next:
-            self._swa_next = step + (int(number_of(self.values, "swa_every")) or self._steps_per_epoch)
+            self._swa_next = step + (int(strength_of(self.values, "swa_every")) or self._steps_per_epoch)
             self._take_in()
         if self.values["snapshots"] and self._schedule is not None and ends_cycle(self._schedule(step - 1), step):
-            self.snapshots = [*self.snapshots, self._copied()][-int(number_of(self.values, "snapshots")) :]
+            self.snapshots = [*self.snapshots, self._copied()][-int(strength_of(self.values, "snapshots")) :]
             self._publish(SnapshotTaken(step=step, num_kept=len(self.snapshots)))
 
     def set(self, name: str, value: Value, step: int, total_steps: int) -> str:
@@ -107,7 +108,7 @@ class Averages:
             return f"The mean begins anew at step {self._swa_next}." if value else ""
         if name == "swa_every":
             return "" if self.values["swa_from"] else "It waits for swa_from."
-        self.snapshots = self.snapshots[-int(number_of(self.values, name)) :] if value else []
+        self.snapshots = self.snapshots[-int(strength_of(self.values, name)) :] if value else []
         schedule = self._schedule(step) if self._schedule is not None else None
         if value and schedule is not None and schedule_spec(schedule.name).cycle is None:
             return f"The {schedule.name} schedule has no cycles: none is taken before one that has, such as sgdr."
@@ -140,7 +141,7 @@ class Averages:
             self.ema = self._copied()
             return
         means = [name for name, tensor in self.ema.items() if tensor.is_floating_point()]
-        weight = 1.0 - number_of(self.values, "ema_decay")
+        weight = 1.0 - strength_of(self.values, "ema_decay")
         torch._foreach_lerp_([self.ema[name] for name in means], [self._live[name] for name in means], weight)
         for name in self.ema.keys() - set(means):
             self.ema[name].copy_(self._live[name])
@@ -158,7 +159,7 @@ class Averages:
 
     def _swa_first(self, total_steps: int, step: int) -> int:
         """The step after which the mean takes in its first weights, when `step` are finished."""
-        begin = number_of(self.values, "swa_from")
+        begin = strength_of(self.values, "swa_from")
         return max(step + 1, round(begin * total_steps) if begin < 1 else int(begin))
 
     def _copied(self) -> Weights:

@@ -6,15 +6,12 @@ there is news. The keys that both share are the live screen's.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.board.board import Board
@@ -24,24 +21,20 @@ from tuitrain.ui.freezing import frozen_layers
 from tuitrain.ui.layer_heat import QUANTITIES
 from tuitrain.ui.layer_table import LayerView, layer_table
 from tuitrain.ui.layer_words import Shapes, layer_line, verdict_lines
+from tuitrain.ui.screens.above import ScreenAbove
 from tuitrain.ui.screens.small import HelpSheet
-from tuitrain.ui.source import ReplaySource
 from tuitrain.ui.widgets.footer import Footer
 from tuitrain.ui.widgets.header import Header
 
 if TYPE_CHECKING:
     from tuitrain.ui.screens.live import LiveScreen
 
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take, as on the live screen."""
 _MOST_VERDICTS = 3
 _SMALL_HEIGHT = 22
 """Lines below which only the worst verdict is shown."""
 
 
-class LayersScreen(Screen[None]):
+class LayersScreen(ScreenAbove):
     """Shows the layers of a run.
 
     Args:
@@ -52,13 +45,9 @@ class LayersScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(LAYER_ACTIONS)]
 
     def __init__(self, live: LiveScreen) -> None:
-        super().__init__()
-        self._live = live
+        super().__init__(live)
         self._view = LayerView()
         self._page = 1
-        self._drawn: int | None = None
-        """How many words the board had that was drawn: a run says the same words in the same order, always."""
-        self._next_frame = 0.0
 
     def compose(self) -> ComposeResult:
         """Header, table, what is known of the selected layer, what stands out, footer."""
@@ -68,15 +57,6 @@ class LayersScreen(Screen[None]):
         yield Static(id="verdicts")
         yield Static(id="transport")
         yield Footer(id="footer")
-
-    def on_mount(self) -> None:
-        """Begin to draw."""
-        self.set_class(isinstance(self._live.source, ReplaySource), "-replay")
-        self.set_interval(_TICK_SECONDS, self._tick)
-
-    def on_resize(self, _event: events.Resize) -> None:
-        """Show what fits."""
-        self._outdate()
 
     def action_press(self, action: str) -> None:
         """Every key of the table comes through here."""
@@ -91,22 +71,10 @@ class LayersScreen(Screen[None]):
                 self._select(action)
             case _:
                 self._live.action_press(action)
-        self._outdate()
+        self.outdate()
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        if now < self._next_frame or not self.is_current:
-            return
-        if isinstance(self._live.source, ReplaySource):
-            self._live.show_transport(self.query_one("#transport", Static))
-        board = self._live.source.board
-        if self._drawn != board.num_words:
-            self._draw(board)
-        spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
-
-    def _draw(self, board: Board) -> None:
-        self._drawn = board.num_words
+    def draw(self, board: Board) -> None:
+        """Table, selected layer, what stands out."""
         self._live.show_header(self.query_one(Header))
         # What only this screen can do is the last to go where the footer is narrow.
         shown = sorted((action for action in LAYER_ACTIONS if action.in_footer), key=lambda action: action.id in BY_ID)
@@ -158,11 +126,6 @@ class LayersScreen(Screen[None]):
         }  # fmt: skip
         selected = max(0, min(num_layers - 1, self._view.selected + offsets[action]))
         self._view = replace(self._view, selected=selected)
-
-    def _outdate(self) -> None:
-        """Draw at the next tick, whatever the frame rate."""
-        self._drawn = None
-        self._next_frame = 0.0
 
 
 def shapes_of(board: Board) -> Shapes:

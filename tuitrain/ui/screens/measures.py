@@ -5,39 +5,29 @@ The live screen below keeps reading; this one draws what its board knows, when t
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.board.board import Board
 from tuitrain.protocol.commands import SetLearningRate
 from tuitrain.ui.actions import BY_ID, MEASURE_ACTIONS, Action, bindings
 from tuitrain.ui.measures import COMMANDS, command_to_take, range_figure, result_lines, way_line
+from tuitrain.ui.screens.above import ScreenAbove
 from tuitrain.ui.screens.small import HelpSheet
-from tuitrain.ui.source import ReplaySource
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.footer import Footer
 from tuitrain.ui.widgets.header import Header
 
-if TYPE_CHECKING:
-    from tuitrain.ui.screens.live import LiveScreen
-
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take, as on the live screen."""
 _TALL = 32
 """Lines from which on the numbers behind each result are shown."""
 _BY_ID = {action.id: action for action in MEASURE_ACTIONS}
 
 
-class MeasuresScreen(Screen[None]):
+class MeasuresScreen(ScreenAbove):
     """Shows what was measured on demand, and asks for more.
 
     Args:
@@ -47,13 +37,6 @@ class MeasuresScreen(Screen[None]):
     CSS_PATH = "measures.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MEASURE_ACTIONS)]
 
-    def __init__(self, live: LiveScreen) -> None:
-        super().__init__()
-        self._live = live
-        self._drawn: tuple[int, int] | None = None
-        """How many words the board had that was drawn, and how many commands waited for an answer."""
-        self._next_frame = 0.0
-
     def compose(self) -> ComposeResult:
         """Header, the range test, the results, how to take the rate, footer."""
         yield Header(id="header")
@@ -62,15 +45,6 @@ class MeasuresScreen(Screen[None]):
         yield Static(id="way")
         yield Static(id="transport")
         yield Footer(id="footer")
-
-    def on_mount(self) -> None:
-        """Begin to draw."""
-        self.set_class(isinstance(self._live.source, ReplaySource), "-replay")
-        self.set_interval(_TICK_SECONDS, self._tick)
-
-    def on_resize(self, _event: events.Resize) -> None:
-        """Show what fits."""
-        self._outdate()
 
     def refusal(self, action: Action) -> str:
         """Why an action cannot be used now; empty where it can."""
@@ -89,7 +63,7 @@ class MeasuresScreen(Screen[None]):
                 self._ask(_BY_ID[action])
             case _:
                 self._live.action_press(action)
-        self._outdate()
+        self.outdate()
 
     def _ask(self, action: Action) -> None:
         reason = self.refusal(action)
@@ -102,21 +76,12 @@ class MeasuresScreen(Screen[None]):
             if isinstance(command, SetLearningRate):
                 self.notify(f"asked: learning rate {command.lr:g}", timeout=3)
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        if now < self._next_frame or not self.is_current:
-            return
-        if isinstance(self._live.source, ReplaySource):
-            self._live.show_transport(self.query_one("#transport", Static))
-        board = self._live.source.board
-        state = (board.num_words, len(board.asked))
-        if self._drawn != state:
-            self._drawn = state
-            self._draw(board)
-        spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+    def news(self, board: Board) -> object:
+        """An answer is news, and so is a question."""
+        return board.num_words, len(board.asked)
 
-    def _draw(self, board: Board) -> None:
+    def draw(self, board: Board) -> None:
+        """Range test, results, how to take the rate."""
         self._live.show_header(self.query_one(Header))
         # What only this screen can do is the last to go where the footer is narrow.
         shown = sorted(
@@ -128,8 +93,3 @@ class MeasuresScreen(Screen[None]):
         lines = result_lines(board, width, is_short=self.size.height < _TALL)
         self.query_one("#results", Static).update(Content("\n").join(lines))
         self.query_one("#way", Static).update(way_line(board, width))
-
-    def _outdate(self) -> None:
-        """Draw at the next tick, whatever the frame rate."""
-        self._drawn = None
-        self._next_frame = 0.0
