@@ -67,7 +67,7 @@ class _Told:
         comparison = reader.comparison
         for key, view in comparison.members.items():
             if self._states.get(key) != view.state:
-                if view.state not in {"waiting"} and not view.member.run:
+                if view.state != "waiting" and not view.member.run:
                     say(_line_of(view, comparison))
                 self._states[key] = view.state
         for text in comparison.remarks[self._num_remarks :]:

@@ -96,11 +96,11 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
             found_sets.append(members)
             for arm in members.run:
                 _plan_preset(draft, wish, arm.preset, arm.overrides, arm.label, variants, is_labelled=True)
-        elif (folder := _run_of(subject)) is not None:
-            _plan_run(draft, folder)
         elif subject in _BY_OPTIMIZER and not is_preset(subject):
             named.append(subject)
             _plan_preset(draft, wish, _MAIN_PRESET, _BY_OPTIMIZER[subject], subject, variants, is_labelled=True)
+        elif (folder := _run_of(subject)) is not None:
+            _plan_run(draft, folder)
         else:
             _plan_preset(draft, wish, subject, (), subject.removesuffix(".toml"), variants, is_labelled=not is_one)
     if draft.problems:
@@ -130,7 +130,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         target=wish.target,
         num_parallel=wish.num_parallel,
         executor=wish.executor,
-        notes=tuple([*_notes(draft), *_notes_on_optimizers(named)]),
+        notes=(*_notes(draft), *_notes_on_optimizers(named)),
     )
 
 
