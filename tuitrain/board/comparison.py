@@ -1,0 +1,224 @@
+"""A comparison as it stands: its arms, what became of each member, and their curves. Folded from plan and journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import numpy as np
+
+from tuitrain.board.curves import Curves, is_lower_better
+from tuitrain.board.positions import PositionName
+from tuitrain.board.series import Floats
+from tuitrain.protocol.comparing import (
+    FINAL,
+    ComparisonPlan,
+    JournalWord,
+    Member,
+    MemberAdded,
+    MemberEnded,
+    MemberLaunched,
+    MemberState,
+    MemberSubmitted,
+    Remarked,
+    SchedulerEnded,
+    SchedulerStarted,
+)
+
+BATCH_BETA = 0.98
+"""Decay of the moving average of batch metrics that table and verdict use."""
+
+
+@dataclass
+class MemberView:
+    """One member, with what was read of its run."""
+
+    member: Member
+    state: MemberState = "waiting"
+    ended: MemberState | None = None
+    """What the scheduler said of its end; None while it has not."""
+    run: str = ""
+    """Absolute path of the folder of its run; empty before it was launched."""
+    attempt: int = 0
+    handle: str = ""
+    slot: int = 0
+    message: str = ""
+    """Why it failed, or was cancelled."""
+    curves: Curves = field(default_factory=Curves)
+    task: str = ""
+    """What it is trained on, e.g. "mnist5k"; empty where that is not known. Arms of other tasks are not comparable."""
+
+    @property
+    def key(self) -> str:
+        """Unique in the comparison."""
+        return self.member.key
+
+    @property
+    def run_id(self) -> str:
+        """Name of the folder of its run."""
+        return PurePath(self.run).name
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.state in FINAL
+
+    @property
+    def progress(self) -> float:
+        """Share of its steps that are done, 0 to 1."""
+        total = self.curves.total_steps
+        return min(1.0, self.curves.step / total) if total else 0.0
+
+
+@dataclass(frozen=True)
+class Band:
+    """The mean over the members of an arm, and how far they spread."""
+
+    xs: Floats
+    means: Floats
+    lows: Floats
+    highs: Floats
+    """Mean plus one standard deviation over the members; the mean itself where there is one member."""
+
+
+class Comparison:
+    """What is known of a comparison. `add` takes the journal; curves are filled by whoever reads the runs."""
+
+    def __init__(self, plan: ComparisonPlan) -> None:
+        self.plan = plan
+        self.members: dict[str, MemberView] = {}
+        """By key, in the order in which they were asked for."""
+        self.remarks: list[str] = list(plan.notes)
+        self.scheduler: SchedulerStarted | None = None
+        self.ended: SchedulerEnded | None = None
+        self.version = 0
+        """Grows with everything that was read of the journal, and with states that changed."""
+        for member in plan.members:
+            self._add_member(member)
+
+    @property
+    def arms(self) -> dict[str, list[MemberView]]:
+        """Label → its members, arms in the order in which they were asked for."""
+        found: dict[str, list[MemberView]] = {label: [] for label in self.plan.arms}
+        for view in self.members.values():
+            found.setdefault(view.member.arm, []).append(view)
+        return found
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.ended is not None or all(view.is_final for view in self.members.values())
+
+    def add(self, word: JournalWord) -> None:
+        """Take in one line of the journal."""
+        self.version += 1
+        match word:
+            case SchedulerStarted():
+                self.scheduler, self.ended = word, None
+            case MemberAdded():
+                self._add_member(word.member)
+            case MemberLaunched():
+                view = self.members[word.key]
+                if not word.is_resumed:
+                    view.curves = Curves()
+                view.state, view.run, view.attempt, view.slot = "starting", word.run, word.attempt, word.slot
+                view.handle, view.message, view.ended = "", "", None
+            case MemberSubmitted():
+                self.members[word.key].handle = word.handle
+            case MemberEnded():
+                view = self.members[word.key]
+                view.state = view.ended = word.state
+                view.message = word.message
+            case Remarked():
+                self.remarks.append(word.text)
+            case SchedulerEnded():
+                self.ended = word
+
+    def metrics(self) -> list[str]:
+        """Names of all metrics of which any run has a curve: the comparison's first, evaluated ones next."""
+        found = {name for view in self.members.values() for name in view.curves.metrics()}
+        order = ("eval/", "gap/", "train/", "batch/")
+
+        def place(name: str) -> tuple[bool, int, str]:
+            kind = next((index for index, start in enumerate(order) if name.startswith(start)), len(order))
+            return name != self.plan.metric, kind, name
+
+        return sorted(found, key=place)
+
+    def is_lower_better(self, metric: str) -> bool:
+        """Whether less of a metric is better, as the runs say."""
+        told = next((view.curves for view in self.members.values() if view.curves.started is not None), None)
+        return told.lower_is_better(metric) if told is not None else is_lower_better(metric)
+
+    def last_values(self, metric: str) -> dict[str, dict[str, float]]:
+        """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
+
+        Of members that finished; of all that have a value where it is still going on. A member that stopped or
+        diverged on its way counts with what it came to: NaN where that was no number.
+        """
+        found: dict[str, dict[str, float]] = {}
+        for label, views in self.arms.items():
+            values: dict[str, float] = {}
+            for view in views:
+                value = view.curves.last(metric, BATCH_BETA)
+                if value is not None and view.state not in {"cancelled", "gone"}:
+                    values[view.member.pair] = value
+            found[label] = values
+        return found
+
+    def band(self, label: str, metric: str, position: PositionName, beta: float, num_points: int = 200) -> Band | None:
+        """The mean line of an arm and its spread, on a grid, as far as every member has come.
+
+        Members that never had a value of it, and those that failed or were cancelled, are left out.
+        """
+        lines = [
+            view.curves.line(metric, position, beta)
+            for view in self.arms.get(label, [])
+            if view.state not in {"failed", "cancelled", "gone"}
+        ]
+        return band_of([line for line in lines if len(line[0])], num_points)
+
+    def tasks(self) -> list[str]:
+        """What the runs are trained on, each once; more than one are not comparable."""
+        return list(dict.fromkeys(view.task for view in self.members.values() if view.task))
+
+    def _add_member(self, member: Member) -> None:
+        view = MemberView(member, run=member.run, state="starting" if member.run else "waiting")
+        view.task = task_of(member.preset)
+        self.members[member.key] = view
+
+
+def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | None:
+    """Mean and spread of several lines where all of them are; None where there is no such place."""
+    kept = [(xs, ys) for xs, ys in lines if len(xs)]
+    if not kept:
+        return None
+    low, high = max(float(xs[0]) for xs, _ in kept), min(float(xs[-1]) for xs, _ in kept)
+    if not low <= high:
+        return None
+    if len(kept) == 1:
+        xs, ys = kept[0]
+        return Band(xs, ys, ys, ys)
+    grid = kept[0][0] if all(_is_same(xs, kept[0][0]) for xs, _ in kept) else np.linspace(low, high, num_points)
+    table = np.array([np.interp(grid, xs, ys) for xs, ys in kept])
+    means = table.mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        spread = table.std(axis=0, ddof=1)
+    return Band(grid, means, means - spread, means + spread)
+
+
+def task_of(preset: dict[str, object]) -> str:
+    """What a preset trains on; empty where it does not say."""
+    task = preset.get("task")
+    return str(task.get("dataset", "")) if isinstance(task, dict) else ""
+
+
+def _is_same(one: Floats, other: Floats) -> bool:
+    return len(one) == len(other) and bool(np.array_equal(one, other))
+
+
+def is_number(value: float | None) -> bool:
+    """Whether there is a value, and it is finite."""
+    return value is not None and math.isfinite(value)

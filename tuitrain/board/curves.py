@@ -1,0 +1,211 @@
+"""One of many runs: the curves of its metrics, where it stands, and its best. The fold of the events that tell this."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tuitrain.board.positions import PositionName, Positions
+from tuitrain.board.series import Floats
+from tuitrain.board.thinned import Thinned
+from tuitrain.protocol.events import (
+    BatchSizeChanged,
+    EndPlanned,
+    EvalFinished,
+    Event,
+    Heartbeat,
+    Paused,
+    Resumed,
+    RolledBack,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    RunState,
+)
+
+GAPS = ("loss", "accuracy", "mse")
+"""Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
+_HIGHER = ("accuracy",)
+
+
+def is_lower_better(metric: str) -> bool:
+    """Whether less of a metric is better, for one that no run describes."""
+    return not any(name in metric for name in _HIGHER) or metric.startswith("gap/")
+
+
+@dataclass(frozen=True)
+class BestPoint:
+    """The best evaluation of a metric."""
+
+    step: int
+    value: float
+    seconds: float
+    """Since the run began."""
+
+
+@dataclass
+class Curves:
+    """What a comparison knows of one run."""
+
+    started: RunStarted | None = None
+    ended: RunEnded | None = None
+    step: int = 0
+    total_steps: int = 0
+    """0 where it is not known yet."""
+    seconds: float = 0.0
+    is_paused: bool = False
+    steps_per_second: float = 0.0
+    batch_size: int = 0
+    measured: dict[str, Thinned] = field(default_factory=dict)
+    """Metric → what was measured at steps, e.g. "batch/loss"."""
+    evaluated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    positions: Positions = field(default_factory=Positions)
+    version: int = 0
+    """Grows with everything that was read."""
+
+    @property
+    def state(self) -> RunState:
+        """As the run itself says; that it is lost is seen from outside."""
+        if self.ended is not None:
+            states: dict[str, RunState] = {"finished": "finished", "failed": "failed"}
+            return states.get(self.ended.reason, "stopped")
+        if self.started is None:
+            return "starting"
+        return "paused" if self.is_paused else "running"
+
+    @property
+    def samples_per_second(self) -> float:
+        """Training samples a second over the whole run, pauses and evaluations included; 0 before the first step."""
+        if not self.seconds:
+            return 0.0
+        return float(self.positions.at(np.array([float(self.step)]), "samples")[0]) / self.seconds
+
+    def add(self, event: Event) -> None:
+        """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
+        self.version += 1
+        self.seconds = max(self.seconds, event.seconds)
+        match event:
+            case RunStarted():
+                self._start(event)
+            case EvalFinished():
+                self._add_evaluation(event)
+            case Heartbeat():
+                self.step, self.steps_per_second = max(self.step, event.step), event.steps_per_second
+                self.positions.note(event.step, event.seconds)
+            case BatchSizeChanged():
+                self.batch_size = event.after
+                self.positions.batches_change(event.step, event.steps_per_epoch, event.after)
+            case EndPlanned():
+                self.total_steps = event.total_steps
+            case RolledBack():
+                self._cut_after(event.step)
+                self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
+                self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
+            case RunResumed():
+                self._cut_after(event.step)
+            case Paused():
+                self.is_paused = True
+            case Resumed():
+                self.is_paused = False
+            case RunEnded():
+                self.ended, self.step, self.steps_per_second = event, event.step, 0.0
+            case _:
+                pass  # tells nothing of curves
+
+    def add_steps(self, step: int, seconds: float) -> None:
+        """Steps were finished."""
+        self.version += 1
+        self.step, self.seconds = max(self.step, step), max(self.seconds, seconds)
+        self.positions.note(step, seconds)
+
+    def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:
+        """What was measured at steps, shape (n,)."""
+        self.measured.setdefault(metric, Thinned()).append(first_step, stride, values)
+
+    def metrics(self) -> Iterable[str]:
+        """Names of all that there is a curve of."""
+        return [*self.measured, *self.evaluated]
+
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether less of it is better, as the run says."""
+        for known in self.started.metrics if self.started is not None else ():
+            if known.name == metric and known.better != "neither":
+                return known.better == "lower"
+        return is_lower_better(metric)
+
+    def line(self, metric: str, position: PositionName, beta: float = 0.0) -> tuple[Floats, Floats]:
+        """A curve: positions and values, each of shape (n,); empty where there is none.
+
+        Args:
+            metric: any of `metrics`.
+            position: what x is.
+            beta: decay of the moving average over what is measured at each step; evaluations are never smoothed.
+        """
+        if metric in self.measured:
+            steps, values = self.measured[metric].smoothed(beta)
+        else:
+            points = self.evaluated.get(metric, [])
+            steps = np.array([step for step, _ in points], dtype=float)
+            values = np.array([value for _, value in points], dtype=float)
+        return self.positions.at(steps, position), values
+
+    def last(self, metric: str, beta: float = 0.9) -> float | None:
+        """The newest value; of what is measured at each step, the newest of its moving average."""
+        if metric in self.measured:
+            values = self.measured[metric].smoothed(beta)[1]
+            return float(values[-1]) if len(values) else None
+        points = self.evaluated.get(metric)
+        return points[-1][1] if points else None
+
+    def best(self, metric: str, beta: float = 0.9) -> BestPoint | None:
+        """Its best finite value, the first of equals; of what is measured at each step, of its moving average."""
+        steps, values = self.line(metric, "step", beta)
+        finite = np.isfinite(values)
+        if not finite.any():
+            return None
+        is_lower = self.lower_is_better(metric)
+        index = int(np.argmin(np.where(finite, values if is_lower else -values, math.inf)))
+        seconds = float(self.positions.at(steps[index : index + 1], "seconds")[0])
+        return BestPoint(int(steps[index]), float(values[index]), seconds)
+
+    def reached(self, metric: str, target: float, beta: float = 0.9) -> BestPoint | None:
+        """The first point at which a metric was at a target, or better."""
+        steps, values = self.line(metric, "step", beta)
+        with np.errstate(invalid="ignore"):
+            hits = np.flatnonzero(values <= target if self.lower_is_better(metric) else values >= target)
+        if not len(hits):
+            return None
+        index = int(hits[0])
+        seconds = float(self.positions.at(steps[index : index + 1], "seconds")[0])
+        return BestPoint(int(steps[index]), float(values[index]), seconds)
+
+    def _start(self, event: RunStarted) -> None:
+        if self.started is not None:  # a new session goes on from an earlier step
+            self._cut_after(event.step)
+        self.started, self.ended, self.is_paused = event, None, False
+        self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
+        self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
+
+    def _cut_after(self, step: int) -> None:
+        for thinned in self.measured.values():
+            thinned.cut_after(step)
+        for metric, points in self.evaluated.items():
+            self.evaluated[metric] = [point for point in points if point[0] <= step]
+        self.positions.cut_after(step)
+
+    def _add_evaluation(self, event: EvalFinished) -> None:
+        found = dict(event.metrics)
+        for name in GAPS:
+            if f"train/{name}" in found and f"eval/{name}" in found:
+                ours, theirs = found[f"eval/{name}"], found[f"train/{name}"]
+                is_number = math.isfinite(ours) and math.isfinite(theirs)
+                found[f"gap/{name}"] = ours - theirs if is_number else math.nan
+        for metric, value in found.items():
+            points = self.evaluated.setdefault(metric, [])
+            if points and points[-1][0] == event.step:
+                points.pop()
+            points.append((event.step, value))

@@ -1,0 +1,74 @@
+"""Steps as epochs, samples seen and seconds, for whole arrays of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from tuitrain.board.series import Floats
+
+PositionName = Literal["step", "epoch", "samples", "seconds"]
+POSITIONS: tuple[PositionName, ...] = ("step", "epoch", "samples", "seconds")
+
+_MOST_MARKS = 2048
+
+
+class Positions:
+    """Where steps lie on each axis.
+
+    Samples and epochs go on at the last batch size that is known; seconds are known at the end of each batch of steps
+    that was read, are interpolated between, and go on at the average speed.
+    """
+
+    def __init__(self) -> None:
+        self._knots: list[tuple[int, float, float]] = [(0, 0.0, 0.0)]
+        """(step, epoch, samples) where the batch size changed."""
+        self._per_step = (0.0, 0.0)
+        """Epochs and samples a step since then."""
+        self._steps: list[int] = [0]
+        self._seconds: list[float] = [0.0]
+
+    def batches_change(self, step: int, steps_per_epoch: int, batch_size: int) -> None:
+        """From `step` on, batches and epochs have these sizes."""
+        since, epoch, samples = self._knots[-1]
+        done = step - since
+        knot = (step, epoch + done * self._per_step[0], samples + done * self._per_step[1])
+        self._knots = [*(known for known in self._knots if known[0] < step), knot]
+        self._per_step = (1.0 / max(1, steps_per_epoch), float(batch_size))
+
+    def note(self, step: int, seconds: float) -> None:
+        """At `seconds` since the start, `step` steps were finished."""
+        if step < self._steps[-1] or seconds < self._seconds[-1]:
+            return
+        if step == self._steps[-1]:
+            self._seconds[-1] = seconds
+            return
+        self._steps.append(step)
+        self._seconds.append(seconds)
+        if len(self._steps) > 2 * _MOST_MARKS:
+            self._steps[:-1], self._seconds[:-1] = self._steps[:-1:2], self._seconds[:-1:2]
+
+    def cut_after(self, step: int) -> None:
+        """The run is at an earlier step: what was known of later ones is forgotten."""
+        kept = max(1, sum(known <= step for known in self._steps))
+        self._steps, self._seconds = self._steps[:kept], self._seconds[:kept]
+        self._knots = [knot for knot in self._knots if knot[0] <= step] or self._knots[:1]
+
+    def at(self, steps: Floats, name: PositionName) -> Floats:
+        """Positions of steps, shape (n,), on an axis."""
+        if name == "step":
+            return steps
+        if name == "seconds":
+            return self._seconds_at(steps)
+        column, rate = (1, self._per_step[0]) if name == "epoch" else (2, self._per_step[1])
+        knots = np.array([knot[0] for knot in self._knots], dtype=float)
+        values = np.array([knot[column] for knot in self._knots], dtype=float)
+        beyond = np.maximum(steps - knots[-1], 0.0) * rate
+        return np.asarray(np.interp(steps, knots, values) + beyond)
+
+    def _seconds_at(self, steps: Floats) -> Floats:
+        known, seconds = np.array(self._steps, dtype=float), np.array(self._seconds)
+        pace = (seconds[-1] - seconds[0]) / known[-1] if known[-1] else 0.0
+        beyond = np.maximum(steps - known[-1], 0.0) * pace
+        return np.asarray(np.interp(steps, known, seconds) + beyond)

@@ -1,0 +1,119 @@
+"""Values of one metric of one of many runs: means of buckets of steps, so that fifty long runs fit side by side.
+
+`series` keeps what one run needs on its own screen; this keeps a twentieth of it, and costs no Python a value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tuitrain.board.series import Floats
+
+_MOST_BUCKETS = 2048
+_MOST_BLOCK_EXPONENT = 27.0
+"""exp(27) of growth within a block of the moving average loses 12 of the 16 digits of a float64."""
+
+
+class Thinned:
+    """Means by step. A value that is not finite is counted, and left out of the means."""
+
+    def __init__(self) -> None:
+        self._steps = np.empty(0)
+        self._means = np.empty(0)
+        self._bucket = 1
+        """Values that one entry stands for."""
+        self._rest_steps = np.empty(0)
+        self._rest_values = np.empty(0)
+        """What does not fill a bucket yet."""
+        self._waiting: list[tuple[Floats, Floats]] = []
+        self.num_nonfinite = 0
+        self.version = 0
+        """Grows whenever values come or go."""
+
+    def append(self, first_step: int, stride: int, values: Floats) -> None:
+        """Add values, shape (n,), at first_step, first_step + stride, …"""
+        if len(values):
+            self._waiting.append((first_step + stride * np.arange(len(values), dtype=float), values))
+            self.version += 1
+
+    def cut_after(self, step: int) -> None:
+        """The run went back: what was measured after `step` is forgotten."""
+        self._work_in()
+        kept, rest = self._steps <= step, self._rest_steps <= step
+        self._steps, self._means = self._steps[kept], self._means[kept]
+        self._rest_steps, self._rest_values = self._rest_steps[rest], self._rest_values[rest]
+        self.version += 1
+
+    def __len__(self) -> int:
+        """Number of entries kept."""
+        self._work_in()
+        return len(self._steps) + (len(self._rest_steps) > 0)
+
+    def points(self) -> tuple[Floats, Floats]:
+        """Steps (the last of each bucket) and means, each of shape (n,); NaN where no value was finite."""
+        self._work_in()
+        if not len(self._rest_steps):
+            return self._steps, self._means
+        rest = _means(self._rest_values[np.newaxis, :])
+        return np.append(self._steps, self._rest_steps[-1]), np.append(self._means, rest)
+
+    def smoothed(self, beta: float) -> tuple[Floats, Floats]:
+        """As `points`, under a bias-corrected exponential moving average of decay `beta` a value, 0 (none) to 1."""
+        steps, means = self.points()
+        return steps, moving_average(means, beta**self._bucket)
+
+    def _work_in(self) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        steps = np.concatenate([self._rest_steps, *(steps for steps, _ in waiting)])
+        values = np.concatenate([self._rest_values, *(values for _, values in waiting)])
+        self.num_nonfinite += int(sum(np.count_nonzero(~np.isfinite(values)) for _, values in waiting))
+        whole = len(values) // self._bucket * self._bucket
+        self._steps = np.append(self._steps, steps[:whole].reshape(-1, self._bucket)[:, -1])
+        self._means = np.append(self._means, _means(values[:whole].reshape(-1, self._bucket)))
+        self._rest_steps, self._rest_values = steps[whole:], values[whole:]
+        while len(self._steps) > 2 * _MOST_BUCKETS:
+            self._halve()
+
+    def _halve(self) -> None:
+        even = len(self._steps) // 2 * 2
+        if even < len(self._steps):  # the odd one, as a value for each that it stands for, waits for its neighbour
+            self._rest_steps = np.concatenate([np.full(self._bucket, self._steps[-1]), self._rest_steps])
+            self._rest_values = np.concatenate([np.full(self._bucket, self._means[-1]), self._rest_values])
+        self._steps = self._steps[:even].reshape(-1, 2)[:, 1]
+        self._means = _means(self._means[:even].reshape(-1, 2))
+        self._bucket *= 2
+
+
+def moving_average(values: Floats, beta: float) -> Floats:
+    """The bias-corrected exponential moving average after each value, shape (n,) (Kingma & Ba 2015, section 3).
+
+    A value that is not finite is left out; NaN before the first one that is. Works in blocks: within one, the
+    recursion is a cumulative sum of values that are scaled up by the decay.
+    """
+    if beta <= 0.0 or not len(values):
+        return values
+    finite = np.isfinite(values)
+    numbers = np.where(finite, values, 0.0)
+    found = np.empty(len(values))
+    size = max(1, min(len(values), int(_MOST_BLOCK_EXPONENT / -np.log(beta)))) if beta < 1.0 else len(values)
+    growth = beta ** -np.arange(1.0, size + 1.0)
+    total = weight = 0.0
+    for start in range(0, len(values), size):
+        scale = growth[: len(values) - start]
+        part = slice(start, start + size)
+        totals = (total + (1.0 - beta) * np.cumsum(numbers[part] * scale)) / scale
+        weights = (weight + (1.0 - beta) * np.cumsum(finite[part] * scale)) / scale
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found[part] = np.where(weights > 0.0, totals / weights, np.nan)
+        total, weight = float(totals[-1]), float(weights[-1])
+    return found
+
+
+def _means(rows: Floats) -> Floats:
+    """Of the finite values of each row, shape (n, m) → (n,); NaN where there is none."""
+    finite = np.isfinite(rows)
+    counts = finite.sum(axis=1)
+    sums = np.where(finite, rows, 0.0).sum(axis=1)
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
