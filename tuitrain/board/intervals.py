@@ -83,9 +83,7 @@ def two_sample_interval(best: Values, other: Values, num_arms: int, level: float
     parts = [float(side.var(ddof=1)) / len(side) for side in (best, other)]
     variance = math.fsum(parts)
     shares = [part / variance for part in parts] if variance > 0.0 else [1.0, 0.0]
-    freedom = 1.0 / sum(
-        share**2 / (len(side) - 1) for share, side in zip(shares, (best, other), strict=True)
-    )
+    freedom = 1.0 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (best, other), strict=True))
     critical = critical_value(num_arms, max(least - 1, int(freedom + 1e-9)) + 1, level)
     means = _drawn_means(best, 0) - _drawn_means(other, 1)
     low, high = _ends(np.sort(means), critical, least)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec import Struct
 
-from tuitrain.board.chance import chance_of_constants, chance_of_constant_differences, chance_of_divergence
+from tuitrain.board.chance import chance_of_constant_differences, chance_of_constants, chance_of_divergence
 from tuitrain.board.intervals import Interval, Values, paired_interval, two_sample_interval
 
 BETTER = "better"
@@ -142,7 +142,7 @@ class _Family:
         folds = {key.rpartition("/")[2] for arm in arms for key in arm.values}
         self.num_folds = len(folds) if unit == "fold" else 1
         known = [arm for arm in arms if len(arm.finite) > 1]
-        # A seed that changes nothing in any arm: the runs are deterministic, or all of it is a coincidence of few seeds.
+        # Seeds change nothing in any arm: the runs are deterministic, or it is a coincidence of few seeds.
         constant = bool(known) and all(_is_constant(arm.scaled(self.scale)) for arm in known)
         least = min((len(arm.finite) for arm in known), default=0)
         self.is_exact = constant and chance_of_constants(least, len(known)) <= 1.0 - level
@@ -152,14 +152,16 @@ class _Family:
         best = self.arms[0]
         undecided = [other for other in self.arms[1:] if self._word_of(other, others) != WORSE]
         if others and not undecided:
-            return self._standing(best, BETTER, "better than " + ("every other one" if len(others) > 1 else others[0].arm))
+            return self._standing(
+                best, BETTER, "better than " + ("every other one" if len(others) > 1 else others[0].arm)
+            )
         if best.num_diverged:
             text = self._diverged(best)
         elif not others:
             text = "nothing to compare it with"
         else:
             text = "the best so far" if best.values else "no value yet"
-        num = min((self._num_shared(other) for other in undecided), default=len(best.values))
+        num = min((self._num_shared(other) for other in undecided if other.values), default=len(best.values))
         return self._standing(best, self._cannot_tell(num), text)
 
     def standing(self, arm: _Arm) -> Standing:

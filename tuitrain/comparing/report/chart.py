@@ -19,6 +19,8 @@ _TOP, _BOTTOM = 34.0, 44.0
 
 def chart_height(figure: Figure) -> float:
     """In pixels: higher with more arms, as their names stand below each other."""
+    if not any(line.xs for line in figure.lines):
+        return 110.0
     return max(290.0, _TOP + _BOTTOM + _NAME_HEIGHT * len(figure.lines))
 
 
@@ -97,9 +99,8 @@ def _range(low: float, high: float, margin: float, *, is_log: bool = False) -> t
         return 10.0 ** max(-307.0, ends[0] - room), 10.0 ** min(308.0, ends[1] + room)
     size = max(abs(low), abs(high))
     if high / 2 - low / 2 <= size * 1e-12:
-        room = abs(low) / 10 or 1.0
-    else:
-        room = margin * (high / 2 - low / 2) * 2
+        return low - (abs(low) / 10 or 1.0), high + (abs(high) / 10 or 1.0)
+    room = margin * (high / 2 - low / 2) * 2
     return max(-1e308, low - room), min(1e308, high + room)
 
 
@@ -135,9 +136,7 @@ def _bands(line: Line, plane: _Plane) -> list[tuple[Point, ...]]:
             bands[-1].append((plane.at(x, shown), plane.at(x, high)))
         elif bands[-1]:
             bands.append([])
-    return [
-        (*(low for low, _ in band), *(high for _, high in reversed(band))) for band in bands if len(band) > 1
-    ]
+    return [(*(low for low, _ in band), *(high for _, high in reversed(band))) for band in bands if len(band) > 1]
 
 
 def _draw_axes(drawing: Drawing, plane: _Plane, figure: Figure, y_ticks: tuple[float, ...], x: float) -> None:
@@ -166,14 +165,13 @@ def _draw_line(drawing: Drawing, plane: _Plane, arm: int, seen: list[list[Point]
     points = [point for stretch in placed for point in stretch]
     every = max(1, len(points) // _MARKS_ON_A_LINE)
     shift = (arm * max(1, every // 3)) % every if every > 1 else 0
-    chosen = [*points[shift::every], points[-1]] if points else []
+    # The last one has its mark, and none beside it.
+    chosen = [*(point for point in points[shift::every] if points[-1][0] - point[0] > 12.0), *points[-1:]]
     alone = [stretch[0] for stretch in placed if len(stretch) == 1]
     drawing.marks.extend(Marker(*point, shape_of(arm), arm) for point in dict.fromkeys([*chosen, *alone]))
 
 
-def _draw_names(
-    drawing: Drawing, plane: _Plane, lines: list[tuple[int, str, list[list[Point]]]], right: float
-) -> None:
+def _draw_names(drawing: Drawing, plane: _Plane, lines: list[tuple[int, str, list[list[Point]]]], right: float) -> None:
     """Every arm's name beside the end of its line, moved up or down where they would touch."""
     ends = [(arm, label, plane.at(*seen[-1][-1]) if seen else None) for arm, label, seen in lines]
     ends.sort(key=lambda end: (end[2] is None, end[2][1] if end[2] else 0.0))
@@ -190,7 +188,7 @@ def _draw_names(
 
 
 def spread_apart(places: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Places in their order, at least `gap` apart and within [low, high] where there is room, moved as little as can be.
+    """Places in their order, `gap` apart or more, within [low, high] where there is room, moved as little as can be.
 
     Args:
         places: ascending.
@@ -208,8 +206,4 @@ def spread_apart(places: list[float], gap: float, low: float, high: float) -> li
             half = (count - 1) * gap / 2
             center = max(low + half, min(center, high - half))
         groups.append((center, count))
-    return [
-        center + (index - (count - 1) / 2) * gap for center, count in groups for index in range(count)
-    ]
-
-
+    return [center + (index - (count - 1) / 2) * gap for center, count in groups for index in range(count)]

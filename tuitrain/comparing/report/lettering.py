@@ -13,15 +13,29 @@ from PIL import ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _OF_THE_SYSTEM = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "Helvetica.ttc", "arial.ttf")
-_SPELLED = {"–": "-", "—": "-", "‐": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "µ": "u", "μ": "u", "σ": "sd"}
+_WIDER = 1.15
+"""Fonts of browsers against Pillow's: what fits must fit in them."""
+_SPELLED = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "‐": "-",
+    "×": "x",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "µ": "u",
+    "μ": "u",
+    "σ": "sd",
+}
 
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, *, is_bold: bool = False) -> float:
-    """In pixels, about: browsers have other fonts."""
+    """In pixels, at most about: browsers have other fonts."""
     # Measured large, as widths of small letters are rounded.
     font, spelled = font_for(text, 40.0)
-    return float(font.getlength(spelled)) * size / 40.0 * (1.06 if is_bold else 1.0)
+    return float(font.getlength(spelled)) * size / 40.0 * _WIDER * (1.08 if is_bold else 1.0)
 
 
 def shortened(text: str, size: float, width: float, *, is_bold: bool = False) -> str:
@@ -50,8 +64,9 @@ def wrapped(text: str, size: float, width: float) -> list[str]:
 def font_for(text: str, size: float) -> tuple[Font, str]:
     """A font that has every letter of a text, and the text as it is set in it."""
     own = _own(size)
-    if all(_has(own, letter) for letter in text):
-        return own, text
+    plain = "".join(letter if _has(own, letter) else _SPELLED.get(letter, letter) for letter in text)
+    if all(_has(own, letter) for letter in plain):
+        return own, plain
     for name in _OF_THE_SYSTEM:
         font = _named(name, size)
         if font is not None and all(_has(font, letter) for letter in text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 
 from PIL import Image, ImageDraw
@@ -120,7 +121,7 @@ def _dashed(points: list[Point], dash: tuple[float, ...]) -> list[list[Point]]:
         return [points]
     pieces, piece = [], [points[0]]
     part, left = 0, dash[0]
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in itertools.pairwise(points):
         length, gone = math.dist(start, end), 0.0
         while length - gone > left:
             gone += left

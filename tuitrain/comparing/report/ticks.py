@@ -10,7 +10,7 @@ def linear_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
     span = high - low
     if not math.isfinite(span) or span <= 0.0:
         return (low,) if math.isfinite(low) else ()
-    raw = span / max(1, most - 1)
+    raw = span / most
     if raw < 1e-300:
         return (low,)
     power = 10.0 ** math.floor(math.log10(raw))
@@ -22,7 +22,7 @@ def linear_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
-    """Powers of ten within [low, high]; with 2 and 5 times each where there are few, every n-th where there are many."""
+    """Powers of ten within [low, high]; with 2 and 5 times each where they are few, every n-th where many."""
     if not 0.0 < low <= high or not math.isfinite(high):
         return ()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

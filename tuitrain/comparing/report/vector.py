@@ -34,7 +34,7 @@ def svg(drawing: Drawing, *, has_style: bool = True) -> str:
     width, height = _number(drawing.width), _number(drawing.height)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f"role=\"img\" aria-label={quoteattr(clean(drawing.title))} font-family={quoteattr(FONTS)}>"
+        f'role="img" aria-label={quoteattr(clean(drawing.title))} font-family={quoteattr(FONTS)}>'
     )
     rule = [f"<style>{style()}</style>"] if has_style else []
     return "\n".join([head, *rule, *(_element(mark) for mark in drawing.marks), "</svg>"])
@@ -52,7 +52,9 @@ def style() -> str:
 
 def clean(text: str) -> str:
     """Without the control characters that XML forbids."""
-    return "".join(letter if letter >= " " and letter not in "\ufffe\uffff" and not _is_half(letter) else " " for letter in text)
+    return "".join(
+        letter if letter >= " " and letter not in "\ufffe\uffff" and not _is_half(letter) else " " for letter in text
+    )
 
 
 def _is_half(letter: str) -> bool:
