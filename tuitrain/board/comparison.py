@@ -37,6 +37,8 @@ class MemberView:
 
     member: Member
     state: MemberState = "waiting"
+    ended: MemberState | None = None
+    """What the scheduler said of its end; None while it has not."""
     run: str = ""
     """Absolute path of the folder of its run; empty before it was launched."""
     attempt: int = 0
@@ -122,12 +124,13 @@ class Comparison:
                 if not word.is_resumed:
                     view.curves = Curves()
                 view.state, view.run, view.attempt, view.slot = "starting", word.run, word.attempt, word.slot
-                view.handle, view.message = "", ""
+                view.handle, view.message, view.ended = "", "", None
             case MemberSubmitted():
                 self.members[word.key].handle = word.handle
             case MemberEnded():
                 view = self.members[word.key]
-                view.state, view.message = word.state, word.message
+                view.state = view.ended = word.state
+                view.message = word.message
             case Remarked():
                 self.remarks.append(word.text)
             case SchedulerEnded():

@@ -60,7 +60,7 @@ def decode_event(line: bytes) -> Event:
     Raises:
         DecodeError: the line is torn, damaged or not an event.
     """
-    _check_seal(line)
+    check_seal(line)
     try:
         event: Event = _event_decoder.decode(line)
     except _DAMAGE as error:
@@ -116,7 +116,12 @@ def _decode(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
         raise DecodeError(str(error)) from error
 
 
-def _check_seal(line: bytes) -> None:
+def check_seal(line: bytes) -> None:
+    """Make sure that a line that ends in a checksum is what was written.
+
+    Raises:
+        DecodeError: it is not.
+    """
     head, digits = line[-_SEAL_BYTES:-10], line[-10:-2]
     if head == _SEAL_HEAD and line.endswith(_SEAL_TAIL):
         if b"%08x" % zlib.crc32(b"}", zlib.crc32(memoryview(line)[:-_SEAL_BYTES])) != digits:

@@ -13,10 +13,11 @@ import fcntl
 import os
 import time
 import weakref
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tuitrain.errors import RunBusyError
+from tuitrain.errors import RunBusyError, TuitrainError
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.private import cannot, open_private, open_to_read
 
@@ -41,10 +42,30 @@ class RunLock:
                 system knows no locks.
         """
         folder.check_own()
+        return cls.at(
+            folder.lock_path,
+            RunBusyError(
+                f"{folder.path}: another trainer is at work in it.",
+                hint=f"watching it: `tuitrain attach {folder.id}`.",
+            ),
+        )
+
+    @classmethod
+    def at(cls, path: Path, busy: TuitrainError) -> RunLock:
+        """Take the lock of a file, which is made where it is not there.
+
+        Args:
+            path: of the file.
+            busy: what to raise where another process has it.
+
+        Raises:
+            TuitrainError: `busy`.
+            RunFolderError: the file cannot be made, or its file system knows no locks.
+        """
         try:
-            descriptor = open_private(folder.lock_path, os.O_RDWR | os.O_CREAT)
+            descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise cannot("opened", folder.lock_path, error) from error
+            raise cannot("opened", path, error) from error
         lock = cls(descriptor)
         # Whoever asks `is_locked` holds it for an instant, too: one refusal is no answer.
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -52,14 +73,11 @@ class RunLock:
             while not _take(descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
                     lock.release()
-                    raise RunBusyError(
-                        f"{folder.path}: another trainer is at work in it.",
-                        hint=f"watching it: `tuitrain attach {folder.id}`.",
-                    )
+                    raise busy
                 time.sleep(_RETRY_SECONDS)
         except OSError as error:
             lock.release()
-            raise cannot("locked", folder.lock_path, error) from error
+            raise cannot("locked", path, error) from error
         return lock
 
     @classmethod
@@ -101,16 +119,25 @@ def is_locked(folder: RunFolder) -> bool:
     Raises:
         RunFolderError: the lock file is there and cannot be asked.
     """
+    return is_held(folder.lock_path)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file; False where there is no such file.
+
+    Raises:
+        RunFolderError: it is there and cannot be asked.
+    """
     try:
-        descriptor = open_to_read(folder.lock_path)
+        descriptor = open_to_read(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise cannot("read", folder.lock_path, error) from error
+        raise cannot("read", path, error) from error
     try:
         return not _take(descriptor, fcntl.LOCK_SH)
     except OSError as error:
-        raise cannot("asked", folder.lock_path, error) from error
+        raise cannot("asked", path, error) from error
     finally:
         os.close(descriptor)
 

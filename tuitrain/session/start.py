@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -118,19 +119,38 @@ def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
     """
     notify = notify_wish(None)
     with RunLock.acquire(folder) as lock:
-        if not any(folder.checkpoints_path.glob("step-*.pt")):
-            raise UsageError(f"{folder.id} has no checkpoint to go on from.", hint="a new run.")
-        info = read_info(folder)
-        fresh = msgspec.structs.replace(
-            info, session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
-        )
-        write_info(folder, fresh)
+        renew(folder)
         return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=True)
 
 
+def renew(folder: RunFolder) -> None:
+    """Make a folder ready for another session of its run, here; for whoever holds its lock.
+
+    Raises:
+        UsageError: it has no checkpoint.
+        RunFolderError: it cannot be read or written.
+    """
+    check_resumable(folder)
+    fresh = msgspec.structs.replace(
+        read_info(folder), session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
+    )
+    write_info(folder, fresh)
+
+
+def check_resumable(folder: RunFolder) -> None:
+    """Make sure that there is something to go on from.
+
+    Raises:
+        UsageError: it has no checkpoint.
+    """
+    if not any(folder.checkpoints_path.glob("step-*.pt")):
+        raise UsageError(f"{folder.id} has no checkpoint to go on from.", hint="a new run.")
+
+
 def spawn(
-    folder: RunFolder, lock: RunLock, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool
-) -> Started:
+    folder: RunFolder, lock: RunLock, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool,
+    environment: Mapping[str, str] | None = None,
+) -> Started:  # fmt: skip
     """Start the trainer process of a folder that is ready for it.
 
     Args:
@@ -139,6 +159,7 @@ def spawn(
         notify: the program that is told, if any.
         has_screen: whether a person watches.
         is_resumed: whether it goes on from the newest checkpoint that is there.
+        environment: variables of the process besides those of this one.
 
     Raises:
         OSError: the process cannot be started.
@@ -157,7 +178,7 @@ def spawn(
             stderr=output,
             start_new_session=True,
             pass_fds=(lock.fileno(),),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
+            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
         )  # fmt: skip
     finally:
         os.close(output)

@@ -1,0 +1,131 @@
+"""A comparison without a screen: a line for whatever happens, and the verdict at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.comparing.reading import ComparisonReader
+from tuitrain.errors import TuitrainError
+
+_POLL_SECONDS = 0.2
+_TOLD_SECONDS = 15.0
+
+
+def follow(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) -> bool:
+    """Print what happens until the comparison is done, and all curves are read.
+
+    The first SIGINT or SIGTERM asks for the end of everything, a second one leaves: the comparison goes on then.
+
+    Args:
+        reader: of the comparison.
+        process: its scheduler, where it was started here; it is reaped.
+
+    Returns:
+        Whether it was seen to the end.
+    """
+    told = _Told()
+    with _signals_ask_to_stop(reader) as presses:
+        while True:
+            if process is not None:
+                process.poll()
+            has_news = reader.poll(_POLL_SECONDS)
+            told.tell(reader)
+            if len(presses) > 1:
+                return False
+            if not has_news and not reader.num_unread_bytes and _is_over(reader):
+                return True
+            if not has_news:
+                time.sleep(_POLL_SECONDS)
+
+
+def _is_over(reader: ComparisonReader) -> bool:
+    """Whether nobody will launch anything more, and what was launched has ended."""
+    if reader.is_scheduled:
+        return False
+    waiting = {"waiting"} if reader.comparison.scheduler is not None else set()
+    return all(view.is_final or view.state in waiting for view in reader.comparison.members.values())
+
+
+class _Told:
+    """What was printed so far."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+        self._num_remarks = 0
+        self._problem = ""
+        self._next_progress = time.monotonic() + _TOLD_SECONDS
+
+    def tell(self, reader: ComparisonReader) -> None:
+        """Print what changed; how far it is every few seconds."""
+        comparison = reader.comparison
+        for key, view in comparison.members.items():
+            if self._states.get(key) != view.state:
+                if view.state != "waiting" and not view.member.run:
+                    say(_line_of(view, comparison))
+                self._states[key] = view.state
+        for text in comparison.remarks[self._num_remarks :]:
+            say(text)
+        self._num_remarks = len(comparison.remarks)
+        problem = reader.problem or (comparison.ended.message if comparison.ended is not None else "")
+        if problem and problem != self._problem:
+            say(problem)
+        self._problem = problem
+        if time.monotonic() > self._next_progress:
+            self._next_progress = time.monotonic() + _TOLD_SECONDS
+            say(progress_line(comparison))
+
+
+def progress_line(comparison: Comparison) -> str:
+    """E.g. "3 of 12 done, 2 at work (41 %, 7 %), 7 waiting"."""
+    views = list(comparison.members.values())
+    working = [view for view in views if not view.is_final and view.state != "waiting"]
+    shares = f" ({', '.join(f'{view.progress:.0%}' for view in working[:8])})" if working else ""
+    num_waiting = sum(view.state == "waiting" for view in views)
+    return (
+        f"{sum(view.is_final for view in views)} of {len(views)} done, {len(working)} at work{shares}, "
+        f"{num_waiting} waiting"
+    )
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _line_of(view: MemberView, comparison: Comparison) -> str:
+    metric = comparison.plan.metric
+    value = view.curves.last(metric)
+    number = f"   {metric} {value:.4g}" if value is not None and view.is_final else ""
+    place = f"   {view.run_id}" if view.state in {"starting", "failed", "lost"} and view.run else ""
+    why = f"   {view.message}" if view.message and view.state != "cancelled" else ""
+    return f"{view.key:<24} {view.state}{number}{place}{why}"
+
+
+@contextlib.contextmanager
+def _signals_ask_to_stop(reader: ComparisonReader) -> Iterator[list[int]]:
+    presses: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        presses.append(number)
+        if len(presses) > 1:
+            return
+        say("stopping: what is at work evaluates, saves and ends; once more to leave it to itself")
+        try:
+            reader.stop_all()
+        except TuitrainError as error:
+            say(str(error))
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield presses
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,306 @@
+"""What a person asked to compare becomes a plan: arms and members, every preset checked before anything starts."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuitrain.comparing.folder import free_name, new_key
+from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UsageError, nearest
+from tuitrain.preset import Preset, load_preset, presets_folder
+from tuitrain.preset.reading import parse_value
+from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
+from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.rundir.catalogue import find_run
+from tuitrain.rundir.labels import read_labels
+from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.techniques.optimizers import OPTIMIZERS
+
+_MOST_MEMBERS = 10_000
+_MAIN_PRESET = "mnist-mlp"
+_BY_OPTIMIZER: dict[str, tuple[str, ...]] = {
+    **{name: (f"optimizer.name={name}",) for name in OPTIMIZERS},
+    "momentum": ("optimizer.name=sgd", "optimizer.momentum=0.9"),
+    "nesterov": ("optimizer.name=sgd", "optimizer.momentum=0.9", "optimizer.nesterov=true"),
+}
+"""What the name of an optimizer stands for where a preset is expected: the main preset with that optimizer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is to be compared, as it was asked for."""
+
+    subjects: Sequence[str]
+    """Comparison sets, presets, preset files and runs, mixed."""
+    overrides: Sequence[str] = ()
+    """For all of them, e.g. "train.epochs=5"."""
+    vary: Sequence[str] = ()
+    """Each "key=a,b,c"; every combination is an arm."""
+    num_seeds: int = 1
+    num_folds: int = 0
+    metric: str = ""
+    """Empty is that of the set, else the validation loss."""
+    target: float | None = None
+    name: str = ""
+    num_parallel: int = 1
+    executor: str = "local"
+    is_by_seed: bool = False
+    """Whether runs that are there and differ in the seed alone are one arm."""
+
+
+@dataclass
+class _Draft:
+    """What is planned so far."""
+
+    arms: list[str] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def add_arm(self, label: str) -> str:
+        """Take in a label; one that is there already is told apart by a number."""
+        taken, number = label, 1
+        while taken in self.arms:
+            number += 1
+            taken = f"{label} ({number})"
+        self.arms.append(taken)
+        return taken
+
+    def add(self, label: str, *, seed: int, fold: int, preset: dict[str, Any], run: str = "") -> None:
+        """Add a member to an arm."""
+        key = new_key(label, f"s{seed}", f"f{fold}" if fold else "", taken=self.keys)
+        self.keys.add(key)
+        self.members.append(Member(key=key, arm=label, seed=seed, fold=fold, preset=preset, run=run))
+
+
+def plan_comparison(wish: Wish) -> ComparisonPlan:
+    """Find, vary and check everything that is to be compared.
+
+    Raises:
+        UsageError: nothing to compare, or a wish that cannot be.
+        PresetError: mistakes of any preset with its overrides, all of them at once.
+        RunNotFoundError: a run is not there.
+    """
+    variants = _variants(wish.vary)
+    draft = _Draft()
+    found_sets: list[ComparisonSet] = []
+    named: list[str] = []
+    known_sets = {members.name for members in list_sets()}
+    is_one = len(wish.subjects) == 1
+    for subject in wish.subjects:
+        if subject in known_sets:
+            members = load_set(subject)
+            found_sets.append(members)
+            for arm in members.run:
+                _plan_preset(draft, wish, arm.preset, arm.overrides, arm.label, variants, is_labelled=True)
+        elif subject in _BY_OPTIMIZER and not is_preset(subject):
+            named.append(subject)
+            _plan_preset(draft, wish, _MAIN_PRESET, _BY_OPTIMIZER[subject], subject, variants, is_labelled=True)
+        elif (folder := _run_of(subject)) is not None:
+            _plan_run(draft, folder)
+        else:
+            _plan_preset(draft, wish, subject, (), subject.removesuffix(".toml"), variants, is_labelled=not is_one)
+    if draft.problems:
+        raise PresetError(dict.fromkeys(draft.problems))
+    has_new = any(not member.run for member in draft.members)
+    if not has_new and (wish.overrides or wish.vary or wish.num_seeds > 1 or wish.num_folds):
+        raise UsageError(
+            "Runs that are there already stay as they are.", hint="the preset that they were started from."
+        )
+    if wish.is_by_seed:
+        _group_by_seed(draft)
+    if len(draft.members) > _MOST_MEMBERS:
+        raise UsageError(f"{len(draft.members)} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
+    if len(draft.members) < 2:
+        raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
+    shown = found_sets[0] if is_one and found_sets else None
+    return ComparisonPlan(
+        name=free_name(wish.name or "-".join(wish.subjects)) if has_new else "",
+        created=time.time(),
+        title=shown.title if shown is not None else _title(wish),
+        about=shown.about if shown is not None else "",
+        look_for=shown.look_for if shown is not None and not wish.vary else "",
+        metric=wish.metric or (shown.metric if shown is not None else "eval/loss"),
+        arms=tuple(draft.arms),
+        members=tuple(draft.members),
+        num_folds=wish.num_folds,
+        target=wish.target,
+        num_parallel=wish.num_parallel,
+        executor=wish.executor,
+        notes=(*_notes(draft), *_notes_on_optimizers(named)),
+    )
+
+
+def _variants(texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Label and overrides of every combination of what is varied; one without either where nothing is.
+
+    Raises:
+        UsageError: one is not of the form key=a,b.
+    """
+    choices: list[list[tuple[str, str]]] = []
+    seen: set[str] = set()
+    for text in texts:
+        key, separator, values = text.partition("=")
+        found = [value.strip() for value in values.split(",")]
+        if not separator or "." not in key or not all(found):
+            raise UsageError(f'--vary "{text}" is not of the form key=a,b.', hint="--vary optimizer.name=sgd,adam")
+        if key in seen:
+            raise UsageError(f"--vary {key} is there twice.", hint=f"--vary {key}=… with all values once.")
+        if twice := next((value for index, value in enumerate(found) if value in found[:index]), ""):
+            raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
+        seen.add(key)
+        choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])
+    return [
+        (", ".join(label for label, _ in combination), tuple(override for _, override in combination))
+        for combination in itertools.product(*choices)
+    ]
+
+
+def _label(key: str, value: str, *, is_only: bool) -> str:
+    """A name speaks for itself; a number needs the name of its key beside others."""
+    name = key.partition(".")[2]
+    speaks = isinstance(parse_value(value), str) or is_only
+    return value if speaks and name == "name" else f"{name} {value}"
+
+
+def _plan_preset(
+    draft: _Draft, wish: Wish, preset: str, overrides: Sequence[str], label: str,
+    variants: Sequence[tuple[str, tuple[str, ...]]], *, is_labelled: bool,
+) -> None:  # fmt: skip
+    """An arm for each variant of a preset, with a member for each seed and fold."""
+    for variant, varied in variants:
+        words = [label] if is_labelled or not variant else []
+        given = [*overrides, *wish.overrides, *varied]
+        try:
+            checked = load_preset(preset, given)
+            cases = _cases(checked, wish)
+            presets = [(seed, fold, load_preset(preset, [*given, *further])) for seed, fold, further in cases]
+        except PresetError as error:
+            draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset, error)]
+            continue
+        arm = draft.add_arm(", ".join([*words, *([variant] if variant else [])]))
+        for seed, fold, each in presets:
+            draft.add(arm, seed=seed, fold=fold, preset=each.to_data())
+
+
+def _cases(preset: Preset, wish: Wish) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Seed, fold and overrides of each member of an arm."""
+    folds: list[tuple[str, ...]] = [()]
+    return [
+        (
+            preset.train.seed + index,
+            fold if wish.num_folds else 0,
+            (f"train.seed={preset.train.seed + index}", *further),
+        )
+        for index in range(wish.num_seeds)
+        for fold, further in enumerate(folds, start=1)
+    ]
+
+
+def is_preset(name: str) -> bool:
+    """Whether a preset of that name ships."""
+    return (presets_folder() / f"{name}.toml").is_file()
+
+
+def _run_of(subject: str) -> RunFolder | None:
+    """The run that is meant; None where a preset is.
+
+    Raises:
+        RunNotFoundError: it is ambiguous, or a path to what is no run.
+    """
+    if subject.endswith(".toml") or is_preset(subject):
+        return None
+    try:
+        return find_run(subject)
+    except RunNotFoundError as error:
+        if "ambiguous" in error.message or "/" in subject or "is the name of" in error.message:
+            raise
+        return None
+
+
+def _plan_run(draft: _Draft, folder: RunFolder) -> None:
+    """An arm for a run that is there already."""
+    try:
+        info = read_info(folder)
+    except RunFolderError as error:
+        draft.problems.append(str(error))
+        return
+    label = read_labels(folder)[0].name or folder.id
+    if any(member.run == str(folder.path) for member in draft.members):
+        return  # asked for twice
+    draft.add(
+        draft.add_arm(label), seed=info.seed, fold=_fold_of(info.preset), preset=info.preset, run=str(folder.path)
+    )
+
+
+def _fold_of(preset: dict[str, Any]) -> int:
+    task = preset.get("task")
+    fold = task.get("fold", 0) if isinstance(task, dict) else 0
+    return fold if isinstance(fold, int) else 0
+
+
+def _group_by_seed(draft: _Draft) -> None:
+    """Make one arm of runs that are there already and differ in nothing but the seed (and the fold)."""
+    labels: dict[str, str] = {}
+    members: list[Member] = []
+    for member in draft.members:
+        label = member.arm
+        if member.run:
+            label = labels.setdefault(_without_seed(member.preset), member.arm)
+        members.append(Member(
+            key=member.key, arm=label, seed=member.seed, fold=member.fold, preset=member.preset, run=member.run
+        ))  # fmt: skip
+    draft.members = members
+    kept = {member.arm for member in members}
+    draft.arms = [label for label in draft.arms if label in kept]
+
+
+def _without_seed(preset: dict[str, Any]) -> str:
+    task, train = dict(preset.get("task", {})), dict(preset.get("train", {}))
+    task.pop("fold", None)
+    train.pop("seed", None)
+    return repr(sorted({**preset, "task": sorted(task.items()), "train": sorted(train.items())}.items()))
+
+
+def _notes(draft: _Draft) -> list[str]:
+    tasks = list(dict.fromkeys(_task_of(member.preset) for member in draft.members))
+    if len(tasks) < 2:
+        return []
+    return [f"runs of different tasks: {', '.join(tasks)}; their numbers are not comparable"]
+
+
+def _notes_on_optimizers(named: Sequence[str]) -> list[str]:
+    if not named:
+        return []
+    verb = "is" if len(named) == 1 else "are"
+    return [f"{', '.join(named)} {verb} {_MAIN_PRESET} with that optimizer at its default learning rate"]
+
+
+def _task_of(preset: dict[str, Any]) -> str:
+    task = preset.get("task")
+    return str(task.get("dataset", "unknown")) if isinstance(task, dict) else "unknown"
+
+
+def _title(wish: Wish) -> str:
+    varied = [text.partition("=")[0] for text in wish.vary]
+    words = ", ".join(wish.subjects)
+    return f"{words}: {', '.join(varied)}" if varied else words
+
+
+def _is_unknown(error: PresetError) -> bool:
+    return len(error.problems) == 1 and error.problems[0].startswith("No preset named")
+
+
+def _unknown(name: str, error: PresetError) -> str:
+    """Something that is neither a set, nor a preset, nor a run."""
+    close = nearest(name, [members.name for members in list_sets()])
+    rest = f' Or the comparison set "{close}"?' if close else ""
+    return f"{error.problems[0].replace('No preset named', 'No preset, comparison set or run named')}{rest}"
+
+
+def _what_to_compare(subjects: Sequence[str]) -> str:
+    first = subjects[0] if subjects else "mnist-mlp"
+    return f"another preset or run beside it, --seeds 3, or tuitrain compare {first} --vary optimizer.name=sgd,adam"

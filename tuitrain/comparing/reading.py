@@ -1,0 +1,203 @@
+"""Reads a comparison again and again: its journal, and the curves of every run. For a screen, and for a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, read_plan
+from tuitrain.comparing.run_curves import RunCurves
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.commands import Stop
+from tuitrain.protocol.comparing import ComparisonPlan, MemberState
+from tuitrain.rundir.lock import is_held
+from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.status import CarrierWatch
+from tuitrain.session.asking import send
+
+LOSS = "batch/loss"
+_STATUS_SECONDS = 1.0
+_OUTSIDE: dict[str, MemberState] = {"lost": "lost", "moved": "gone"}
+
+
+class _Followed:
+    """One run that is read."""
+
+    def __init__(self, path: str, wanted: frozenset[str]) -> None:
+        self.path = path
+        self.folder = RunFolder(Path(path))
+        self.reader = RunCurves(self.folder, wanted)
+        self.again: RunCurves | None = None
+        """Reads it from the beginning with more metrics; takes over when it has caught up."""
+        self.watch = CarrierWatch(self.folder)
+        self.has_grown = False
+        self.outside: MemberState | None = None
+        """What the run cannot say itself."""
+
+    def poll(self) -> bool:
+        """Read the next block; whether there was anything."""
+        has_news = self.reader.poll()
+        self.has_grown = self.has_grown or has_news
+        if self.again is not None:
+            if self.again.poll():
+                return True
+            self.reader, self.again = self.again, None
+            return True
+        return has_news
+
+    def look_outside(self) -> None:
+        """See whether the trainer lives, and the folder is there."""
+        status = self.watch.poll(has_ended=self.reader.has_ended, has_grown=self.has_grown).status
+        self.has_grown = False
+        self.outside = _OUTSIDE.get(status)
+
+
+class ComparisonReader:
+    """Reads a comparison. Every call may touch the disk: keep it off the drawing thread.
+
+    Args:
+        plan: what is compared.
+        folder: of the comparison; None where only runs are compared that are there already.
+    """
+
+    def __init__(self, plan: ComparisonPlan, folder: ComparisonFolder | None = None) -> None:
+        self.folder = folder
+        self.comparison = Comparison(plan)
+        """Changed only within `poll`."""
+        self.problem = ""
+        """Why the journal cannot be read; empty where it can."""
+        self.is_scheduled = False
+        """Whether a scheduler is at work."""
+        self._journal = JournalReader(folder) if folder is not None else None
+        self._wanted = frozenset({LOSS})
+        self._runs: dict[str, _Followed] = {}
+        """By key of the member."""
+        self._next_status = 0.0
+
+    @classmethod
+    def of_folder(cls, folder: ComparisonFolder) -> ComparisonReader:
+        """Of a comparison that has a folder.
+
+        Raises:
+            RunFolderError: its plan cannot be read.
+        """
+        return cls(read_plan(folder), folder)
+
+    @classmethod
+    def of_plan(cls, plan: ComparisonPlan) -> ComparisonReader:
+        """Of runs that are there already."""
+        return cls(plan)
+
+    @property
+    def num_unread_bytes(self) -> int:
+        """What the runs have written and was not read."""
+        return sum((run.again or run.reader).num_unread_bytes for run in self._runs.values())
+
+    def want(self, metrics: Iterable[str]) -> None:
+        """Keep these metrics of each step as well, besides the batch loss; the runs are read again for them."""
+        wanted = self._wanted | {metric for metric in metrics if metric.startswith("batch/")}
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        for run in self._runs.values():
+            run.again = RunCurves(run.folder, wanted)
+
+    def offered(self) -> set[str]:
+        """Metrics that some run measures at steps, wanted or not."""
+        return {metric for run in self._runs.values() for metric in run.reader.offered}
+
+    def poll(self, max_seconds: float = 0.2) -> bool:
+        """Read what is new for about so long; whether anything was."""
+        has_news = self._read_journal()
+        self._open_runs()
+        deadline = time.monotonic() + max_seconds
+        unread = list(self._runs.items())
+        while unread and time.monotonic() < deadline:
+            # One block of each in turn, so that all curves grow together.
+            unread = [(key, run) for key, run in unread if self._poll_run(key, run)]
+            has_news = has_news or bool(unread)
+        if time.monotonic() >= self._next_status:
+            self._next_status = time.monotonic() + _STATUS_SECONDS
+            has_news = self._look_outside() or has_news
+        return self._set_states() or has_news
+
+    def stop(self, keys: Iterable[str]) -> None:
+        """Ask members at work to stop, and take those that wait out of the queue.
+
+        Raises:
+            TuitrainError: a folder cannot be written.
+        """
+        for key in keys:
+            view = self.comparison.members[key]
+            if view.state == "waiting" and self.folder is not None:
+                self.folder.wish(key)
+            elif view.run and not view.is_final:
+                send(RunFolder(Path(view.run)), Stop())
+
+    def stop_all(self) -> None:
+        """Ask the scheduler to launch nothing more and to stop what is at work.
+
+        Raises:
+            TuitrainError: a folder cannot be written.
+        """
+        if self.folder is not None and self.is_scheduled:
+            self.folder.wish(STOP_ALL)
+        else:
+            self.stop(key for key, view in self.comparison.members.items() if not view.is_final)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _poll_run(self, key: str, run: _Followed) -> bool:
+        has_news = run.poll()
+        view = self.comparison.members[key]
+        if view.curves is not run.reader.curves:
+            view.curves = run.reader.curves
+            self.comparison.version += 1
+        return has_news
+
+    def _read_journal(self) -> bool:
+        if self._journal is None:
+            return False
+        try:
+            words = self._journal.poll()
+            self.problem = ""
+        except TuitrainError as error:
+            self.problem = str(error)
+            return False
+        for word in words:
+            self.comparison.add(word)
+        return bool(words)
+
+    def _open_runs(self) -> None:
+        for key, view in self.comparison.members.items():
+            known = self._runs.get(key)
+            if view.run and (known is None or known.path != view.run):
+                self._runs[key] = _Followed(view.run, self._wanted)
+
+    def _look_outside(self) -> bool:
+        before = self.is_scheduled
+        self.is_scheduled = self.folder is not None and is_held(self.folder.lock_path)
+        for run in self._runs.values():
+            run.look_outside()
+        return before != self.is_scheduled
+
+    def _set_states(self) -> bool:
+        has_changed = False
+        for key, run in self._runs.items():
+            view = self.comparison.members[key]
+            state = self._state_of(view, run)
+            if state != view.state:
+                view.state = state
+                self.comparison.version += 1
+                has_changed = True
+        return has_changed
+
+    def _state_of(self, view: MemberView, run: _Followed) -> MemberState:
+        if run.outside == "gone":
+            return "gone"
+        if view.ended is not None and view.ended != "lost":  # the scheduler has the last word on what it launched
+            return view.ended
+        return run.outside or run.reader.curves.state

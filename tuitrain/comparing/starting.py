@@ -1,0 +1,51 @@
+"""Start the scheduler of a comparison in a process of its own, which outlives this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tuitrain.comparing.folder import ComparisonFolder
+from tuitrain.errors import RunBusyError
+from tuitrain.rundir.lock import RunLock, is_held
+from tuitrain.rundir.private import open_private
+
+
+def start_scheduler(folder: ComparisonFolder, *, retries_failed: bool = False) -> subprocess.Popen[bytes]:
+    """Start, or start again, what launches the members: no terminal, no stdin, its output in `output.log`.
+
+    Args:
+        folder: with its plan.
+        retries_failed: whether members that failed are tried again.
+
+    Raises:
+        RunBusyError: a scheduler is at work on it.
+        RunFolderError: the folder cannot be written.
+    """
+    busy = RunBusyError(
+        f"{folder.path}: a scheduler is at work on it.", hint=f"watching it: tuitrain compare --resume {folder.name}"
+    )
+    with RunLock.at(folder.lock_path, busy) as lock:
+        output = open_private(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            return subprocess.Popen(
+                [
+                    sys.executable, "-m", "tuitrain.comparing.worker", str(folder.path),
+                    "--lock-descriptor", str(lock.fileno()),
+                    *(["--retry-failed"] if retries_failed else []),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        finally:
+            os.close(output)
+
+
+def is_scheduled(folder: ComparisonFolder) -> bool:
+    """Whether a scheduler is at work on it."""
+    return is_held(folder.lock_path)
