@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tuitrain.board.comparison import Comparison
+from tuitrain.board.trials import number_of
 from tuitrain.comparing.folder import ComparisonFolder, create_comparison, read_plan
-from tuitrain.comparing.search import SearchSupply, num_evaluations, number_of
+from tuitrain.comparing.search import SearchSupply, num_evaluations
 from tuitrain.comparing.search_plan import search_plan
 from tuitrain.comparing.space import preset_at
 from tuitrain.errors import PresetError
@@ -87,7 +88,7 @@ class Loop:
     @property
     def parameters(self) -> list[dict[str, object]]:
         """Of the trials, by number."""
-        views = sorted(self.comparison.members.values(), key=lambda view: number_of(view.member))
+        views = sorted(self.comparison.members.values(), key=lambda view: number_of(view.key))
         return [dict(view.member.parameters) for view in views]
 
 

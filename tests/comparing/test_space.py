@@ -35,7 +35,7 @@ def test_every_form_of_a_range_is_read() -> None:
     assert not momentum.is_log
     assert size.is_integer
     assert size.is_log
-    assert hidden.choices == ([64], [128, 64])
+    assert hidden.choices == ([64.0], [128.0, 64.0])
     assert activation.choices == ("relu", "tanh")
     assert nesterov.choices == (False, True)
 
@@ -129,7 +129,12 @@ def test_a_value_and_its_share_of_the_range_are_each_others_inverse() -> None:
 
 def test_a_preset_at_a_point_is_that_of_the_command_line() -> None:
     """The same path: another optimizer starts its section afresh, a text stays a text."""
-    point = {"optimizer.lr": 0.003, "optimizer.name": "adam", "task.hidden": [64], "task.activation": "tanh"}
+    point: dict[str, Value] = {
+        "optimizer.lr": 0.003,
+        "optimizer.name": "adam",
+        "task.hidden": [64],
+        "task.activation": "tanh",
+    }
     ours = preset_at(DIGITS.to_data(), point)
     theirs = load_preset(
         "lr-good", ["optimizer.lr=0.003", "optimizer.name=adam", "task.hidden=[64]", "task.activation=tanh"]

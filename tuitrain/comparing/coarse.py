@@ -23,16 +23,10 @@ LEAST_TRIALS = 3
 """Two coarse ones and a fine one."""
 LENGTH = 0.25
 """Of a coarse trial against the preset."""
-_COARSE_PARTS = 3
 _HALF_WIDTH = 1 / 6
 _DEFAULT_EPOCHS = 10.0
 EDGE = 0.05
 """Share of a range, on its scale, within which a value lies at its edge."""
-
-
-def num_coarse(num_trials: int) -> int:
-    """How many of the trials are coarse: the first ones."""
-    return max(2, math.ceil(num_trials / _COARSE_PARTS))
 
 
 def narrowed(space: Sequence[SearchedParameter], best: Mapping[str, Value]) -> tuple[SearchedParameter, ...]:

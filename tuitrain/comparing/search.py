@@ -22,7 +22,8 @@ import numpy as np
 
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.board.curves import is_lower_better
-from tuitrain.comparing.coarse import edge_remarks, narrowed, narrowed_words, num_coarse, shortened
+from tuitrain.board.trials import num_coarse, number_of
+from tuitrain.comparing.coarse import edge_remarks, narrowed, narrowed_words, shortened
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.comparing.space import as_tried, grid_values, num_points_of, preset_at, written
 from tuitrain.errors import PresetError, TuitrainError, UsageError
@@ -70,7 +71,7 @@ class SearchSupply:
         self._comparison = comparison
         self._metric = comparison.plan.metric
         self._is_lower_better = is_lower_better(self._metric)
-        self._num_coarse = num_coarse(plan.num_trials) if plan.method == "coarse-to-fine" else 0
+        self._num_coarse = num_coarse(plan)
         self._said = set(comparison.remarks)
         self._remarks: list[str] = []
         self._optuna = import_optuna()
@@ -92,7 +93,7 @@ class SearchSupply:
         """The next trial; None where the fine ones wait for the coarse ones."""
         if self._again:
             member = self._again.popleft()
-            self._open_trials.add(number_of(member))
+            self._open_trials.add(number_of(member.key))
             return member
         while self._orphans or self._num_asked < self._plan.num_trials:
             if not self._orphans and not self._may_ask():
@@ -117,7 +118,7 @@ class SearchSupply:
         ASHA looks at a tenth of the run, and at three tenths; the median at every evaluation from a tenth on, when
         five trials are finished. Nobody is ended in the second half. Coarse trials are short anyway, and are not.
         """
-        number = number_of(member)
+        number = number_of(member.key)
         if not self._plan.prune or number < self._num_coarse or number >= len(self._trials()):
             return False
         state = self._trials()[number]
@@ -139,7 +140,7 @@ class SearchSupply:
     def told(self, member: Member, state: MemberState, last: Mapping[str, float], best: Mapping[str, float]) -> None:
         """A trial is done with; one that was lost may go on and be told again."""
         del best
-        number = number_of(member)
+        number = number_of(member.key)
         self._open_trials.discard(number)
         if state != "lost" and number < len(self._trials()):
             self._tell(number, member, state, last)
@@ -207,7 +208,7 @@ class SearchSupply:
 
     def _take_over(self) -> None:
         """What an earlier scheduler left."""
-        views = {number_of(view.member): view for view in self._comparison.members.values()}
+        views = {number_of(view.key): view for view in self._comparison.members.values()}
         running = self._optuna.trial.TrialState.RUNNING
         for view in views.values():
             if view.ended is None and not view.run:
@@ -338,11 +339,6 @@ class SearchSupply:
         if text not in self._said:
             self._said.add(text)
             self._remarks.append(text)
-
-
-def number_of(member: Member) -> int:
-    """The number of a trial, from 0, as its key tells."""
-    return int(member.key.rpartition("-")[2])
 
 
 def num_evaluations(preset: Mapping[str, Any]) -> int:

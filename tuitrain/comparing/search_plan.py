@@ -8,7 +8,8 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from tuitrain.comparing.coarse import LEAST_TRIALS, num_coarse, shortened
+from tuitrain.board.trials import num_coarse
+from tuitrain.comparing.coarse import LEAST_TRIALS, shortened
 from tuitrain.comparing.metrics import check_metric
 from tuitrain.comparing.space import num_points_of, parse_space, range_words
 from tuitrain.errors import PresetError, UsageError, suggestion
@@ -84,23 +85,21 @@ def search_plan(
         notes.append(f"The grid has {' × '.join(map(str, counts))} = {total} points.")
         if num_trials and total < num_trials:
             notes[-1] += f" {num_trials - total} of {num_trials} trials are left over: a grid is even."
-    if method == "coarse-to-fine" and not problems:
-        shortened(preset.to_data())  # it can be
-        notes.append(
-            f"{num_coarse(total)} coarse trials of a quarter of the length, then {total - num_coarse(total)} around "
-            "the best of them."
-        )
     if problems:
         raise PresetError(problems)
+    search = SearchPlan(
+        space=parameters, method=cast("Method", method), num_trials=total, prune=cast("Prune", prune), seed=seed,
+        preset=preset.to_data(),
+    )  # fmt: skip
+    if first := num_coarse(search):
+        shortened(search.preset)  # it can be
+        notes.append(f"{first} coarse trials of a quarter of the length, then {total - first} around the best of them.")
     ranges = "; ".join(f"{item.key} {range_words(item)}" for item in parameters)
     return ComparisonPlan(
         name=name, created=time.time(), title=f"{preset.title}: {method} search", about=f"Searched: {ranges}.",
         look_for="Where the good values lie, and whether the best is at the edge of a range.", metric=metric,
         num_parallel=num_parallel, executor=executor, notes=tuple(notes),
-        search=SearchPlan(
-            space=parameters, method=cast("Method", method), num_trials=total, prune=cast("Prune", prune), seed=seed,
-            preset=preset.to_data(),
-        ),
+        search=search,
     )  # fmt: skip
 
 
