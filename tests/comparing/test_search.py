@@ -295,7 +295,7 @@ def test_a_point_that_no_preset_takes_between_good_corners_costs_one_trial(
     loop = Loop(folder)
     loop.run()
     assert len(loop.comparison.members) == 2
-    assert any("Trial 1 cannot be trained: no such thing" in text for text in loop.comparison.remarks)
+    assert any("Trial 2 cannot be trained: no such thing" in text for text in loop.comparison.remarks)
 
 
 def test_the_number_of_evaluations_is_told_from_the_preset() -> None:

@@ -24,7 +24,7 @@ class Trial:
     """One trial."""
 
     number: int
-    """From 0, in the order in which they were thought of."""
+    """From 1, in the order in which they were thought of."""
     key: str
     state: MemberState
     value: float | None = None
@@ -115,12 +115,12 @@ def trials_of(comparison: Comparison) -> Trials:
     plan = comparison.plan.search
     if plan is None:
         raise ValueError(f"{comparison.plan.name} is no search")
-    metric, first_fine = comparison.plan.metric, num_coarse(plan)
+    metric, last_coarse = comparison.plan.metric, num_coarse(plan)
     found = [
         Trial(
             number=number, key=view.key, state=view.state, value=view.curves.last(metric),
             parameters=view.member.parameters, step=view.curves.step, total_steps=view.curves.total_steps,
-            is_coarse=number < first_fine, run=view.run,
+            is_coarse=number <= last_coarse, run=view.run,
         )
         for view in comparison.members.values()
         for number in [number_of(view.key)]
@@ -132,7 +132,7 @@ def trials_of(comparison: Comparison) -> Trials:
 
 
 def number_of(key: str) -> int:
-    """The number of a trial, from 0, as the key of its member tells: "trial-012"."""
+    """The number of a trial, from 1, as the key of its member tells: "trial-012"."""
     return int(key.rpartition("-")[2])
 
 

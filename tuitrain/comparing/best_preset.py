@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tuitrain.board.comparison import Comparison
-from tuitrain.board.trials import Trial, trials_of
+from tuitrain.board.trials import trials_of
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.comparing.space import preset_at, written
 from tuitrain.errors import UsageError
+from tuitrain.protocol.comparing import ComparisonPlan
+from tuitrain.protocol.plan import Value
 from tuitrain.session.exporting import preset_as_text, write_text
 
 
@@ -18,19 +21,33 @@ def best_preset_text(comparison: Comparison) -> str:
     Raises:
         UsageError: no trial is finished.
     """
-    plan, found = comparison.plan, trials_of(comparison)
-    best, search = found.best, found.plan
-    if best is None:
-        raise UsageError(f"{plan.name}: no trial has finished with a number yet.", hint="later, or a wider space.")
-    data = preset_at(search.preset, best.parameters).to_data()
-    words = best_words(best)
-    data["title"] = f"{data['title']}: the best of {len(found.trials)} trials"
+    best = trials_of(comparison).best
+    if best is None or best.value is None:
+        raise UsageError(
+            f"{comparison.plan.name}: no trial has finished with a number yet.", hint="later, or a wider space."
+        )
+    return trial_preset_text(comparison.plan, best.number, best.value, best.parameters)
+
+
+def trial_preset_text(plan: ComparisonPlan, number: int, value: float, parameters: Mapping[str, Value]) -> str:
+    """A trial of a search as a preset file.
+
+    Args:
+        plan: of the search.
+        number: of the trial.
+        value: that it came to.
+        parameters: key → value.
+    """
+    search = plan.search
+    assert search is not None
+    data = preset_at(search.preset, parameters).to_data()
+    words = parameter_words(parameters)
+    data["title"] = f"{data['title']}: the best of a search"
     data["about"] = (
-        f"Found by tuitrain search ({search.method}, {plan.name}), trial {best.number}: {words}, "
-        f"{plan.metric} {best.value:.4g}. {data.get('about', '')}"
+        f"Found by tuitrain search ({search.method}, {plan.name}), trial {number}: {words}; "
+        f"{plan.metric} {value:.4g}. {data.get('about', '')}"
     ).strip()
-    head = f"# The best of search {plan.name}: trial {best.number} of {len(found.trials)}, {plan.metric} {best.value:.6g}.\n"
-    return head + preset_as_text(data)
+    return f"# Trial {number} of the search {plan.name}, {plan.metric} {value:.6g}.\n{preset_as_text(data)}"
 
 
 def export_best(comparison: Comparison, path: Path, *, force: bool) -> None:
@@ -48,6 +65,8 @@ def best_path(folder: ComparisonFolder) -> Path:
     return folder.path / "best.toml"
 
 
-def best_words(trial: Trial) -> str:
-    """Its parameters in a line: "optimizer.lr=0.003, task.activation="tanh""."""
-    return ", ".join(f"{key}={written(value)}" for key, value in trial.parameters.items())
+def parameter_words(parameters: Mapping[str, Value]) -> str:
+    """Parameters in a line: "optimizer.lr=0.003, task.activation=tanh"."""
+    return ", ".join(
+        f"{key}={value if isinstance(value, str) else written(value)}" for key, value in parameters.items()
+    )

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from tuitrain.comparing.space import as_tried, place_of, range_words, share_of
+from tuitrain.board.trials import place_of
+from tuitrain.comparing.space import as_tried, range_words, share_of
 from tuitrain.preset import Preset, preset_from_data
 from tuitrain.protocol.comparing import SearchedParameter
 from tuitrain.protocol.plan import Value

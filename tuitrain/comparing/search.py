@@ -23,6 +23,7 @@ import numpy as np
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.board.curves import is_lower_better
 from tuitrain.board.trials import num_coarse, number_of
+from tuitrain.comparing.best_preset import best_path, trial_preset_text
 from tuitrain.comparing.coarse import edge_remarks, narrowed, narrowed_words, shortened
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.comparing.space import as_tried, grid_values, num_points_of, preset_at, written
@@ -33,6 +34,7 @@ from tuitrain.protocol.plan import Value
 from tuitrain.rundir.follower import last_events_backwards
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
+from tuitrain.session.exporting import write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -68,12 +70,14 @@ class SearchSupply:
         plan = comparison.plan.search
         assert plan is not None
         self._plan = plan
+        self._folder = folder
         self._comparison = comparison
         self._metric = comparison.plan.metric
         self._is_lower_better = is_lower_better(self._metric)
         self._num_coarse = num_coarse(plan)
         self._said = set(comparison.remarks)
         self._remarks: list[str] = []
+        self._written_best = -1
         self._optuna = import_optuna()
         self._study = self._open(folder.study_path)
         self._open_trials: set[int] = set()
@@ -93,7 +97,7 @@ class SearchSupply:
         """The next trial; None where the fine ones wait for the coarse ones."""
         if self._again:
             member = self._again.popleft()
-            self._open_trials.add(number_of(member.key))
+            self._open_trials.add(_index_of(member))
             return member
         while self._orphans or self._num_asked < self._plan.num_trials:
             if not self._orphans and not self._may_ask():
@@ -104,12 +108,12 @@ class SearchSupply:
                 data = self._preset_data(number, parameters)
             except PresetError as error:  # between two corners that are fine
                 self._study.tell(number, state=self._optuna.trial.TrialState.FAIL)
-                self._say(f"Trial {number} cannot be trained: {error}")
+                self._say(f"Trial {number + 1} cannot be trained: {error}")
                 continue
             self._open_trials.add(number)
-            label = f"trial {number}"
+            label = f"trial {number + 1}"
             seed = data["train"]["seed"]
-            return Member(key=f"trial-{number:03}", arm=label, seed=seed, preset=data, parameters=parameters)
+            return Member(key=f"trial-{number + 1:03}", arm=label, seed=seed, preset=data, parameters=parameters)
         return None
 
     def is_hopeless(self, member: Member, evaluations: Sequence[tuple[int, float]]) -> bool:
@@ -118,7 +122,7 @@ class SearchSupply:
         ASHA looks at a tenth of the run, and at three tenths; the median at every evaluation from a tenth on, when
         five trials are finished. Nobody is ended in the second half. Coarse trials are short anyway, and are not.
         """
-        number = number_of(member.key)
+        number = _index_of(member)
         if not self._plan.prune or number < self._num_coarse or number >= len(self._trials()):
             return False
         state = self._trials()[number]
@@ -140,11 +144,12 @@ class SearchSupply:
     def told(self, member: Member, state: MemberState, last: Mapping[str, float], best: Mapping[str, float]) -> None:
         """A trial is done with; one that was lost may go on and be told again."""
         del best
-        number = number_of(member.key)
+        number = _index_of(member)
         self._open_trials.discard(number)
         if state != "lost" and number < len(self._trials()):
             self._tell(number, member, state, last)
         self._look_back()
+        self._write_best()
 
     def remarks(self) -> list[str]:
         """Of trials that cannot be trained, of the narrower ranges, and of a best trial at the edge of its range."""
@@ -208,7 +213,7 @@ class SearchSupply:
 
     def _take_over(self) -> None:
         """What an earlier scheduler left."""
-        views = {number_of(view.key): view for view in self._comparison.members.values()}
+        views = {_index_of(view.member): view for view in self._comparison.members.values()}
         running = self._optuna.trial.TrialState.RUNNING
         for view in views.values():
             if view.ended is None and not view.run:
@@ -310,6 +315,17 @@ class SearchSupply:
         ]  # fmt: skip
         return min(found, key=lambda item: item[:2])[2] if found else None
 
+    def _write_best(self) -> None:
+        """Keep `best.toml` the preset of the best trial so far."""
+        best = self._best(is_coarse=False)
+        if best is None or best.number == self._written_best or best.value is None:
+            return
+        number = best.user_attrs.get(_AGAIN, best.number) + 1
+        text = trial_preset_text(self._comparison.plan, number, best.value, self._parameters(best))
+        with suppress(TuitrainError):  # a full disk: `tuitrain search --export` writes it later
+            write_text(best_path(self._folder), text, force=True)
+            self._written_best = best.number
+
     def _look_back(self) -> None:
         """Say where the best lies when a stage is done."""
         if self._open_trials or self._again or self._orphans:
@@ -339,6 +355,11 @@ class SearchSupply:
         if text not in self._said:
             self._said.add(text)
             self._remarks.append(text)
+
+
+def _index_of(member: Member) -> int:
+    """What Optuna calls the number of a trial: from 0."""
+    return number_of(member.key) - 1
 
 
 def num_evaluations(preset: Mapping[str, Any]) -> int:

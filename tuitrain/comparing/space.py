@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tuitrain.board.trials import place_of
 from tuitrain.errors import PresetError, UsageError, nearest
 from tuitrain.preset import Preset, preset_with
 from tuitrain.preset.reading import parse_value
@@ -157,11 +158,6 @@ def as_tried(parameter: SearchedParameter, value: float) -> int | float:
     if parameter.is_integer:
         return round(within)
     return min(max(float(f"{within:.{_DIGITS}g}"), parameter.low), parameter.high)
-
-
-def place_of(parameter: SearchedParameter, value: float) -> float:
-    """Where a value lies on the scale of its parameter: log10 of it, or itself."""
-    return math.log10(value) if parameter.is_log else float(value)
 
 
 def share_of(parameter: SearchedParameter, value: Value) -> float:
