@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -65,6 +66,7 @@ def _findings() -> Iterator[Finding]:
     yield from _terminal()
     yield from _run_folder()
     yield from _what_could_end_a_run()
+    yield from _engines()
 
 
 def _python() -> Finding:
@@ -149,6 +151,20 @@ def _what_could_end_a_run() -> Iterator[Finding]:
         yield Finding("note", "inside a SLURM job: runs end with it", "give the job the time that the run needs.")
     if Path("/.dockerenv").exists() or os.environ.get("KUBERNETES_SERVICE_HOST"):
         yield Finding("note", "inside a container: runs end when it does", "TUITRAIN_HOME on a mounted volume.")
+
+
+def _engines() -> Iterator[Finding]:
+    """Where the runs of a comparison can be besides this machine; nothing is imported."""
+    if find_spec("ray") is None:
+        yield Finding("note", "Ray is not installed: no --on ray", 'pip install "tuitrain[ray]"')
+    else:
+        yield Finding("ok", f"ray {_version('ray')}: --on ray, --on ray://HOST:PORT")
+    if find_spec("submitit") is None:
+        yield Finding("note", "submitit is not installed: no --on slurm", 'pip install "tuitrain[slurm]"')
+    elif shutil.which("sbatch") is None:
+        yield Finding("note", f"submitit {_version('submitit')}, but no sbatch here: --on slurm is for a login node")
+    else:
+        yield Finding("ok", f"submitit {_version('submitit')} and sbatch: --on slurm")
 
 
 def _kills_user_processes() -> bool:

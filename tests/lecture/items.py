@@ -92,7 +92,7 @@ GENERALISATION = [
     Item("A2", "one sample a step", "dataset:digits", "online-sgd", "batch_size/1", "set_batch_size"),
     Item("A2", "mini-batches", "dataset:mnist-5k", "minibatch", "batch_size/32", "set_batch_size"),
     Item("A2", "full batch", "dataset:mnist-5k", "full-batch", "batch_size/4000", "set_batch_size"),
-    *later("A2", "k-fold"),
+    Item("A2", "k-fold", "key:folds", "one-fold", "log/fold 1 of 5"),
     Item("A2", "bootstrap", "train:bootstrap", "bootstrap", ACCURACY),
     Item("A2", "bias and variance", "dataset:sine-25", "bias-width-1", "eval/loss"),
     Item("A2", "bias and variance in balance", "dataset:sine-25", "bias-width-3", "eval/loss"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,16 @@ POSITIONS: tuple[PositionName, ...] = ("step", "epoch", "samples", "seconds")
 _MOST_MARKS = 2048
 
 
+class _Knot(NamedTuple):
+    """From here on batches have one size."""
+
+    step: int
+    epoch: float
+    samples: float
+    epochs_a_step: float
+    samples_a_step: float
+
+
 class Positions:
     """Where steps lie on each axis.
 
@@ -22,20 +32,20 @@ class Positions:
     """
 
     def __init__(self) -> None:
-        self._knots: list[tuple[int, float, float]] = [(0, 0.0, 0.0)]
-        """(step, epoch, samples) where the batch size changed."""
-        self._per_step = (0.0, 0.0)
-        """Epochs and samples a step since then."""
+        self._knots: list[_Knot] = [_Knot(0, 0.0, 0.0, 0.0, 0.0)]
+        """Where the batch size changed."""
         self._steps: list[int] = [0]
         self._seconds: list[float] = [0.0]
 
     def batches_change(self, step: int, steps_per_epoch: int, batch_size: int) -> None:
         """From `step` on, batches and epochs have these sizes."""
-        since, epoch, samples = self._knots[-1]
-        done = step - since
-        knot = (step, epoch + done * self._per_step[0], samples + done * self._per_step[1])
-        self._knots = [*(known for known in self._knots if known[0] < step), knot]
-        self._per_step = (1.0 / max(1, steps_per_epoch), float(batch_size))
+        last = self._knots[-1]
+        done = step - last.step
+        knot = _Knot(
+            step, last.epoch + done * last.epochs_a_step, last.samples + done * last.samples_a_step,
+            1.0 / max(1, steps_per_epoch), float(batch_size),
+        )  # fmt: skip
+        self._knots = [*(known for known in self._knots if known.step < step), knot]
 
     def note(self, step: int, seconds: float) -> None:
         """At `seconds` since the start, `step` steps were finished."""
@@ -53,7 +63,7 @@ class Positions:
         """The run is at an earlier step: what was known of later ones is forgotten."""
         kept = max(1, sum(known <= step for known in self._steps))
         self._steps, self._seconds = self._steps[:kept], self._seconds[:kept]
-        self._knots = [knot for knot in self._knots if knot[0] <= step] or self._knots[:1]
+        self._knots = [knot for knot in self._knots if knot.step <= step] or self._knots[:1]
 
     def at(self, steps: Floats, name: PositionName) -> Floats:
         """Positions of steps, shape (n,), on an axis."""
@@ -61,9 +71,10 @@ class Positions:
             return steps
         if name == "seconds":
             return self._seconds_at(steps)
-        column, rate = (1, self._per_step[0]) if name == "epoch" else (2, self._per_step[1])
-        knots = np.array([knot[0] for knot in self._knots], dtype=float)
-        values = np.array([knot[column] for knot in self._knots], dtype=float)
+        last = self._knots[-1]
+        rate = last.epochs_a_step if name == "epoch" else last.samples_a_step
+        knots = np.array([knot.step for knot in self._knots], dtype=float)
+        values = np.array([knot.epoch if name == "epoch" else knot.samples for knot in self._knots])
         beyond = np.maximum(steps - knots[-1], 0.0) * rate
         return np.asarray(np.interp(steps, knots, values) + beyond)
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from tuitrain.board.series import Floats
 
-_MOST_BUCKETS = 2048
+_MOST_BUCKETS = 1024
+_MOST_WAITING = 8192
 _MOST_BLOCK_EXPONENT = 27.0
 """exp(27) of growth within a block of the moving average loses 12 of the 16 digits of a float64."""
+_SHORT = 256
+"""A memory of so many values is a convolution; a longer one goes block by block."""
 
 
 class Thinned:
@@ -26,6 +29,9 @@ class Thinned:
         self._rest_values = np.empty(0)
         """What does not fill a bucket yet."""
         self._waiting: list[tuple[Floats, Floats]] = []
+        self._num_waiting = 0
+        self._smoothed: tuple[tuple[int, float], tuple[Floats, Floats]] | None = None
+        """What was asked for last: (version, beta) and the answer."""
         self.num_nonfinite = 0
         self.version = 0
         """Grows whenever values come or go."""
@@ -34,7 +40,10 @@ class Thinned:
         """Add values, shape (n,), at first_step, first_step + stride, …"""
         if len(values):
             self._waiting.append((first_step + stride * np.arange(len(values), dtype=float), values))
+            self._num_waiting += len(values)
             self.version += 1
+            if self._num_waiting >= _MOST_WAITING:
+                self._work_in()
 
     def cut_after(self, step: int) -> None:
         """The run went back: what was measured after `step` is forgotten."""
@@ -59,13 +68,15 @@ class Thinned:
 
     def smoothed(self, beta: float) -> tuple[Floats, Floats]:
         """As `points`, under a bias-corrected exponential moving average of decay `beta` a value, 0 (none) to 1."""
-        steps, means = self.points()
-        return steps, moving_average(means, beta**self._bucket)
+        if self._smoothed is None or self._smoothed[0] != (self.version, beta):
+            steps, means = self.points()
+            self._smoothed = (self.version, beta), (steps, moving_average(means, beta**self._bucket))
+        return self._smoothed[1]
 
     def _work_in(self) -> None:
         if not self._waiting:
             return
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         steps = np.concatenate([self._rest_steps, *(steps for steps, _ in waiting)])
         values = np.concatenate([self._rest_values, *(values for _, values in waiting)])
         self.num_nonfinite += int(sum(np.count_nonzero(~np.isfinite(values)) for _, values in waiting))
@@ -89,25 +100,32 @@ class Thinned:
 def moving_average(values: Floats, beta: float) -> Floats:
     """The bias-corrected exponential moving average after each value, shape (n,) (Kingma & Ba 2015, section 3).
 
-    A value that is not finite is left out; NaN before the first one that is. Works in blocks: within one, the
-    recursion is a cumulative sum of values that are scaled up by the decay.
+    A value that is not finite is left out; NaN before the first one that is.
     """
     if beta <= 0.0 or not len(values):
         return values
     finite = np.isfinite(values)
-    numbers = np.where(finite, values, 0.0)
+    # Without the factor 1 − β, which the correction divides by again.
+    totals, weights = (_decaying_sum(part, min(beta, 1.0)) for part in (np.where(finite, values, 0.0), finite * 1.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(weights > 0.0, totals / weights, np.nan))
+
+
+def _decaying_sum(values: Floats, beta: float) -> Floats:
+    """Σ βᵏ · values[i − k] for every i, shape (n,)."""
+    if beta == 1.0:
+        return np.asarray(np.cumsum(values))
+    memory = int(_MOST_BLOCK_EXPONENT / -np.log(beta)) + 1  # beyond, β to that power is below 1e-11
+    if memory <= _SHORT:
+        return np.asarray(np.convolve(values, beta ** np.arange(memory))[: len(values)])
     found = np.empty(len(values))
-    size = max(1, min(len(values), int(_MOST_BLOCK_EXPONENT / -np.log(beta)))) if beta < 1.0 else len(values)
-    growth = beta ** -np.arange(1.0, size + 1.0)
-    total = weight = 0.0
-    for start in range(0, len(values), size):
-        scale = growth[: len(values) - start]
-        part = slice(start, start + size)
-        totals = (total + (1.0 - beta) * np.cumsum(numbers[part] * scale)) / scale
-        weights = (weight + (1.0 - beta) * np.cumsum(finite[part] * scale)) / scale
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found[part] = np.where(weights > 0.0, totals / weights, np.nan)
-        total, weight = float(totals[-1]), float(weights[-1])
+    growth = beta ** -np.arange(1.0, min(memory, len(values)) + 1.0)
+    total = 0.0
+    for start in range(0, len(values), len(growth)):
+        part = values[start : start + len(growth)]
+        scale = growth[: len(part)]
+        found[start : start + len(part)] = (total + np.cumsum(part * scale)) / scale
+        total = float(found[start + len(part) - 1])
     return found
 
 

@@ -58,55 +58,67 @@ class LocalExecutor:
                     f"{job.folder.id}: its trainer cannot be started: {error.strerror or error}.",
                     hint="fewer at once, with a smaller --parallel.",
                 ) from error
-        process = started.process
-        handle = f"{process.pid}/{process_created(process.pid) or 0.0:.2f}/{current_boot_id()}"
-        self._processes[handle] = process
+        handle = str(ProcessHandle.of(started.process.pid))
+        self._processes[handle] = started.process
         return handle
 
     def state(self, handle: str) -> JobState:
         """By its process; a process that came later and has the same number is another one."""
-        known = _parsed(handle)
+        known = ProcessHandle.parse(handle)
         if known is None or known.boot != current_boot_id():
             return "unknown"
-        if not self._is_alive(handle, known):
+        process = self._processes.get(handle)
+        if process is not None:
+            process.poll()  # reaps it
+        if not known.is_alive():
             return "done"
         asked = self._asked_at.get(handle)
         if asked is not None and self._clock() - asked >= self._grace_seconds:
-            _send(known.pid, signal.SIGKILL)
+            send(known.pid, signal.SIGKILL)
         return "running"
 
     def cancel(self, handle: str) -> None:
         """Ask it to stop, once; asked again it would leave without saving."""
-        known = _parsed(handle)
-        if self.state(handle) != "running" or known is None or handle in self._asked_at:
-            return
-        self._asked_at[handle] = self._clock()
-        _send(known.pid, signal.SIGTERM)
+        known = ProcessHandle.parse(handle)
+        if known is not None and self.state(handle) == "running" and handle not in self._asked_at:
+            self._asked_at[handle] = self._clock()
+            send(known.pid, signal.SIGTERM)
 
     def close(self) -> None:
         """Nothing to let go of: trainers are processes of their own."""
         for process in self._processes.values():
             process.poll()
 
-    def _is_alive(self, handle: str, known: _Process) -> bool:
-        process = self._processes.get(handle)
-        if process is not None:
-            return process.poll() is None  # reaps it
-        created = process_created(known.pid)
-        return created is not None and f"{created:.2f}" == known.created
 
+class ProcessHandle(NamedTuple):
+    """A process of this machine, told from those that had or will have the same number."""
 
-class _Process(NamedTuple):
     pid: int
     created: str
+    """By `process_created`, to a hundredth."""
     boot: str
 
+    @classmethod
+    def of(cls, pid: int) -> ProcessHandle:
+        """Of a process that is there, or was a moment ago."""
+        return cls(pid, f"{process_created(pid) or 0.0:.2f}", current_boot_id())
 
-def _parsed(handle: str) -> _Process | None:
-    match = _HANDLE.fullmatch(handle)
-    return None if match is None else _Process(int(match["pid"]), match["created"], match["boot"])
+    @classmethod
+    def parse(cls, text: str) -> ProcessHandle | None:
+        """Back from its text; None where it is none."""
+        match = _HANDLE.fullmatch(text)
+        return None if match is None else cls(int(match["pid"]), match["created"], match["boot"])
+
+    def __str__(self) -> str:
+        return f"{self.pid}/{self.created}/{self.boot}"
+
+    def is_alive(self) -> bool:
+        """Whether it is at work; a zombie is not."""
+        created = process_created(self.pid) if self.boot == current_boot_id() else None
+        return created is not None and f"{created:.2f}" == self.created
 
 
-def _send(pid: int, number: signal.Signals) -> None:
+def send(pid: int, number: signal.Signals) -> None:
+    """A signal to a process that may be gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)

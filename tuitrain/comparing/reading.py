@@ -110,7 +110,7 @@ class ComparisonReader:
 
     def poll(self, max_seconds: float = 0.2) -> bool:
         """Read what is new for about so long; whether anything was."""
-        has_news = self._read_journal()
+        has_news = self.read_journal()
         self._open_runs()
         deadline = time.monotonic() + max_seconds
         unread = list(self._runs.items())
@@ -158,7 +158,8 @@ class ComparisonReader:
             self.comparison.version += 1
         return has_news
 
-    def _read_journal(self) -> bool:
+    def read_journal(self) -> bool:
+        """Only what became of the members, without their curves; whether there was anything."""
         if self._journal is None:
             return False
         try:

@@ -127,8 +127,14 @@ class Scheduler:
         if view.ended in {"lost", *(["failed"] if retries_failed else [])}:
             self._again.append(view)
         elif view.ended is None:
-            # It runs on, it ended meanwhile, or it was lost: its folder tells at the first look.
-            self._working[view.key] = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
+            # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells.
+            work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
+            while work.curves.poll():
+                pass
+            if not work.curves.has_ended and self._is_lost(work):
+                self._again.append(view)
+            else:
+                self._working[view.key] = work
 
     def _grant_wishes(self) -> None:
         for name in self._folder.wishes():
@@ -208,16 +214,20 @@ class Scheduler:
         return True
 
     def _launch_again(self, view: MemberView) -> None:
+        """From its checkpoint; in its folder where nothing happened in it yet; else from the beginning in a new one."""
         folder = RunFolder(Path(view.run))
-        has_state = view.ended == "lost" and any(folder.checkpoints_path.glob("step-*.pt"))
-        self._launch(view.member, attempt=view.attempt + 1, folder=folder if has_state else None)
+        has_state = view.ended != "failed" and any(folder.checkpoints_path.glob("step-*.pt"))
+        is_untouched = folder.info_path.is_file() and not folder.events_path.exists()
+        kept = folder if has_state or is_untouched else None
+        self._launch(view.member, attempt=view.attempt + 1, folder=kept, is_resumed=has_state)
 
-    def _launch(self, member: Member, attempt: int, folder: RunFolder | None = None) -> None:
+    def _launch(
+        self, member: Member, attempt: int, folder: RunFolder | None = None, *, is_resumed: bool = False
+    ) -> None:
         """Start a member: in a new folder, or going on in the one that it has.
 
         What is wrong with the member ends it; what is wrong with the disk or the engine ends the scheduler.
         """
-        is_resumed = folder is not None
         slot = self._free_slot()
         try:
             if folder is None:

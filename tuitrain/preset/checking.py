@@ -13,6 +13,7 @@ from tuitrain.preset.combining import (
     task_combinations,
 )
 from tuitrain.preset.dataset import KNOWN, dataset_of, is_own
+from tuitrain.preset.folds import fold_problems
 from tuitrain.preset.predicting import prediction_combinations
 from tuitrain.preset.racing import racing_problems
 from tuitrain.preset.schema import NotifySection, Preset, command_words
@@ -41,7 +42,8 @@ def table_problems(preset: Preset) -> list[Problem]:
     """Everything that the tables find wrong, in the order of the file."""
     dataset, problems = _dataset(preset)
     return [
-        *_head(preset), *problems, *_task(preset, dataset), *_racing(preset, dataset), *_train(preset, dataset),
+        *_head(preset), *problems, *_task(preset, dataset), *fold_problems(preset, dataset),
+        *_racing(preset, dataset), *_train(preset, dataset),
         *_eval(preset), *_alarms(preset), *_optimizer(preset), *_schedule(preset), *_regularize(preset, dataset),
         *prediction_combinations(preset, dataset), *_moments(preset), *notify_problems(preset.notify),
     ]  # fmt: skip

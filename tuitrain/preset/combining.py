@@ -98,7 +98,7 @@ def task_combinations(preset: Preset, dataset: DatasetSpec, model: ModelSpec) ->
     if task.num_train is not None and task.num_train > dataset.num_train:
         yield (
             "task.num_train",
-            f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}.",
+            f"task.num_train = {task.num_train} is more than the {dataset.num_train} of {task.dataset}. Leave it out.",
         )
     if task.label_noise and dataset.kind != "classification":
         what = "is a regression" if dataset.kind == "regression" else "has none"

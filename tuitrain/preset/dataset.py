@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
 from tuitrain.preset.schema import Preset, TaskSection
+from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.own import OWN_KINDS, OwnData, inspect_own
 from tuitrain.tasks.tables import DATASETS, DatasetSpec, dataset_spec, fitted_spec
 from tuitrain.tasks.text import text_spec
@@ -37,7 +39,13 @@ def own_data(task: TaskSection) -> OwnData:
         validation_share=task.validation_share,
         kind_of_task=task.target_kind,
         seed=task.data_seed,
+        fold=fold_of(task),
     )
+
+
+def fold_of(task: TaskSection) -> Fold | None:
+    """The part that is validated on; None without cross-validation, or where the two numbers make no sense."""
+    return Fold(task.fold, task.folds) if task.folds >= 2 and 1 <= task.fold <= task.folds else None
 
 
 def dataset_of(preset: Preset) -> DatasetSpec:
@@ -53,14 +61,22 @@ def dataset_of(preset: Preset) -> DatasetSpec:
 
 def _plain(preset: Preset) -> DatasetSpec:
     if not is_own(preset.task):
-        spec = dataset_spec(preset.task.dataset)
-        return text_spec(spec, preset.task.context) if spec.is_text else spec
+        spec, fold = dataset_spec(preset.task.dataset), fold_of(preset.task)
+        if spec.is_text:
+            return text_spec(spec, preset.task.context, fold)
+        return spec if fold is None or spec.kind == "surface" else _cut(spec, fold)
     options = own_data(preset.task)
     try:
         changed = options.path.stat().st_mtime_ns
     except (OSError, ValueError):  # a path with a zero byte; said by the inspection
         changed = 0
     return _inspected(options, changed)
+
+
+def _cut(spec: DatasetSpec, fold: Fold) -> DatasetSpec:
+    num_samples = spec.num_train + (0 if spec.is_validated_apart else spec.num_validation)
+    num_validation = fold.num_validation(num_samples)
+    return replace(spec, num_train=num_samples - num_validation, num_validation=num_validation)
 
 
 @functools.lru_cache(maxsize=16)

@@ -84,6 +84,11 @@ class TaskSection(Section):
     """Use only so many training samples; none means all."""
     data_seed: Seed = 0
     """Seed of synthetic data and of the split into training and validation, independent of train.seed."""
+    folds: Annotated[StrictInt, Field(ge=0)] = 0
+    """Parts of a cross-validation: training and validation data together are cut into so many, with the same share of
+    each class, by task.data_seed alone; a text into blocks. A test part is left out. 0 takes the usual split."""
+    fold: Annotated[StrictInt, Field(ge=0)] = 0
+    """Which of them is validated on, from 1; the others are trained on."""
     from_run: StrictStr = ""
     """Begin with the weights of an earlier run: its id or a unique part of it, its name, "last", or the name of a
     preset for its newest finished run. What fits by name and shape is taken, the rest is initialised as always."""

@@ -148,18 +148,19 @@ def check_resumable(folder: RunFolder) -> None:
 
 
 def spawn(
-    folder: RunFolder, lock: RunLock, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool,
-    environment: Mapping[str, str] | None = None,
+    folder: RunFolder, lock: RunLock | None, notify: NotifyWish | None, *, has_screen: bool, is_resumed: bool,
+    environment: Mapping[str, str] | None = None, ends_with_parent: bool = False,
 ) -> Started:  # fmt: skip
     """Start the trainer process of a folder that is ready for it.
 
     Args:
         folder: with its `run.json`.
-        lock: of the folder; the process inherits it.
+        lock: of the folder; the process inherits it. With None it takes the lock itself.
         notify: the program that is told, if any.
         has_screen: whether a person watches.
         is_resumed: whether it goes on from the newest checkpoint that is there.
         environment: variables of the process besides those of this one.
+        ends_with_parent: whether it stops where this process dies.
 
     Raises:
         OSError: the process cannot be started.
@@ -169,15 +170,16 @@ def spawn(
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "tuitrain.session.worker", str(folder.path),
-                "--lock-descriptor", str(lock.fileno()),
+                *([] if lock is None else ["--lock-descriptor", str(lock.fileno())]),
                 "--on-nonfinite", "pause" if has_screen else "stop",
                 *(["--resume"] if is_resumed else []),
+                *(["--ends-with-parent"] if ends_with_parent else []),
             ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
-            pass_fds=(lock.fileno(),),
+            pass_fds=() if lock is None else (lock.fileno(),),
             env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
         )  # fmt: skip
     finally:

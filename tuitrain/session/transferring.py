@@ -17,12 +17,14 @@ from pathlib import Path
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, TuitrainError
 from tuitrain.preset import Preset, presets_folder
 from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.schema import TaskSection
 from tuitrain.preset.transferring import shapes_of
 from tuitrain.protocol.carrier import InitialWeights
 from tuitrain.rundir.catalogue import find_run, list_runs
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.private import cannot, open_to_read, replace_whole
 from tuitrain.session.recorded import Recorded, recorded
+from tuitrain.tasks.tables import DATASETS
 from tuitrain.techniques.freezing import head_of
 
 _CHUNK = 1 << 20
@@ -60,9 +62,9 @@ def find_weights(preset: Preset, origin: RunFolder | None = None) -> Found | Non
         source = _source(task.from_run)
         record = recorded(source)
         path, digest = _checkpoint(source, record, preset)
+        problems = [*_misfits(preset, source, record), *_leaks(preset, source)]
     except TuitrainError as error:
         raise PresetError([f"{preset.name}: task.from_run: {error}"]) from None
-    problems = list(_misfits(preset, source, record))
     if problems:
         raise PresetError(problems)
     settled = task.model_copy(update={"from_run": source.id, "from_sha256": digest})
@@ -146,6 +148,32 @@ def _misfits(preset: Preset, source: RunFolder, record: Recorded) -> Iterator[st
     sizes = [f"{name} {_size(shape)} here, {_size(there.get(name))} there" for name, shape in here.items()]
     told = "; ".join(sizes[:_MOST_NAMED]) + ("; …" if len(sizes) > _MOST_NAMED else "")
     yield f"{preset.name}: task.from_run: nothing of {source.id} fits this model: {told}. Try: a run of the same model."
+
+
+def _leaks(preset: Preset, source: RunFolder) -> Iterator[str]:
+    """Where a fold would be validated on what its first weights were trained on."""
+    before, task = read_info(source).preset.get("task"), preset.task
+    if not isinstance(before, dict):
+        return
+    there = {name: before.get(name, field.default) for name, field in TaskSection.model_fields.items()}
+    if not (task.folds or there["folds"]):
+        return
+    is_same_split = all(there[key] == getattr(task, key) for key in ("folds", "fold", "data_seed"))
+    is_same_data = (_samples_of(there["dataset"]), there["path"]) == (_samples_of(task.dataset), task.path)
+    spec = DATASETS.get(task.dataset)
+    if spec is not None and spec.source == "synthetic" and there["data_seed"] != task.data_seed:
+        return  # other samples of the same formula
+    if is_same_data and not is_same_split:
+        own = f"task.folds={task.folds} task.fold={task.fold} task.data_seed={task.data_seed}"
+        yield (
+            f"{preset.name}: task.from_run: {source.id} was trained on samples that this run validates on. "
+            f"Try: a run with {own}."
+        )
+
+
+def _samples_of(dataset: str) -> str:
+    """Another size of the same pictures is the same samples."""
+    return {"mnist-14": "mnist-5k", "digits-14": "digits"}.get(dataset, dataset)
 
 
 def _kept(sha256: str, origin: RunFolder | None) -> tuple[Path, InitialWeights] | None:

@@ -1,6 +1,7 @@
-"""The trainer process: `python -m tuitrain.session.worker FOLDER --lock-descriptor N`.
+"""The trainer process: `python -m tuitrain.session.worker FOLDER`.
 
 Its main thread handles signals and waits; the training thread does the rest. A hang-up of the terminal is ignored.
+Whoever starts it on this machine hands over the lock of the folder; one that an engine started elsewhere takes it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -16,15 +18,17 @@ from types import FrameType
 
 import msgspec
 
+from tuitrain.errors import RunBusyError
 from tuitrain.preset import preset_from_data
 from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, remove_drafts, write_info
-from tuitrain.rundir.status import current_boot_id, process_created
+from tuitrain.rundir.status import current_boot_id, process_created, this_host
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, taken_over
+from tuitrain.session.start import renew
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "aborted": 1, "failed": 1}
 
@@ -33,19 +37,30 @@ def main() -> int:
     """Train in the given folder; the exit code is the run's."""
     parser = argparse.ArgumentParser(description="The trainer process of one run; `tuitrain run` starts it.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--lock-descriptor", type=int, required=True)
+    parser.add_argument("--lock-descriptor", type=int, help="an open one that is locked; without it, it locks itself")
     parser.add_argument("--on-nonfinite", choices=("pause", "stop", "continue"), default="stop")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--ends-with-parent", action="store_true", help="stop where the process that started it dies")
     arguments = parser.parse_args()
-    folder = RunFolder(arguments.folder)
-    lock = RunLock.from_descriptor(arguments.lock_descriptor)
+    signals = _Signals()
+    folder, parent = RunFolder(arguments.folder), os.getppid()
+    is_handed_over = arguments.lock_descriptor is not None
+    try:
+        lock = RunLock.from_descriptor(arguments.lock_descriptor) if is_handed_over else RunLock.acquire(folder)
+        if not (is_handed_over or arguments.resume) and folder.events_path.exists():
+            raise RunBusyError(f"{folder.path}: this run has begun before.", hint=f"tuitrain resume {folder.id}")
+    except RunBusyError as error:
+        sys.stderr.write(f"{error}\n")  # and not into the record, which is of the other
+        return 1
     notify = taken_over(os.environ.pop(NOTIFY_VARIABLE, ""))
     try:
+        if arguments.resume and not is_handed_over:
+            renew(folder)
         hosting = open_hosting(folder, arguments.on_nonfinite, notify, is_resumed=arguments.resume)
     except Exception as error:
         _record_failure(folder, error)
         raise
-    _handle_signals(hosting)
+    signals.go_to(hosting)
 
     ended: list[RunEnded] = []
     thread = threading.Thread(target=lambda: ended.append(hosting.work()), name="training", daemon=True)
@@ -53,6 +68,9 @@ def main() -> int:
     # A join without a timeout would keep Python from running signal handlers on some systems.
     while thread.is_alive():
         thread.join(0.2)
+        if arguments.ends_with_parent and os.getppid() != parent:
+            arguments.ends_with_parent = False
+            hosting.ask_to_stop()
     lock.release()
     return EXIT_CODES[ended[0].reason] if ended else 1
 
@@ -66,9 +84,10 @@ def open_hosting(
     write_info(
         folder,
         msgspec.structs.replace(
-            info, pid=os.getpid(), pid_created=process_created(os.getpid()) or 0.0, boot_id=current_boot_id()
+            info, host=this_host(), pid=os.getpid(), pid_created=process_created(os.getpid()) or 0.0,
+            boot_id=current_boot_id(),
         ),
-    )
+    )  # fmt: skip
     preset = preset_from_data(info.preset, str(folder.info_path))
     return Hosting(folder, preset, on_nonfinite, notify, is_resumed=is_resumed)
 
@@ -87,13 +106,36 @@ def _record_failure(folder: RunFolder, error: Exception) -> None:
         writer.append([encode_event(ended)])
 
 
-def _handle_signals(hosting: Hosting) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        hosting.ask_to_stop()
+class _Signals:
+    """What signals ask for: the end of the run, also of one that is still being made ready."""
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    def __init__(self) -> None:
+        self._hosting: Hosting | None = None
+        self._num_waiting = 0
+        self._has_warned = False
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGUSR1, self._warned)
+        signal.signal(signal.SIGUSR2, self._warned)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def go_to(self, hosting: Hosting) -> None:
+        """From now on the run hears of them, and of those before."""
+        self._hosting = hosting
+        for _ in range(self._num_waiting):
+            hosting.ask_to_stop()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self._hosting is None:
+            self._num_waiting += 1
+        else:
+            self._hosting.ask_to_stop()
+
+    def _warned(self, number: int, frame: FrameType | None) -> None:
+        """An engine says that time is nearly up, maybe more than once: a second stop would be an abort."""
+        if not self._has_warned:
+            self._has_warned = True
+            self._stop(number, frame)
 
 
 if __name__ == "__main__":

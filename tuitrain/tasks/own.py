@@ -133,10 +133,20 @@ def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
     plan = plan_samples(archive.target, options, problems) if archive is not None else None
     if problems or archive is None or plan is None:
         return None
-    first, last = archive.x[0], archive.x[-1]
-    offset = archive.target.num_given or 0
+    first = archive.x[0]
     about = f"{'×'.join(map(str, first.shape[1:]))} numbers a sample, {plan.outputs_in_words}"
-    return _assembled(options, plan, first[plan.train], last[plan.validation - offset], about, problems)
+    train_x, validation_x = (_chosen(archive.x, side) for side in (plan.train, plan.validation))
+    return _assembled(options, plan, train_x, validation_x, about, problems)
+
+
+def _chosen(sides: tuple[NDArray[np.generic], ...], order: NDArray[np.intp]) -> NDArray[np.generic]:
+    """Samples by their places among those of all sides below each other."""
+    first, last = sides[0], sides[-1]
+    if len(sides) == 1 or bool((order < len(first)).all()):
+        return first[order]
+    if bool((order >= len(first)).all()):
+        return last[order - len(first)]
+    return np.concatenate([first, last])[order]
 
 
 def _from_pictures(options: OwnData, problems: list[str], *, is_check: bool) -> OwnArrays | None:
@@ -178,6 +188,7 @@ def _assembled(
         num_train=len(plan.train),
         num_validation=len(plan.validation),
         source="own",
+        smallest_class=plan.smallest_class,
         is_image=train_x.ndim == 4,
         class_names=plan.class_names,
     )

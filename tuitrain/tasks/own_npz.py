@@ -129,7 +129,8 @@ def _read(
         problems += _side_problems(pairs, samples, tuple(columns))
     if len(problems) > before:
         return None
-    return ArchiveX(samples, _target(columns, len(columns[0]) if len(pairs) == 2 else None))
+    target = _target(columns, len(columns[0]) if len(pairs) == 2 else None)
+    return ArchiveX(samples, target._replace(is_test_given="test" in pairs[-1][0].lower()))
 
 
 def _side_problems(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuitrain.errors import DataError
+from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.splitting import split_with_all_classes
 
 OWN_KINDS = ("csv", "npz", "imagefolder")
@@ -38,6 +39,8 @@ class OwnData:
     kind_of_task: Literal["auto", "classification", "regression"] = "auto"
     seed: int = 0
     """Of the split and of the order of the samples."""
+    fold: Fold | None = None
+    """Which part of all samples but a given test part is validated on; None means the given split, or a share."""
 
 
 class OwnDataError(DataError):
@@ -61,6 +64,14 @@ class Target(NamedTuple):
     """What code 0, 1, … is called; None where the targets are numbers."""
     num_given: int | None = None
     """So many samples are the training side of data that come split; None means to split them here."""
+    is_test_given: bool = False
+    """Whether the other side is called test: cross-validation then never touches it."""
+
+    def cut_by(self, fold: Fold | None) -> int | None:
+        """How many samples, the first ones, a fold is taken of; None where there is none."""
+        if fold is None:
+            return None
+        return self.num_given if self.num_given is not None and self.is_test_given else len(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,8 @@ class Plan:
     validation: NDArray[np.intp]  # likewise
     train_y: NDArray[np.generic]  # (num_train,) int64, or (num_train, num_outputs) float32
     validation_y: NDArray[np.generic]
+    smallest_class: int
+    """Samples of the rarest class among those that are trained or validated on; 0 for a regression."""
 
     @property
     def outputs_in_words(self) -> str:
@@ -88,7 +101,7 @@ def plan_samples(target: Target, options: OwnData, problems: list[str]) -> Plan 
     if kind is None:
         return None
     if kind == "regression":
-        problems += _regression_problems(target)
+        problems += _regression_problems(target, options.fold)
         labels: NDArray[np.generic] = target.values
         names: tuple[str, ...] = ()
         outputs = 1 if labels.ndim == 1 else labels.shape[1]
@@ -96,16 +109,17 @@ def plan_samples(target: Target, options: OwnData, problems: list[str]) -> Plan 
     else:
         classes, names = _classes(target)
         labels = groups = classes
-        problems += _class_problems(classes, names, target, guessed=options.kind_of_task == "auto")
+        problems += _class_problems(classes, names, target, guessed=options.kind_of_task == "auto", fold=options.fold)
         outputs = len(names)
     if len(problems) > before:
         return None
-    train, validation = _sides(groups, target.num_given, options)
+    train, validation = _sides(groups, target, options)
     if kind == "regression":
         labels = labels.reshape(len(labels), outputs).astype(np.float32)
     return Plan(
         kind=kind, num_outputs=outputs, class_names=names, train=train, validation=validation,
         train_y=labels[train], validation_y=labels[validation],
+        smallest_class=0 if kind == "regression" else _smallest(groups[np.concatenate([train, validation])]),
     )  # fmt: skip
 
 
@@ -180,12 +194,18 @@ def _classes(target: Target) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 
 
 def _class_problems(
-    labels: NDArray[np.int64], names: tuple[str, ...], target: Target, *, guessed: bool
+    labels: NDArray[np.int64], names: tuple[str, ...], target: Target, *, guessed: bool, fold: Fold | None
 ) -> Iterator[str]:
     numbers = ', or kind_of_task = "regression"' if target.names is None else ""
     if len(names) == 1:
         remark = " (whole numbers were taken for classes)" if guessed and numbers else ""
         yield f"All samples are of one class, {shown(names)}{remark}. Try data with at least 2 classes{numbers}."
+    num_cut = target.cut_by(fold)
+    if fold is not None and num_cut is not None and fold.total > (least := _smallest(labels[:num_cut])):
+        yield (
+            f"folds = {fold.total} is more than the {counted(least, 'sample')} of the smallest class. "
+            "Try fewer folds, or more of that class."
+        )
     if target.num_given is None:
         rare = np.flatnonzero(np.bincount(labels) < 2)
         if len(rare):
@@ -194,6 +214,8 @@ def _class_problems(
                 f"{shown([names[index] for index in rare.tolist()])}. Try more of it, or leaving it out{numbers}."
             )
         return
+    if num_cut == len(labels):
+        return  # both sides are cut anew
     untaught = sorted(set(labels[target.num_given :].tolist()) - set(labels[: target.num_given].tolist()))
     if untaught:
         yield (
@@ -202,21 +224,30 @@ def _class_problems(
         )
 
 
-def _regression_problems(target: Target) -> Iterator[str]:
+def _regression_problems(target: Target, fold: Fold | None) -> Iterator[str]:
+    num_cut = target.cut_by(fold)
+    if fold is not None and num_cut is not None and 2 <= num_cut < fold.total:
+        yield f"folds = {fold.total} is more than the {num_cut} samples. Try folds = {min(5, num_cut)}."
     if len(target.values) < 2:
         yield "There is 1 sample only. Try a file with at least 2."
     elif bool((target.values == target.values[:1]).all()):
         yield f"All targets are the same, {target.values.reshape(-1)[0]:.6g}. Try another target column."
 
 
-def _sides(
-    groups: NDArray[np.generic], num_given: int | None, options: OwnData
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    count = len(groups)
-    if num_given is None:
+def _sides(groups: NDArray[np.generic], target: Target, options: OwnData) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    count, num_given = len(groups), target.num_given
+    num_cut = target.cut_by(options.fold)
+    if options.fold is not None and num_cut is not None:
+        train, validation = options.fold.sides(num_cut, options.seed, groups[:num_cut])
+    elif num_given is None:
         num_train = min(max(count - round(options.validation_share * count), 1), count - 1)
         train, validation = split_with_all_classes(groups.astype(np.int64), num_train, options.seed)
     else:
         train, validation = np.arange(num_given), np.arange(num_given, count)
     rng = np.random.default_rng([1, options.seed % 2**63])
     return rng.permutation(train), rng.permutation(validation)
+
+
+def _smallest(labels: NDArray[np.generic]) -> int:
+    """Samples of the rarest class that there is."""
+    return int(np.unique(labels, return_counts=True)[1].min(initial=len(labels)))

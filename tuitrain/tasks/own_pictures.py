@@ -79,7 +79,9 @@ def index_pictures(options: OwnData, problems: list[str]) -> PictureIndex | None
     codes = np.array([numbers[name] for _, name in samples], dtype=np.int64)
     num_given = sum(map(len, files[0].values())) if len(files) == 2 else None
     return PictureIndex(
-        paths=tuple(path for path, _ in samples), target=Target(codes, tuple(names), num_given), shape=shape
+        paths=tuple(path for path, _ in samples),
+        target=Target(codes, tuple(names), num_given, is_test_given=sides[-1].name.lower() == "test"),
+        shape=shape,
     )
 
 

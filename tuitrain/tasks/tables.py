@@ -31,6 +31,11 @@ class DatasetSpec:
     """Whether a sample is a window of characters, and its targets the characters that follow each of them."""
     is_reconstruction: bool = False
     """Whether the targets are the inputs, as an autoencoder learns them."""
+    smallest_class: int = 0
+    """Samples of the rarest class among all that cross-validation cuts; 0 where there are no classes, or no samples."""
+    is_validated_apart: bool = False
+    """Whether the validation data are of another kind than the training data: an official test part, or the truth
+    without noise. Cross-validation cuts the training data alone then, and never looks at them."""
     class_names: tuple[str, ...] = ()
     """Of one's own data: what class 0, 1, … is called. Empty: the numbers are the names."""
 
@@ -64,27 +69,31 @@ DATASETS: dict[str, DatasetSpec] = {
         DatasetSpec(
             name="mnist-5k", summary="5 000 handwritten digits of MNIST, embedded", kind="classification",
             input_shape=(1, 28, 28), num_outputs=10, num_train=4000, num_validation=1000, source="embedded",
+            smallest_class=500,
             is_image=True,
         ),
         DatasetSpec(
             name="digits", summary="1 797 digits of 8×8 pixels (UCI), embedded", kind="classification",
             input_shape=(1, 8, 8), num_outputs=10, num_train=1000, num_validation=797, source="embedded",
+            smallest_class=174,
             is_image=True,
         ),
         DatasetSpec(
             name="mnist-14", summary="mnist-5k at half its size: where transfer begins", kind="classification",
             input_shape=(1, 14, 14), num_outputs=10, num_train=4000, num_validation=1000, source="embedded",
+            smallest_class=500,
             is_image=True,
         ),
         DatasetSpec(
             name="digits-14", summary="digits enlarged to 14×14: a near target of transfer", kind="classification",
             input_shape=(1, 14, 14), num_outputs=10, num_train=1000, num_validation=797, source="embedded",
+            smallest_class=174,
             is_image=True, has_stratified_subsets=True,
         ),
         DatasetSpec(
             name="textures", summary="fine stripes in ten directions, 14×14: a far target of transfer",
             kind="classification", input_shape=(1, 14, 14), num_outputs=10, num_train=1000, num_validation=1000,
-            source="synthetic", is_image=True, has_stratified_subsets=True,
+            source="synthetic", smallest_class=200, is_image=True, has_stratified_subsets=True,
         ),
         DatasetSpec(
             name="line", summary="y = 2x + 1 with noise; its least-squares loss is 1.115", kind="regression",
@@ -93,18 +102,20 @@ DATASETS: dict[str, DatasetSpec] = {
         DatasetSpec(
             name="line-outliers", summary="y = 2x + 1 with noise, and one point in ten moved up by 20",
             kind="regression", input_shape=(1,), num_outputs=1, num_train=100, num_validation=100, source="synthetic",
+            is_validated_apart=True,
         ),
         DatasetSpec(
             name="spiral", summary="two intertwined spirals", kind="classification",
-            input_shape=(2,), num_outputs=2, num_train=400, num_validation=400, source="synthetic",
+            input_shape=(2,), num_outputs=2, num_train=400, num_validation=400, source="synthetic", smallest_class=400,
         ),
         DatasetSpec(
             name="moons", summary="two half moons that reach into each other, with noise", kind="classification",
-            input_shape=(2,), num_outputs=2, num_train=400, num_validation=400, source="synthetic",
+            input_shape=(2,), num_outputs=2, num_train=400, num_validation=400, source="synthetic", smallest_class=400,
         ),
         DatasetSpec(
             name="sine-25", summary="25 noisy points of a sine; validated on the sine itself, without noise",
             kind="regression", input_shape=(1,), num_outputs=1, num_train=25, num_validation=200, source="synthetic",
+            is_validated_apart=True,
         ),
         DatasetSpec(
             name="english", summary="the help texts of this Python, 460 000 characters: other ones in another version",
@@ -122,16 +133,19 @@ DATASETS: dict[str, DatasetSpec] = {
         DatasetSpec(
             name="mnist", summary="all of MNIST, through torchvision", kind="classification",
             input_shape=(1, 28, 28), num_outputs=10, num_train=60000, num_validation=10000, source="torchvision",
+            smallest_class=5421, is_validated_apart=True,
             is_image=True,
         ),
         DatasetSpec(
             name="fashion-mnist", summary="all of Fashion-MNIST, through torchvision", kind="classification",
             input_shape=(1, 28, 28), num_outputs=10, num_train=60000, num_validation=10000, source="torchvision",
+            smallest_class=6000, is_validated_apart=True,
             is_image=True,
         ),
         DatasetSpec(
             name="cifar10", summary="all of CIFAR-10, through torchvision", kind="classification",
             input_shape=(3, 32, 32), num_outputs=10, num_train=50000, num_validation=10000, source="torchvision",
+            smallest_class=5000, is_validated_apart=True,
             is_image=True,
         ),
     )

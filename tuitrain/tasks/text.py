@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuitrain.errors import DataError
+from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.tables import DatasetSpec
 
 ALPHABET = "\n" + "".join(map(chr, range(32, 127)))
@@ -47,24 +48,29 @@ def english() -> NDArray[np.uint8]:
     return found
 
 
-def english_sides() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The first nine tenths, to train on, and the rest.
+def english_sides(fold: Fold | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The first nine tenths, to train on, and the rest; or all but one block, and that block.
+
+    What lies before and behind a block is joined: the seam is one more place where a topic ends, of many.
 
     Raises:
         DataError: as `english`.
     """
     text = english()
+    if fold is not None:
+        begin, end = fold.block(len(text))
+        return np.concatenate([text[:begin], text[end:]]), text[begin:end]
     first = int(_TRAIN_SHARE * len(text))
     return text[:first], text[first:]
 
 
-def text_spec(spec: DatasetSpec, context: int) -> DatasetSpec:
+def text_spec(spec: DatasetSpec, context: int, fold: Fold | None = None) -> DatasetSpec:
     """The spec of a text in windows of `context` characters: one at every place to train on, side by side to validate.
 
     Raises:
         DataError: as `english`.
     """
-    train, validation = english_sides()
+    train, validation = english_sides(fold)
     return replace(
         spec, input_shape=(context,), num_outputs=len(ALPHABET), num_train=len(train) - context,
         num_validation=(len(validation) - 1) // context,

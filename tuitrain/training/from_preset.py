@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tuitrain.errors import UsageError
 from tuitrain.preset.combining import loss_name, loss_values, regularizer_problem, regularizer_values
-from tuitrain.preset.dataset import is_own, own_data
+from tuitrain.preset.dataset import fold_of, is_own, own_data
 from tuitrain.preset.racing import is_surface, racer_label, rivals_of, start_of, surface_of
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.events import (
@@ -74,10 +74,16 @@ def build_task_of(preset: Preset, dataset: DatasetSpec, device: torch.device, da
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
         data_folder=Path(section.data_folder) if section.data_folder else data_folder,
-        own=own_data(section) if is_own(section) else None,
+        own=own_data(section) if is_own(section) else None, fold=fold_of(section),
         bootstrap_seed=preset.train.seed if preset.train.bootstrap else None,
     )  # fmt: skip
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
+
+
+def fold_in_words(preset: Preset, task: Task) -> str:
+    """Which part of a cross-validation a run is, and how its samples are divided."""
+    sizes = f"{len(task.train)} samples are trained on, and {len(task.validation)} others validated on"
+    return f"fold {preset.task.fold} of {preset.task.folds}: {sizes}"
 
 
 def loaded_weights(preset: Preset, task: Task, weights: Weights | None, data_folder: Path) -> WeightsLoaded | None:

@@ -32,6 +32,7 @@ from tuitrain.training.devices import choose_device, choose_threads
 from tuitrain.training.from_preset import (
     build_task_of,
     evaluator_of,
+    fold_in_words,
     followers_of,
     impossible_regularizers,
     loaded_weights,
@@ -98,6 +99,8 @@ def build_trainer(
     task = build_task_of(preset, dataset, device, data_folder)
     if preset.train.bootstrap:
         run.publish(StageEntered(stage=f"bootstrap: {task.unique_share:.1%} of the training samples are in the sample"))
+    if preset.task.folds:
+        run.publish(StageEntered(stage=fold_in_words(preset, task)))
     loaded = loaded_weights(preset, task, weights, data_folder) if state is None else None
     frozen = frozen_from(task.model, preset.task)
     num_parameters = sum(parameter.numel() for parameter in task.model.parameters())

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from tuitrain.errors import DataError
 from tuitrain.tasks import resizing, synthetic
+from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.own import OwnData, load_own
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
-from tuitrain.tasks.tables import DatasetSpec
+from tuitrain.tasks.tables import DatasetSpec, dataset_spec
 from tuitrain.tasks.text import english_sides
 
 _EMBEDDED = {
@@ -82,6 +83,7 @@ def load_dataset(
     data_folder: Path,
     device: torch.device,
     own: OwnData | None = None,
+    fold: Fold | None = None,
 ) -> Dataset:
     """Load, preprocess and move a dataset.
 
@@ -93,14 +95,15 @@ def load_dataset(
         data_seed: seed of synthetic data.
         data_folder: where torchvision keeps its files.
         device: where the tensors shall live.
-        own: where one's own data are; None for a dataset of the table.
+        own: where one's own data are, with their own fold; None for a dataset of the table.
+        fold: of a dataset of the table, which part of all samples is validated on; None takes its usual split.
 
     Raises:
         DataError: the files are missing, damaged or cannot be downloaded.
     """
     if spec.is_text:
-        return _text(spec, num_train, device)
-    arrays = _arrays(spec, data_seed, data_folder, own)
+        return _text(spec, num_train, device, fold)
+    arrays = _arrays(spec, data_seed, data_folder, own, fold)
     if num_train is not None:
         chosen: slice | NDArray[np.intp] = slice(num_train)
         if spec.has_stratified_subsets:
@@ -119,10 +122,10 @@ def load_dataset(
     )
 
 
-def _text(spec: DatasetSpec, num_train: int | None, device: torch.device) -> Dataset:
+def _text(spec: DatasetSpec, num_train: int | None, device: torch.device, fold: Fold | None) -> Dataset:
     """Windows of a text and the characters that follow, as views of one tensor a side."""
     context = spec.input_shape[0]
-    train, validation = (torch.from_numpy(side.astype(np.int64)).to(device) for side in english_sides())
+    train, validation = (torch.from_numpy(side.astype(np.int64)).to(device) for side in english_sides(fold))
     windows = Split(train[:-1].unfold(0, context, 1), train[1:].unfold(0, context, 1))
     return Dataset(
         windows if num_train is None else windows.head(num_train),
@@ -130,15 +133,33 @@ def _text(spec: DatasetSpec, num_train: int | None, device: torch.device) -> Dat
     )
 
 
-def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData | None) -> Arrays:
+def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData | None, fold: Fold | None) -> Arrays:
+    if own is not None:
+        return load_own(own).arrays
+    if fold is None:
+        return _split_as_usual(spec, data_seed, data_folder)
+    usual = dataset_spec(spec.name)  # the sizes of `spec` are those of the fold
+    arrays = _split_as_usual(usual, data_seed, data_folder)
+    return _cut(arrays, fold, data_seed, is_validated_apart=usual.is_validated_apart)
+
+
+def _cut(arrays: Arrays, fold: Fold, data_seed: int, *, is_validated_apart: bool) -> Arrays:
+    """The sides of a fold: of all samples, or of the training data alone."""
+    x, y = arrays.train_x, arrays.train_y
+    if not is_validated_apart:
+        x, y = np.concatenate([x, arrays.validation_x]), np.concatenate([y, arrays.validation_y])
+    has_classes = y.ndim == 1 and np.issubdtype(y.dtype, np.integer)  # an autoencoder's digits have them, too
+    train, validation = fold.sides(len(y), data_seed, y if has_classes else None)
+    return Arrays(x[train], y[train], x[validation], y[validation])
+
+
+def _split_as_usual(spec: DatasetSpec, data_seed: int, data_folder: Path) -> Arrays:
     if spec.source == "synthetic":
         return _SYNTHETIC[spec.name](data_seed, spec.num_train, spec.num_validation)
     if spec.source == "torchvision":
         from tuitrain.tasks.build.downloads import torchvision_arrays
 
         return torchvision_arrays(spec, data_folder)
-    if own is not None:
-        return load_own(own).arrays
     path = Path(__file__).resolve().parent.parent / "data" / _EMBEDDED[spec.name]
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tuitrain.tasks.build.data import Dataset, Split, load_dataset
 from tuitrain.tasks.build.models import ModelOptions, build_model
+from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.own import OwnData
 from tuitrain.tasks.tables import DatasetSpec
 
@@ -56,6 +57,8 @@ class TaskOptions:
     """Of the sample with replacement that is trained on; None trains on the data themselves."""
     own: OwnData | None = None
     """Where one's own data are; None for a dataset of the table."""
+    fold: Fold | None = None
+    """Which part of all samples is validated on; None takes the usual split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,7 @@ def build_task(
         data_folder=options.data_folder,
         device=device,
         own=options.own,
+        fold=options.fold,
     )
     drawn = None
     if options.bootstrap_seed is not None:

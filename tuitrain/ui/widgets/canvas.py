@@ -106,7 +106,9 @@ def lay_cursor(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> No
         value = value_at(curve, figure.cursor) if curve.kind == "line" else None
         row_number = plane.row_of_value(value, is_log=figure.is_log) if value is not None else None
         if row_number is not None:
-            rows[row_number][column] = Cell(curve.marker or "●", palette.colour(curve.role), rows[row_number][column].background)
+            rows[row_number][column] = Cell(
+                curve.marker or "●", palette.colour(curve.role), rows[row_number][column].background
+            )
 
 
 def with_axes(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> Rows:

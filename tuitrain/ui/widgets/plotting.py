@@ -39,7 +39,10 @@ Markers = Literal["braille", "ascii"]
 _CODES = re.compile(r"\x1b\[([0-9;]*)m")
 _PLAIN_LINES = {"braille": ("•", "o", "+"), "ascii": ("o", "+", "x")}
 _ASCII = str.maketrans(
-    {**dict(zip("│┤└─┬×·⠅⠄●▲■◆○△□◇", "|+`-+x.:-OA#Vo^=v", strict=True)), **{chr(0x2801 + dots): "*" for dots in range(255)}}
+    {
+        **dict(zip("│┤└─┬×·⠅⠄●▲■◆○△□◇", "|+`-+x.:-OA#Vo^=v", strict=True)),
+        **{chr(0x2801 + dots): "*" for dots in range(255)},
+    }
 )
 
 

@@ -1,0 +1,165 @@
+"""The fold of a comparison: states, bands, what is ranked, what cannot be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tuitrain.board.comparison import Comparison, MemberView, band_of
+from tuitrain.board.curves import Curves
+from tuitrain.protocol.comparing import (
+    ComparisonPlan,
+    Member,
+    MemberAdded,
+    MemberEnded,
+    MemberLaunched,
+    MemberSubmitted,
+    Remarked,
+    SchedulerEnded,
+    SchedulerStarted,
+)
+from tuitrain.protocol.description import OptimizerState
+from tuitrain.protocol.events import EvalFinished, RolledBack, RunEnded
+
+
+def evaluation(step: int, loss: float, train_loss: float = 0.0) -> EvalFinished:
+    metrics = {"eval/loss": loss, "train/loss": train_loss, "eval/accuracy": 1 - loss}
+    return EvalFinished(seq=step, time=0.0, step=step, metrics=metrics, eval_seconds=0.0, num_samples=10)
+
+
+def curves(points: Sequence[tuple[int, float]]) -> Curves:
+    found = Curves()
+    for step, loss in points:
+        found.add(evaluation(step, loss))
+    return found
+
+
+def comparison(**arms: list[Curves]) -> Comparison:
+    members = [
+        Member(key=f"{arm}-s{seed}", arm=arm, seed=seed) for arm, found in arms.items() for seed in range(len(found))
+    ]
+    made = Comparison(ComparisonPlan(name="c", created=0.0, arms=tuple(arms), members=tuple(members)))
+    for arm, found in arms.items():
+        for seed, each in enumerate(found):
+            made.members[f"{arm}-s{seed}"].curves = each
+    return made
+
+
+def test_the_journal_tells_the_state_of_each_member() -> None:
+    """Waiting, launched, ended, launched again from its checkpoint; a trial that a search added."""
+    made = comparison(a=[Curves()])
+    view = made.members["a-s0"]
+    assert (view.state, made.is_done) == ("waiting", False)
+    made.add(SchedulerStarted(time=0.0, host="h", pid=1))
+    made.add(MemberLaunched(time=0.0, key="a-s0", run="/runs/one", slot=1))
+    made.add(MemberSubmitted(time=0.0, key="a-s0", handle="7"))
+    assert (view.state, view.run_id, view.handle, view.slot, view.attempt) == ("starting", "one", "7", 1, 1)
+    made.add(MemberEnded(time=0.0, key="a-s0", state="lost", message="gone"))
+    assert (view.state, view.ended, view.message, view.is_final) == ("lost", "lost", "gone", True)
+    kept = view.curves
+    made.add(MemberLaunched(time=0.0, key="a-s0", run="/runs/one", attempt=2, is_resumed=True))
+    assert (view.state, view.ended, view.message, view.attempt) == ("starting", None, "", 2)
+    assert view.curves is kept  # the run goes on in its folder
+    made.add(MemberLaunched(time=0.0, key="a-s0", run="/runs/two", attempt=3))
+    assert view.curves is not kept
+    made.add(MemberAdded(time=0.0, member=Member(key="t-1", arm="trial 1")))
+    made.add(Remarked(time=0.0, text="edge"))
+    made.add(SchedulerEnded(time=0.0, reason="stopped"))
+    assert list(made.arms) == ["a", "trial 1"]
+    assert made.remarks == ["edge"]
+    assert made.is_done
+
+
+def test_a_band_is_the_mean_and_one_deviation_where_all_have_come() -> None:
+    """Runs that evaluate at the same steps share them; the one that is ahead is waited for."""
+    made = comparison(a=[curves([(10, 1.0), (20, 0.5)]), curves([(10, 2.0), (20, 1.5), (30, 1.0)])])
+    band = made.band("a", "eval/loss", "step", 0.0, num_points=3)
+    assert band is not None
+    assert band.xs.tolist() == [10, 15, 20]
+    assert band.means.tolist() == [1.5, 1.25, 1.0]
+    np.testing.assert_allclose(band.highs - band.means, math.sqrt(0.5))
+    assert band_of([], 10) is None
+    apart = [(np.array([0.0, 1.0]), np.array([1.0, 1.0])), (np.array([2.0, 3.0]), np.array([1.0, 1.0]))]
+    assert band_of(apart, 10) is None
+
+
+def test_a_failed_member_is_not_in_the_band() -> None:
+    """It would hold the mean of the others back at the step where it failed."""
+    made = comparison(a=[curves([(10, 1.0), (20, 0.5)]), curves([(10, 9.0)])])
+    made.members["a-s1"].state = "failed"
+    band = made.band("a", "eval/loss", "step", 0.0)
+    assert band is not None
+    assert band.means.tolist() == [1.0, 0.5]
+
+
+def test_last_values_are_paired_by_seed_and_fold() -> None:
+    """And a member that was cancelled has none."""
+    made = comparison(a=[curves([(10, 1.0), (20, 0.5)]), curves([(10, 2.0)])], b=[curves([(10, 3.0)])])
+    made.members["a-s1"].state = "cancelled"
+    assert made.last_values("eval/loss") == {"a": {"0": 0.5}, "b": {"0": 3.0}}
+    assert Member(key="x", arm="a", seed=2, fold=3).pair == "2/3"
+
+
+def test_the_comparisons_own_metric_comes_first_and_evaluated_ones_before_the_rest() -> None:
+    """As they are cycled through."""
+    found = curves([(10, 1.0)])
+    found.add_values("batch/loss", 1, 1, np.array([1.0]))
+    made = comparison(a=[found])
+    assert made.metrics() == [
+        "eval/loss", "eval/accuracy", "gap/loss", "train/loss", "batch/loss"
+    ]  # fmt: skip
+    assert made.is_lower_better("eval/loss")
+    assert not made.is_lower_better("eval/accuracy")
+
+
+def test_tasks_are_told_apart() -> None:
+    """Losses of different tasks are not comparable."""
+    members = [
+        Member(key=name, arm=name, preset={"task": {"dataset": dataset}})
+        for name, dataset in (("a", "digits"), ("b", "digits"), ("c", "mnist-5k"))
+    ]
+    made = Comparison(ComparisonPlan(name="c", created=0.0, members=tuple(members)))
+    assert made.tasks() == ["digits", "mnist-5k"]
+
+
+def test_best_last_and_time_to_target() -> None:
+    """The first of equal bests; a target is reached at the first value that is at it, in the metric's own sense."""
+    found = curves([(10, 0.9), (20, 0.2), (30, 0.2), (40, 0.6)])
+    best = found.best("eval/loss")
+    assert best is not None
+    assert (best.step, best.value, found.last("eval/loss")) == (20, 0.2, 0.6)
+    reached = found.reached("eval/accuracy", 0.8)
+    assert reached is not None
+    assert reached.step == 20
+    assert found.reached("eval/loss", 0.1) is None
+    assert Curves().best("eval/loss") is None
+    diverged = curves([(10, math.nan)])
+    assert diverged.best("eval/loss") is None
+    assert math.isnan(diverged.last("eval/loss") or 0.0)
+
+
+def test_a_run_that_went_back_has_the_curve_of_what_it_did_then() -> None:
+    """What it left is not part of it."""
+    found = curves([(10, 1.0), (20, 5.0)])
+    found.add_values("batch/loss", 1, 1, np.arange(20.0))
+    found.add(
+        RolledBack(
+            seq=1, time=0.0, step=10, from_step=20, timeline=1, source="memory", total_steps=40, batch_size=4,
+            steps_per_epoch=5, optimizer=OptimizerState(name="sgd", groups=()),
+        )
+    )  # fmt: skip
+    found.add(evaluation(20, 0.5))
+    assert found.evaluated["eval/loss"] == [(10, 1.0), (20, 0.5)]
+    assert len(found.line("batch/loss", "step")[0]) == 10
+
+
+@pytest.mark.parametrize(("reason", "state"), [("finished", "finished"), ("aborted", "stopped"), ("failed", "failed")])
+def test_the_state_is_what_the_run_says(reason: str, state: str) -> None:
+    """As in the list of runs."""
+    found = Curves()
+    found.add(RunEnded(seq=1, time=0.0, step=3, reason=reason))  # type: ignore[arg-type]
+    assert found.state == state
+    assert MemberView(Member(key="a", arm="a")).progress == 0.0

@@ -1,0 +1,98 @@
+"""An engine that trains nothing: a test decides when a run begins, evaluates, ends or dies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tuitrain.comparing.executor import Job, JobState
+from tuitrain.errors import TuitrainError
+from tuitrain.protocol.codec import encode_event
+from tuitrain.protocol.events import EvalFinished, Event, RunEnded
+from tuitrain.rundir.commands import CommandReader
+from tuitrain.rundir.lock import RunLock
+from tuitrain.rundir.places import RunFolder
+
+
+@dataclass
+class FakeRun:
+    """One job, as the engine has it."""
+
+    job: Job
+    state: JobState = "running"
+    lock: RunLock | None = None
+
+
+@dataclass
+class FakeEngine:
+    """Outlives any executor, as a real engine does."""
+
+    runs: dict[str, FakeRun] = field(default_factory=dict)
+    most_at_once: int = 0
+
+    def of(self, folder: RunFolder) -> FakeRun:
+        """The newest job of a folder."""
+        return [run for run in self.runs.values() if run.job.folder == folder][-1]
+
+    def say(self, run: FakeRun, event: Event) -> None:
+        """The run writes an event."""
+        with run.job.folder.events_path.open("ab") as file:
+            file.write(encode_event(event) + b"\n")
+
+    def evaluate(self, run: FakeRun, step: int, loss: float) -> None:
+        """The run evaluates."""
+        self.say(
+            run,
+            EvalFinished(seq=step, time=0.0, step=step, metrics={"eval/loss": loss}, eval_seconds=0.0, num_samples=1),
+        )
+
+    def end(self, run: FakeRun, reason: str = "finished") -> None:
+        """The run says its last word and its process is gone."""
+        self.say(run, RunEnded(seq=999, time=0.0, step=9, reason=reason, last={"eval/loss": 1.0}))  # type: ignore[arg-type]
+        self.kill(run)
+
+    def kill(self, run: FakeRun) -> None:
+        """Its process is gone, without a word."""
+        run.state = "done"
+        if run.lock is not None:
+            run.lock.release()
+            run.lock = None
+
+    def is_asked_to_stop(self, run: FakeRun) -> bool:
+        """Whether a stop lies in its folder."""
+        return bool(CommandReader(run.job.folder, set()).poll())
+
+    @property
+    def working(self) -> list[FakeRun]:
+        """Those at work, in the order in which they began."""
+        return [run for run in self.runs.values() if run.state == "running"]
+
+
+class FakeExecutor:
+    """The scheduler's side of it."""
+
+    name = "fake"
+
+    def __init__(self, engine: FakeEngine, refusal: str = "") -> None:
+        self._engine = engine
+        self._refusal = refusal
+
+    def submit(self, job: Job) -> str:
+        """Takes the lock, as the trainer would."""
+        if self._refusal:
+            raise TuitrainError(self._refusal)
+        handle = str(len(self._engine.runs))
+        self._engine.runs[handle] = FakeRun(job, lock=RunLock.acquire(job.folder))
+        self._engine.most_at_once = max(self._engine.most_at_once, len(self._engine.working))
+        return handle
+
+    def state(self, handle: str) -> JobState:
+        """As the test has set it."""
+        run = self._engine.runs.get(handle)
+        return run.state if run is not None else "unknown"
+
+    def cancel(self, handle: str) -> None:
+        """At once."""
+        self._engine.kill(self._engine.runs[handle])
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,200 @@
+"""The contents of a report from a comparison that was read."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import numpy as np
+
+from tuitrain import __version__
+from tuitrain.board.comparison import BATCH_BETA, Band, Comparison, MemberView
+from tuitrain.board.positions import PositionName
+from tuitrain.board.verdict import Ranking, rank
+from tuitrain.comparing.report.contents import Contents, Figure, Line, Row
+
+MOST_METRICS = 6
+_MOST_POINTS = 300
+_LOG_RATIO = 30.0
+"""A metric whose largest value is so many times its smallest is drawn by its logarithm."""
+_CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
+_BROKE_OFF = frozenset({"failed", "lost"})
+
+
+def contents_of(
+    comparison: Comparison,
+    metrics: Iterable[str] = (),
+    *,
+    position: PositionName = "epoch",
+    level: float = 0.95,
+) -> Contents:
+    """What a report of a comparison says.
+
+    Args:
+        comparison: as far as it was read.
+        metrics: which; none means the comparison's first, then those that the arms share.
+        position: what x is in the figures.
+        level: of the intervals of a ranking together.
+    """
+    plan = comparison.plan
+    chosen = tuple(metrics) or shared_metrics(comparison)
+    columns, rows = _compared(comparison)
+    return Contents(
+        title=plan.title or plan.name or "Comparison",
+        about=plan.about,
+        look_for=plan.look_for,
+        task=", ".join(comparison.tasks()),
+        created=datetime.fromtimestamp(plan.created).astimezone().strftime("%Y-%m-%d %H:%M"),
+        figures=tuple(_figure(comparison, metric, position) for metric in chosen),
+        columns=columns,
+        table=rows,
+        rankings=tuple(ranking_of(comparison, metric, level) for metric in chosen),
+        notes=_notes(comparison),
+        footer=_footer(comparison),
+    )
+
+
+def ranking_of(comparison: Comparison, metric: str, level: float = 0.95) -> Ranking:
+    """The verdict on a metric, by the last values of its runs."""
+    values = final_values(comparison, metric)
+    return rank(values, is_lower_better=comparison.is_lower_better(metric), metric=metric, level=level)
+
+
+def final_values(comparison: Comparison, metric: str) -> dict[str, dict[str, float]]:
+    """Arm → {seed, or seed/fold → last value} of the runs that came to an end.
+
+    A run that failed or was lost on its way has no last value: half a training says nothing of a whole one. If its
+    loss was not a number any more it diverged, and is NaN. As long as no run has ended, where they stand counts.
+    """
+    if not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in comparison.members.values()):
+        return comparison.last_values(metric)
+    found: dict[str, dict[str, float]] = {}
+    for label, views in comparison.arms.items():
+        found[label] = {}
+        for view in views:
+            value = _final_value(view, metric)
+            if value is not None:
+                found[label][view.member.pair] = value
+    return found
+
+
+def shared_metrics(comparison: Comparison) -> tuple[str, ...]:
+    """The comparison's metric, then what every arm that has any curve has; six at most."""
+    having = [{metric for view in views for metric in view.curves.metrics()} for views in comparison.arms.values()]
+    known = [metrics for metrics in having if metrics]
+    shared = [name for name in comparison.metrics() if all(name in metrics for metrics in known)]
+    first = comparison.plan.metric
+    return (first, *(name for name in shared if name != first))[:MOST_METRICS]
+
+
+def _final_value(view: MemberView, metric: str) -> float | None:
+    value = view.curves.last(metric, BATCH_BETA)
+    if view.state in _CAME_TO_AN_END:
+        return value
+    if view.state in _BROKE_OFF:
+        losses = (view.curves.last(name, BATCH_BETA) for name in ("batch/loss", "eval/loss", metric))
+        return math.nan if any(loss is not None and not math.isfinite(loss) for loss in losses) else None
+    return None
+
+
+def _figure(comparison: Comparison, metric: str, position: PositionName) -> Figure:
+    bands = {
+        label: band
+        for label in comparison.arms
+        if (band := comparison.band(label, metric, position, BATCH_BETA)) is not None
+    }
+    lines = tuple(_line(label, bands[label]) if label in bands else Line(label, (), ()) for label in comparison.arms)
+    has_spread = any(line.lows for line in lines)
+    caption = "Line: mean over the runs of an arm. Band: ± one standard deviation." if has_spread else ""
+    if metric.startswith("batch/"):
+        caption = f"{caption} Moving average over batches, decay {BATCH_BETA:g}.".strip()
+    label = {"step": "step", "epoch": "epoch", "samples": "samples seen", "seconds": "seconds"}[position]
+    return Figure(metric, label, metric, _is_wide(bands.values()), lines, caption)
+
+
+def _line(label: str, band: Band) -> Line:
+    """Thinned to what a picture can show; a band only where it has a width."""
+    num = len(band.xs)
+    places = np.unique(np.linspace(0, num - 1, min(num, _MOST_POINTS)).astype(int))
+    xs, ys, lows, highs = (tuple(edge[places].tolist()) for edge in (band.xs, band.means, band.lows, band.highs))
+    has_width = any(low != high for low, high in zip(lows, highs, strict=True) if math.isfinite(low))
+    return Line(label, xs, ys, lows, highs) if has_width else Line(label, xs, ys)
+
+
+def _is_wide(bands: Iterable[Band]) -> bool:
+    known = [band.means[np.isfinite(band.means)] for band in bands]
+    values = np.concatenate([np.zeros(0), *known])
+    return len(values) > 0 and float(values.min()) > 0.0 and float(values.max()) / float(values.min()) > _LOG_RATIO
+
+
+def _compared(comparison: Comparison) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """What the arms' presets do not have in common, and what became of the runs."""
+    presets = {
+        label: dict(_leaves(views[0].member.preset)) if views else {} for label, views in comparison.arms.items()
+    }
+    keys = dict.fromkeys(key for preset in presets.values() for key in preset)
+    differing = [
+        key
+        for key in keys
+        if key not in _NAMES and len({repr(preset.get(key)) for preset in presets.values() if preset}) > 1
+    ]
+    rows = []
+    for label, views in comparison.arms.items():
+        changed = ", ".join(f"{key} = {presets[label][key]}" for key in differing if key in presets[label])
+        seconds = [view.curves.seconds for view in views if view.state == "finished"]
+        pace = f"{sum(seconds) / len(seconds):.3g} s" if seconds else ""
+        rows.append(Row(label, (changed, _states(views), pace) if differing else (_states(views), pace)))
+    heads = ("runs", "time of a run")
+    return (("differs in", *heads) if differing else heads), tuple(rows)
+
+
+_NAMES = frozenset(
+    {"title", "about", "look_for", "name", "press", "chapter", "order", "seed", "train.max_steps_per_second"}
+)
+"""Keys of a preset that change nothing of what is trained, and the seed, which is no difference between arms."""
+
+
+def _leaves(table: Mapping[str, object], place: str = "") -> Iterable[tuple[str, object]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value
+
+
+def _states(views: list[MemberView]) -> str:
+    """3 finished, 1 failed."""
+    return ", ".join(f"{count} {state}" for state, count in Counter(view.state for view in views).items())
+
+
+def _notes(comparison: Comparison) -> tuple[str, ...]:
+    views = list(comparison.members.values())
+    notes = list(dict.fromkeys(comparison.remarks))
+    num_open = sum(not view.is_final for view in views)
+    if num_open:
+        notes.append(f"{num_open} of {len(views)} runs had not ended when this was written.")
+    for view in views:
+        if view.state in _BROKE_OFF or view.state in {"cancelled", "gone"}:
+            diverged = math.isnan(_final_value(view, comparison.plan.metric) or 0.0)
+            why = f": {view.message}" if view.message else ""
+            counted = "it diverged" if diverged else "it is left out of the verdict"
+            notes.append(f"{view.run_id or view.key} ({view.member.arm}) {_WORDS[view.state]}{why}; {counted}.")
+        elif view.state == "stopped" and view.curves.step < view.curves.total_steps:
+            where = f"step {view.curves.step} of {view.curves.total_steps}"
+            notes.append(
+                f"{view.run_id or view.key} ({view.member.arm}) was stopped at {where}; it counts as it stood."
+            )
+    return tuple(notes)
+
+
+_WORDS = {"failed": "failed", "lost": "was lost", "cancelled": "was cancelled", "gone": "is no longer there"}
+
+
+def _footer(comparison: Comparison) -> tuple[str, ...]:
+    started = [view.curves.started for view in comparison.members.values() if view.curves.started is not None]
+    devices = ", ".join(dict.fromkeys(event.device for event in started))
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    return (f"tuitrain {__version__}", python, devices and f"trained on {devices}", comparison.plan.name)
