@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def ensemble(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Ids, names, or unique parts of ids. One alone: its snapshots."),
+        typer.Argument(metavar="RUN", help="Ids, names, or unique parts of ids. One alone: its snapshots."),
     ],
     at: Annotated[str, typer.Option("--at", metavar="last|best", help="Which state of each run.")] = "last",
     weights: Annotated[

@@ -21,8 +21,9 @@ class Said:
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
     """Run `tuitrain` with these words."""
     capsys.readouterr()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["tuitrain", *arguments])
-        cli.main()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
     found = capsys.readouterr()
     return Said(int(caught.value.code or 0), found.out, found.err)

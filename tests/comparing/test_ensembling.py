@@ -75,6 +75,15 @@ def test_each_run_alone_says_what_it_recorded(runs: list[RunFolder], which: Weig
     assert not any("data changed" in note for note in found.notes)
 
 
+def test_the_best_state_of_each_says_what_was_measured_there(runs: list[RunFolder]) -> None:
+    """At its own step."""
+    found = ask_together([run.id for run in runs], at="best")
+    for score, run in zip(found.members, runs, strict=True):
+        metrics = recorded(run).evaluations[score.step].metrics
+        assert score.step == int(next(run.checkpoints_path.glob("*-best.pt")).name[5:13])
+        assert score.metrics["loss"] == pytest.approx(metrics["eval/loss"], abs=1e-6)
+
+
 def test_the_mean_of_the_weights_brings_its_statistics(runs: list[RunFolder], home: Path) -> None:
     """SWA with batch norm; a run without it says which weights it has."""
     del home
