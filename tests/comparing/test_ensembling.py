@@ -142,6 +142,7 @@ def test_of_one_run_its_snapshots_are_the_members(cycles: RunFolder) -> None:
     """Together they are what the run evaluated as its ensemble; the newest is the run itself, at the end of a cycle."""
     found = asked(cycles)
     assert [score.label for score in found.members] == [f"{cycles.id} step {step}" for step in (40, 80, 120)]
+    assert [score.step for score in found.members] == [40, 80, 120]
     assert found.ensemble.metrics == pytest.approx(last_metrics(cycles, "ensemble"), abs=1e-6)
     assert found.members[-1].metrics == pytest.approx(last_metrics(cycles), abs=1e-6)
 

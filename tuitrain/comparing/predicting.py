@@ -70,14 +70,14 @@ def predict(source: Source, which: Weights, num_samples: int, last: int) -> Aske
         task, size = trainer.task, source.preset.eval.batch_size
         inputs = task.validation.head(num_samples).x
         members = []
-        for label, prediction, predictor in _predictors(source, saved, trainer, which, last):
+        for label, step, prediction, predictor in _predictors(source, saved, trainer, which, last):
             with torch.no_grad(), _as_evaluated(trainer):
                 outputs = torch.cat([predictor(inputs[at : at + size]).cpu() for at in range(0, len(inputs), size)])
             if not bool(torch.isfinite(outputs).all()):
                 raise UsageError(f"{label} predicts what is no number: its weights are lost.", hint="the others.")
             is_same = source.num_evaluated == num_samples
             known = source.metrics_at(saved.step, prediction) if is_same else {}
-            members.append(Predicted(label, source.folder.id, saved.step, outputs, known))
+            members.append(Predicted(label, source.folder.id, step, outputs, known))
         targets = task.validation.head(num_samples).y.cpu()
         criterion = task.criterion
     return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes)
@@ -121,8 +121,8 @@ def _rebuilt(source: Source, state: dict[str, Any]) -> Trainer:
 
 def _predictors(
     source: Source, saved: CheckpointSaved, trainer: Trainer, which: Weights, last: int
-) -> Iterator[tuple[str, str, Callable[[Tensor], Tensor]]]:
-    """Label, the prediction as the run names it in its metrics, and what predicts."""
+) -> Iterator[tuple[str, int, str, Callable[[Tensor], Tensor]]]:
+    """Label, step of the weights, the prediction as the run names it in its metrics, and what predicts."""
     import torch
 
     from tuitrain.training.averages import averages_of
@@ -130,18 +130,20 @@ def _predictors(
 
     task, averages, run = trainer.task, averages_of(trainer), source.folder.id
     if which == "raw":
-        yield run, "eval", task.model
+        yield run, saved.step, "eval", task.model
     elif which == "snapshots":
-        snapshots = averages.snapshots[-last:]
+        snapshots = averages.snapshots[-last:]  # 0 is all
         if not snapshots:
             raise UsageError(
                 f"{run} kept no snapshots.",
                 hint="tuitrain run sgdr-snapshots, or average.snapshots=5 with a schedule of cycles.",
             )
         steps = [step for step in source.snapshot_steps if step <= saved.step][-len(snapshots) :]
-        names = [f"step {step}" for step in steps] if len(steps) == len(snapshots) else None
+        is_known = len(steps) == len(snapshots)
         for number, weights in enumerate(snapshots, start=1):
-            yield f"{run} {names[number - 1] if names else f'snapshot {number}'}", "", of_weights(task.model, weights)
+            step = steps[number - 1] if is_known else saved.step
+            name = f"step {step}" if is_known else f"snapshot {number}"
+            yield f"{run} {name}", step, "", of_weights(task.model, weights)
     else:
         beside = Beside(
             task, averages, tta_shift=0, num_passes=0, batch_size=source.preset.eval.batch_size
@@ -150,7 +152,7 @@ def _predictors(
             found = dict(beside.predictors())
         if which not in found:
             raise UsageError(f"{run} has no {which} weights at step {saved.step}.", hint="--weights raw.")
-        yield run, which, found[which]
+        yield run, saved.step, which, found[which]
 
 
 @contextmanager
