@@ -112,9 +112,14 @@ def test_runs_that_seeds_do_not_change_differ_exactly(num_arms: int, num_seeds: 
 
 
 def test_a_difference_that_is_the_same_by_coincidence_is_none() -> None:
-    """One sample of a hundred more in each of three seeds: with coarse values that happens one time in four."""
+    """One sample of a hundred more in each of three seeds: with coarse values that happens one time in four.
+
+    Far more than the seeds of an arm are apart is no coincidence; nor is the same in seven seeds.
+    """
     steps = {"a": seeds(0.90, 0.93, 0.95), "b": seeds(0.89, 0.92, 0.94)}
     assert words(steps)["b"] == "cannot tell with 3 seeds"
+    far = {"a": seeds(0.90, 0.93, 0.95), "b": seeds(0.50, 0.53, 0.55)}
+    assert words(far)["b"] == WORSE
     more = {"a": seeds(*(0.90 + 0.01 * i for i in range(7))), "b": seeds(*(0.89 + 0.01 * i for i in range(7)))}
     assert words(more)["b"] == WORSE
 
