@@ -77,7 +77,9 @@ def final_values(comparison: Comparison, metric: str) -> dict[str, dict[str, flo
         for view in views:
             value = _final_value(view, metric)
             if value is not None:
-                found[label][view.member.pair] = value
+                pair = view.member.pair
+                # Runs that were there already may have one seed twice: each counts, and one of them has a partner.
+                found[label][view.key if pair in found[label] else pair] = value
     return found
 
 
