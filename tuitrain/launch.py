@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.preset import Preset, list_presets
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
@@ -73,6 +74,31 @@ def replay_run(folder: RunFolder, speed: float) -> int:
     app = TuitrainApp(ReplaySource(folder, speed))
     app.run()
     return app.return_code or 0
+
+
+def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] | None = None) -> int:
+    """Watch a comparison that goes on without us; of one that ended badly the exit code is 1.
+
+    Args:
+        reader: of it.
+        process: its scheduler, where it was started here.
+    """
+    from tuitrain.ui.app import TuitrainApp
+    from tuitrain.ui.comparison_source import ComparisonSource
+    from tuitrain.ui.screens.compare import CompareScreen
+
+    app = TuitrainApp(first=CompareScreen(ComparisonSource(reader)))
+    app.run()
+    if process is not None:
+        process.poll()
+    comparison, name = reader.comparison, reader.comparison.plan.name
+    if reader.folder is None:
+        return app.return_code or 0
+    if not comparison.is_done:
+        sys.stdout.write(f"{name} goes on.\nCome back with: tuitrain compare --resume {name}\n")
+        return app.return_code or 0
+    has_failed = any(view.state in {"failed", "lost"} for view in comparison.members.values())
+    return app.return_code or int(has_failed)
 
 
 def _say_goodbye(folder: RunFolder) -> int:

@@ -136,9 +136,13 @@ class Comparison:
             case SchedulerEnded():
                 self.ended = word
 
-    def metrics(self) -> list[str]:
-        """Names of all metrics of which any run has a curve: the comparison's first, evaluated ones next."""
-        found = {name for view in self.members.values() for name in view.curves.metrics()}
+    def metrics(self, offered: Iterable[str] = ()) -> list[str]:
+        """Names of all metrics of which any run has a curve: the comparison's first, evaluated ones next.
+
+        Args:
+            offered: further ones, which are not read yet.
+        """
+        found = {name for view in self.members.values() for name in view.curves.metrics()} | {*offered}
         order = ("eval/", "gap/", "train/", "batch/")
 
         def place(name: str) -> tuple[bool, int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual import events, on, work
 from textual.app import App
+from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import Preset
@@ -29,7 +30,7 @@ class TuitrainApp(App[int]):
     """Shows home, or one run.
 
     Args:
-        source: the run to show; None opens home.
+        source: the run to show; None opens `first`, or home.
         presets: for home.
         station: of the walk through the lecture, to open above home; empty where it was left.
         stop_and_wait: for a run that lives in this process: asks it to stop and waits so many seconds.
@@ -44,10 +45,11 @@ class TuitrainApp(App[int]):
         presets: list[Preset] | None = None,
         station: str | None = None,
         stop_and_wait: StopAndWait | None = None,
+        first: Screen[None] | None = None,
     ) -> None:
         super().__init__()
         self._source = source
-        self._presets, self._station = presets or [], station
+        self._presets, self._station, self._first = presets or [], station, first
         self._stop_and_wait = stop_and_wait
         self.last_folder: RunFolder | None = source.folder if source is not None else None
         """Of the run that was shown last, for the word on leaving."""
@@ -60,7 +62,7 @@ class TuitrainApp(App[int]):
         if self._stop_and_wait is not None:
             self.begin_capture_print(self)
         if self._source is None:
-            self.push_screen(HomeScreen(self._presets, self._station))
+            self.push_screen(self._first or HomeScreen(self._presets, self._station))
         else:
             self.show_run(self._source, has_home=False)
 

@@ -18,12 +18,12 @@ from textual.widgets.option_list import Option
 from tuitrain.ui.actions import ACTIONS, Action
 
 
-class _Sheet(ModalScreen[None]):
+class TextSheet(ModalScreen[None]):
     """A scrollable text that any of the usual keys closes."""
 
     DEFAULT_CSS = """
-    _Sheet { align: center middle; background: $background 60%; }
-    _Sheet > VerticalScroll {
+    TextSheet { align: center middle; background: $background 60%; }
+    TextSheet > VerticalScroll {
         width: 90%; max-width: 110; height: 85%; background: $surface; border: round $foreground 30%; padding: 1 2;
         border-title-color: $foreground; border-subtitle-color: $foreground 60%; scrollbar-size-vertical: 1;
     }
@@ -43,7 +43,7 @@ class _Sheet(ModalScreen[None]):
             yield Static(self._content)
 
 
-class HelpSheet(_Sheet):
+class HelpSheet(TextSheet):
     """All keys, by group, with why some cannot be used now."""
 
     def __init__(self, refusal: Callable[[Action], str], all_actions: tuple[Action, ...] = ACTIONS) -> None:
@@ -54,7 +54,7 @@ class HelpSheet(_Sheet):
         super().__init__("keys", Content("\n").join(lines[1:]))
 
 
-class OutputSheet(_Sheet):
+class OutputSheet(TextSheet):
     """What the training code printed."""
 
     def __init__(self, output: str) -> None:

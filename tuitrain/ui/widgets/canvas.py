@@ -33,6 +33,7 @@ _EMPTY = " \u2800·"
 """What may be written over: nothing, braille without a dot, and the dots that stand for a shade."""
 
 
+_MARKER_SPACING = 12
 _LEAST_SHADED = 0.35
 """Share of a cell between the curves: low enough that a gap of one row never falls between two cells."""
 
@@ -82,6 +83,18 @@ def lay_alarms(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> No
             rows[0 if is_above else -1][column] = Cell("×", palette.colour("alarm"))
 
 
+def lay_markers(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> None:
+    """The marker of a line at its end; where there are no colours, along it too, each line's at columns of its own."""
+    marked = [curve for curve in figure.curves if curve.marker]
+    for number, curve in sorted(enumerate(marked), key=lambda each: each[1].is_emphasised):
+        heights = _at_columns(*cleaned(curve.xs, curve.ys, is_log=figure.is_log), plane)
+        columns = np.flatnonzero((heights >= 0) & (heights <= 1))
+        along = columns[(columns + 5 * number) % _MARKER_SPACING == 0] if palette.depth == "none" else columns[:0]
+        for column in [*along.tolist(), *columns[-1:].tolist()]:
+            row = int(np.floor((1 - heights[column]) * (plane.rows - 1) + 0.5))
+            rows[row][column] = Cell(curve.marker, palette.colour(curve.role), rows[row][column].background)
+
+
 def lay_cursor(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> None:
     """The reading line, behind the curves, and a dot where it meets each of the lines."""
     column = plane.column_of(figure.cursor) if figure.cursor is not None else None
@@ -93,7 +106,9 @@ def lay_cursor(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> No
         value = value_at(curve, figure.cursor) if curve.kind == "line" else None
         row_number = plane.row_of_value(value, is_log=figure.is_log) if value is not None else None
         if row_number is not None:
-            rows[row_number][column] = Cell("●", palette.colour(curve.role), rows[row_number][column].background)
+            rows[row_number][column] = Cell(
+                curve.marker or "●", palette.colour(curve.role), rows[row_number][column].background
+            )
 
 
 def with_axes(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> Rows:

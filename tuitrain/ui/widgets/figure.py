@@ -15,7 +15,7 @@ from typing import Literal
 
 Kind = Literal["line", "points", "dotted"]
 XAxis = Literal["step", "epoch", "seconds"]
-FigureAxis = XAxis | Literal["learning rate"]
+FigureAxis = XAxis | Literal["samples", "learning rate"]
 """What x is; a learning rate is given as its log10."""
 Tick = tuple[float, str]
 """Where a tick stands on its axis (on a log axis: log10 of the value) and what it says."""
@@ -35,6 +35,8 @@ class Curve:
     kind: Kind = "line"
     is_emphasised: bool = False
     """The one line of the chart: drawn last and kept clear of everything faint."""
+    marker: str = ""
+    """One character at its end, and along it where there are no colours: tells it from many others."""
 
 
 @dataclass(frozen=True, slots=True)

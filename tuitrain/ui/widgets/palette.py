@@ -45,6 +45,14 @@ THEME_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "racer-5": ("chart-racer-5", "error"),
     "racer-6": ("chart-racer-6", "secondary"),
     "racer-7": ("chart-racer-7", "foreground"),
+    "arm-0": ("chart-arm-0", "primary"),
+    "arm-1": ("chart-arm-1", "warning"),
+    "arm-2": ("chart-arm-2", "success"),
+    "arm-3": ("chart-arm-3", "accent"),
+    "arm-4": ("chart-arm-4", "error"),
+    "arm-5": ("chart-arm-5", "secondary"),
+    "arm-6": ("chart-arm-6", "foreground"),
+    "arm-7": ("chart-arm-7", "primary"),
     "low": ("chart-low", "secondary"),
     "high": ("chart-high", "primary"),
 }
@@ -52,6 +60,7 @@ THEME_VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 _SHARES: Mapping[str, float] = {"faint": 0.28, "plan": 0.75, "plan-old": 0.3}
 _FAINT_SHARE = 0.36
+_QUIET_SHARE = 0.72
 _BRIGHT_BLACK = (128, 128, 128)
 
 
@@ -69,9 +78,15 @@ class Palette:
     depth: Depth = "full"
 
     def colour(self, role: str) -> RGB | None:
-        """The colour of a role: of an unknown one that of the text, of "loss-faint" that of "loss", sunk."""
+        """The colour of a role: of an unknown one that of the text, of "loss-faint" that of "loss", sunk.
+
+        "arm-0-quiet" is sunk less, so that its colour can still be told.
+        """
         if self.depth == "none":
             return None
+        if role.endswith("-quiet"):
+            colour = self.colour(role.removesuffix("-quiet"))
+            return colour if self.depth == "sixteen" or colour is None else self.blend(colour, _QUIET_SHARE)
         base = role.removesuffix("-faint")
         if base != role:
             colour = self.colour(base)

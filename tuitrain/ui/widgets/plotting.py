@@ -23,20 +23,27 @@ from tuitrain.ui.widgets.canvas import (
     encoded,
     lay_alarms,
     lay_cursor,
+    lay_markers,
     lay_marks,
     notice,
     shade_bands,
     with_axes,
 )
-from tuitrain.ui.widgets.figure import Figure
+from tuitrain.ui.widgets.figure import Curve, Figure
 from tuitrain.ui.widgets.palette import RGB, Palette
 from tuitrain.ui.widgets.plane import Floats, Line, Plane, cleaned, pieces, plane_of
+from tuitrain.ui.widgets.raster import lay_lines
 
 Markers = Literal["braille", "ascii"]
 
 _CODES = re.compile(r"\x1b\[([0-9;]*)m")
 _PLAIN_LINES = {"braille": ("•", "o", "+"), "ascii": ("o", "+", "x")}
-_ASCII = str.maketrans("│┤└─┬×●·⠅⠄", "|+`-+xO.:-")
+_ASCII = str.maketrans(
+    {
+        **dict(zip("│┤└─┬×·⠅⠄●▲■◆○△□◇", "|+`-+x.:-OA#Vo^=v", strict=True)),
+        **{chr(0x2801 + dots): "*" for dots in range(255)},
+    }
+)
 
 
 @dataclass(slots=True)
@@ -88,9 +95,11 @@ def draw(figure: Figure, width: int, height: int, palette: Palette, markers: Mar
 def _composed(figure: Figure, plane: Plane, palette: Palette, markers: Markers) -> Rows:
     """Height rows of width cells, in the order of drawing: what comes later lies on top."""
     rows = _rasterised(figure, plane, palette, markers)
+    lay_lines(rows, [curve for curve in figure.curves if _is_one_of_many(curve)], figure, plane, palette)
     shade_bands(rows, figure, plane, palette)
     lay_marks(rows, figure, plane, palette)
     lay_alarms(rows, figure, plane, palette)
+    lay_markers(rows, figure, plane, palette)
     lay_cursor(rows, figure, plane, palette)
     rows = with_axes(rows, figure, plane, palette)
     if markers == "ascii":
@@ -100,7 +109,11 @@ def _composed(figure: Figure, plane: Plane, palette: Palette, markers: Markers) 
 
 
 def _rasterised(figure: Figure, plane: Plane, palette: Palette, markers: Markers) -> Rows:
-    lines = [(curve, cleaned(curve.xs, curve.ys, is_log=figure.is_log)) for curve in figure.curves]
+    lines = [
+        (curve, cleaned(curve.xs, curve.ys, is_log=figure.is_log))
+        for curve in figure.curves
+        if not _is_one_of_many(curve)
+    ]
     plain = itertools.cycle(_PLAIN_LINES[markers])
     with contextlib.redirect_stdout(io.StringIO()):
         import plotext
@@ -132,6 +145,11 @@ def _rasterised(figure: Figure, plane: Plane, palette: Palette, markers: Markers
     colours = [palette.colour(role) for role in layers.roles]
     lines_of_text = text.split("\n") + [""] * plane.rows
     return [_decoded(line, plane.columns, colours) for line in lines_of_text[: plane.rows]]
+
+
+def _is_one_of_many(curve: Curve) -> bool:
+    """Whether it is rasterised without plotext, whose cost is by the point: fifty lines would take a second."""
+    return bool(curve.marker) and curve.kind == "line" and not curve.is_emphasised
 
 
 def _footprint(us: Floats, vs: Floats, plane: Plane) -> set[tuple[int, int]]:

@@ -1,0 +1,242 @@
+"""The overlay: the lines of all arms of a comparison in one figure. Pure: from what is known, and the view of it.
+
+An arm with several members is its mean as far as all of them have come; what a single one has beyond that, or has
+alone because it failed, is drawn faint. Lines are kept until their run goes on, and have two points a column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tuitrain.board.comparison import Band as Means
+from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.board.series import Floats
+from tuitrain.ui.compare_rows import Row
+from tuitrain.ui.compare_view import CompareView
+from tuitrain.ui.text import number
+from tuitrain.ui.widgets.figure import Band, Curve, Figure, Level, Word, value_at
+
+Line = tuple[Floats, Floats]
+"""(xs, ys), each of shape (n,)."""
+
+_POINTS_A_COLUMN = 2
+_LEAST_SHARE = 1e-9
+
+
+class Overlay:
+    """Builds the figure; keeps lines that have not changed."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[object, ...], tuple[object, Line]] = {}
+        self._means: dict[tuple[object, ...], tuple[object, Means | None]] = {}
+
+    def figure(self, comparison: Comparison, arms: Sequence[Row], view: CompareView, columns: int) -> Figure:
+        """The figure of the arms that are not hidden.
+
+        Args:
+            comparison: what is known.
+            arms: rows of arms, as listed.
+            view: what is wanted.
+            columns: of the canvas.
+        """
+        shown = [arm for arm in arms if is_shown(arm, view)]
+        emphasised = _emphasised(shown, view)
+        means = {arm.id: self._mean_of(comparison, arm, view) for arm in shown}
+        low, high = self._span(shown, view)
+        start = high - view.window * (high - low) if view.window < 1 else low
+        curves: list[Curve] = []
+        for arm in shown:
+            curves += self._curves(arm, means[arm.id], view, columns, start, emphasised)
+        banded = [arm for arm in shown if view.bands == "all" or (view.bands == "one" and arm.id == emphasised)]
+        return Figure(
+            title=title_of(view),
+            curves=tuple(sorted(curves, key=lambda curve: curve.is_emphasised)),
+            bands=tuple(
+                band for arm in banded if (band := _band(arm, means[arm.id], columns, start)) is not None
+            ),
+            levels=() if view.target is None else (Level(view.target, f"target {number(view.target)}"),),
+            x_range=(start, high) if view.window < 1 and high > start else None,
+            is_log=view.is_log,
+            x_label=view.position,
+            cursor=view.cursor,
+            legend=_legend(shown, curves, view),
+            empty_text=why_empty(comparison, arms, shown, view),
+        )  # fmt: skip
+
+    def mean_line(self, comparison: Comparison, row: Row, view: CompareView) -> Line:
+        """The line of a row, not thinned: of an arm its mean."""
+        if row.is_member:
+            return self._line(row.members[0], view)
+        means = self._mean_of(comparison, row, view)
+        return (np.empty(0), np.empty(0)) if means is None else (means.xs, means.means)
+
+    def _curves(
+        self, arm: Row, means: Means | None, view: CompareView, columns: int, start: float, emphasised: str
+    ) -> list[Curve]:
+        curves = []
+        end = -math.inf
+        if means is not None:
+            end = float(means.xs[-1])
+            xs, ys = thinned((means.xs, means.means), columns, start)
+            is_emphasised = arm.id == emphasised
+            role = arm.role if is_emphasised else f"{arm.role}-quiet"
+            marker = arm.marker
+            curves.append(Curve(arm.label, xs, ys, role, is_emphasised=is_emphasised, marker=marker))
+        is_opened = arm.id in view.opened
+        for member in arm.members if len(arm.members) > 1 or means is None else ():
+            line = self._line(member, view)
+            is_chosen = member.key == emphasised
+            counts = member.state not in {"failed", "cancelled", "gone"} and means is not None
+            if member.key in view.hidden or not len(line[0]):
+                continue
+            if counts and not is_opened and not is_chosen:
+                first = max(0, int(np.searchsorted(line[0], end, "right")) - 1)
+                if len(line[0]) - first < 2:
+                    continue
+                line = line[0][first:], line[1][first:]
+            role = arm.role if is_chosen else f"{arm.role}-faint"
+            xs, ys = thinned(line, columns, start)
+            curves.append(Curve(member.key, xs, ys, role, is_emphasised=is_chosen, marker=arm.marker))
+        return curves
+
+    def _line(self, member: MemberView, view: CompareView) -> Line:
+        key = (member.key, view.metric, view.position, view.beta)
+        version = (id(member.curves), member.curves.version)
+        known = self._lines.get(key)
+        if known is None or known[0] != version:
+            known = version, member.curves.line(view.metric, view.position, view.beta)
+            if len(self._lines) > 500:
+                self._lines.clear()  # of views that nobody looks at any more
+            self._lines[key] = known
+        return known[1]
+
+    def _mean_of(self, comparison: Comparison, arm: Row, view: CompareView) -> Means | None:
+        key = (arm.id, view.metric, view.position, view.beta)
+        version = tuple((id(member.curves), member.curves.version, member.state) for member in arm.members)
+        known = self._means.get(key)
+        if known is None or known[0] != version:
+            known = version, comparison.band(arm.id, view.metric, view.position, view.beta)
+            if len(self._means) > 500:
+                self._means.clear()
+            self._means[key] = known
+        return known[1]
+
+    def _span(self, arms: Sequence[Row], view: CompareView) -> tuple[float, float]:
+        lines = [self._line(member, view)[0] for arm in arms for member in arm.members]
+        ends = [(float(xs[0]), float(xs[-1])) for xs in lines if len(xs)]
+        return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 0.0)
+
+
+def is_shown(arm: Row, view: CompareView) -> bool:
+    """Whether the line of an arm is drawn."""
+    return view.only == arm.id if view.only else arm.id not in view.hidden
+
+
+def title_of(view: CompareView) -> str:
+    """What the chart shows, in a few words."""
+    words = [view.metric, f"by {view.position}"]
+    if view.metric.startswith("batch/"):
+        words.append(f"moving average {view.beta:g}" if view.beta else "raw")
+    if view.is_log:
+        words.append("log")
+    if view.window < 1:
+        words.append(f"last {view.window * 100:.0f} %")
+    return " · ".join(words)
+
+
+def why_empty(comparison: Comparison, arms: Sequence[Row], shown: Sequence[Row], view: CompareView) -> str:
+    """What the chart says where there is no line."""
+    members = comparison.members.values()
+    if not members:
+        return "waiting for the first trial" if comparison.plan.search is not None else "there are no runs"
+    if not arms:
+        return f'no run holds "{view.words}"   (esc shows all)'
+    if not shown:
+        return "all runs are hidden   (space shows one, o all)"
+    if all(member.state == "waiting" for member in members):
+        return f"waiting: {_of(len(members), 'member')}, {comparison.plan.num_parallel} at a time"
+    if any(not member.is_final for member in members):
+        return f"no {view.metric} yet"
+    return f"no run has {view.metric}   (m shows another metric)"
+
+
+def thinned(line: Line, columns: int, start: float = -math.inf) -> tuple[list[float], list[float]]:
+    """A line from x = `start` on, with the lowest and the highest point of each of so many columns, in their order.
+
+    What is not finite is left out where its column has a number.
+    """
+    xs, ys = line
+    first = max(0, int(np.searchsorted(xs, start)) - 1)
+    xs, ys = xs[first:], ys[first:]
+    if len(xs) <= _POINTS_A_COLUMN * columns:
+        return xs.tolist(), ys.tolist()
+    width = max((float(xs[-1]) - float(xs[0])) / columns, _LEAST_SHARE)
+    bins = np.minimum(((xs - xs[0]) / width).astype(int), columns - 1)
+    starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    stops = np.append(starts[1:], len(xs)) - 1
+    lows, highs = np.fmin.reduceat(ys, starts), np.fmax.reduceat(ys, starts)
+    # fmin and fmax take a NaN for nothing: one that falls begins at its highest point.
+    falls = ys[starts] > ys[stops]
+    pairs = np.where(falls[:, np.newaxis], np.stack((highs, lows), axis=1), np.stack((lows, highs), axis=1))
+    places = np.stack((xs[starts], xs[stops]), axis=1)
+    return places.ravel().tolist(), pairs.ravel().tolist()
+
+
+def _emphasised(shown: Sequence[Row], view: CompareView) -> str:
+    """The row whose line stands out: the selected one, an arm or a member of it; else the first."""
+    for arm in shown:
+        if view.selected == arm.id:
+            return arm.id
+        if any(member.key == view.selected for member in arm.members):
+            return view.selected if len(arm.members) > 1 else arm.id
+    return shown[0].id if shown and not view.selected else ""
+
+
+def _band(arm: Row, means: Means | None, columns: int, start: float) -> Band | None:
+    if means is None or len(arm.members) < 2 or means.lows is means.means:
+        return None
+    first = max(0, int(np.searchsorted(means.xs, start)) - 1)
+    stride = max(1, (len(means.xs) - first) // max(1, columns))
+    kept = np.unique(np.append(np.arange(first, len(means.xs), stride), len(means.xs) - 1))
+    xs, lows, highs = means.xs[kept].tolist(), means.lows[kept], means.highs[kept]
+    return Band(arm.label, xs, lows.tolist(), highs.tolist(), arm.role)
+
+
+def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) -> tuple[Word, ...]:
+    """Each arm with its value at the cursor, or its last one; the chosen one first."""
+    arms = {arm.label: arm for arm in shown}
+    found = {curve.name: curve for curve in curves if curve.name in arms}
+    words: list[Word] = []
+    if view.cursor is not None:
+        words.append(Word(f"{view.position} {place_text(view)}  ", "text-faint"))
+    for name, curve in sorted(found.items(), key=lambda item: not item[1].is_emphasised):
+        value = curve.ys[-1] if view.cursor is None else reading(curve.xs, curve.ys, view.cursor)
+        words.append(
+            Word(f"{arms[name].marker} {name} {number(value)}  ", arms[name].role, is_strong=curve.is_emphasised)
+        )
+    if words:
+        words[-1] = Word(words[-1].text.rstrip(), words[-1].role, words[-1].is_strong)
+    return tuple(words)
+
+
+def place_text(view: CompareView) -> str:
+    """Where the cursor stands."""
+    cursor = view.cursor or 0.0
+    return f"{cursor:.2f}" if view.position == "epoch" else f"{cursor:,.0f}".replace(",", " ")
+
+
+def reading(xs: Sequence[float], ys: Sequence[float], x: float) -> float | None:
+    """The value nearest to a place; None beyond the ends of the line."""
+    if not len(xs):
+        return None
+    reach = (xs[-1] - xs[0]) / max(1, len(xs) - 1)
+    if not xs[0] - reach <= x <= xs[-1] + reach:
+        return None
+    return value_at(Curve("", xs, ys, ""), x)
+
+
+def _of(count: int, thing: str) -> str:
+    return f"{count} {thing}" + ("" if count == 1 else "s")

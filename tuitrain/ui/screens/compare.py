@@ -1,0 +1,383 @@
+"""The compare screen: all runs in one chart, a table under it, and the verdict between them.
+
+It draws what is known, four times a second at most and only when there is news. What a person chose is a
+`CompareView`; each key gives another one. Runs are read by a thread; while that holds the lock, drawing waits a tick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.rundir.places import RunFolder
+from tuitrain.ui.actions import Action, bindings
+from tuitrain.ui.compare_actions import COMPARE_ACTIONS
+from tuitrain.ui.compare_figure import Overlay, reading
+from tuitrain.ui.compare_rows import Row, Rows
+from tuitrain.ui.compare_table import compare_table
+from tuitrain.ui.compare_verdict import Verdicts, find_ranker, verdict_line, verdict_sheet
+from tuitrain.ui.compare_view import CompareView
+from tuitrain.ui.compare_words import detail_line, header_line, warnings
+from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.screens.care import LabelSheet
+from tuitrain.ui.screens.live import LiveScreen
+from tuitrain.ui.screens.small import HelpSheet
+from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet, stop_choices
+from tuitrain.ui.source import LiveSource
+from tuitrain.ui.widgets.chart import Chart
+from tuitrain.ui.widgets.footer import Footer
+
+_TICK_SECONDS = 0.05
+_FRAME_SECONDS = 0.25
+_DRAW_SHARE = 0.25
+"""Of the time between two frames that drawing may take."""
+_LOCK_SECONDS = 0.02
+"""For how long drawing waits for the thread that reads."""
+_LEAST_CHART = 10
+_TALL = 30
+"""Lines from which on two warnings are shown."""
+_MOST_TABLE = 0.45
+"""Share of the height that the table may take."""
+
+
+class CompareScreen(Screen[None]):
+    """Shows a comparison.
+
+    Args:
+        source: where its curves come from.
+        has_home: whether there is a screen to go back to.
+    """
+
+    CSS_PATH = "compare.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMPARE_ACTIONS)]
+
+    def __init__(self, source: ComparisonSource, *, has_home: bool = False) -> None:
+        super().__init__()
+        self.source = source
+        plan = source.comparison.plan
+        targets = () if plan.target is None else ((plan.metric, plan.target),)
+        self.view = CompareView(metric=plan.metric, targets=targets)
+        self._has_home = has_home
+        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts(find_ranker())
+        self._shown: list[Row] = []
+        """The rows of the table, as drawn last."""
+        self._offered: list[str] = []
+        self._top, self._page = 0, 1
+        self._drawn_version = -1
+        self._is_dirty = True
+        self._next_frame = 0.0
+
+    def compose(self) -> ComposeResult:
+        """Header, what a person should know, chart, verdict, table, the chosen row, footer."""
+        yield Static(id="head")
+        yield Static(id="warning", markup=False)
+        yield Chart(id="overlay")
+        yield Static(id="verdict")
+        yield Static(id="table")
+        yield Static(id="detail")
+        yield Input(id="filter", placeholder="label, state, seed, parameter=value", compact=True)
+        yield Footer(id="footer")
+
+    def on_mount(self) -> None:
+        """Begin to read and to draw."""
+        self.query_one("#overlay").can_focus = False
+        self.source.start()
+        self.set_interval(_TICK_SECONDS, self._tick)
+
+    def on_unmount(self) -> None:
+        """Stop reading."""
+        self.source.close()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Show what fits."""
+        self.redraw()
+
+    def on_screen_resume(self) -> None:
+        """Back from a run."""
+        self.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys belong to the filter while it is typed; escape ends it."""
+        is_typing = self.is_mounted and self.query_one("#filter", Input).has_focus
+        return not (action == "press" and is_typing and parameters[0] != "back")
+
+    def action_press(self, action: str) -> None:
+        """Every key of the table comes through here."""
+        match action:
+            case "up" | "down" | "page_up" | "page_down" | "first" | "last":
+                self._select(action)
+            case "open":
+                self._open()
+            case "stop" | "target" | "filter" | "verdict":
+                {"stop": self._ask_stop, "target": self._ask_target, "filter": self._ask_words,
+                 "verdict": self._show_verdict}[action]()  # fmt: skip
+            case "help":
+                self.app.push_screen(HelpSheet(self.refusal, COMPARE_ACTIONS))
+            case "back":
+                self._go_back()
+            case "leave":
+                self.app.exit(0)
+            case _:
+                self._look(action)
+        self.redraw()
+
+    def refusal(self, action: Action) -> str:
+        """Why an action cannot be used now; empty where it can."""
+        row = self._chosen()
+        if action.id == "open":
+            is_there = row is not None and (len(row.members) > 1 or bool(row.members and row.members[0].run))
+            return "" if is_there else "it was not launched yet"
+        if action.id == "stop":
+            return "" if row is not None and stop_choices(row, self._all_members()) else "nothing is at work"
+        if action.id in {"hide", "only"} and row is None:
+            return "there are no runs"
+        return ""
+
+    def redraw(self) -> None:
+        """Draw at the next tick, whatever the frame rate."""
+        self._is_dirty = True
+        self._next_frame = 0.0
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for refusal in self.source.take_refusals():
+            self.notify(refusal, severity="warning", markup=False)
+        has_news = self._is_dirty or self._drawn_version != self.source.version
+        if now < self._next_frame or not has_news or isinstance(self.app.screen, LiveScreen):
+            return
+        if not self.source.lock.acquire(timeout=_LOCK_SECONDS):
+            return
+        try:
+            self._is_dirty, self._drawn_version = False, self.source.version
+            self.draw(self.source.comparison)
+        finally:
+            self.source.lock.release()
+        spent = time.monotonic() - now
+        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+
+    def draw(self, comparison: Comparison) -> None:
+        """Show the comparison as it is now; called under the lock."""
+        self._offered = comparison.metrics(self.source.offered)
+        view = self.view
+        self._shown = self._rows.listed(comparison, view)
+        arms = [row for row in self._shown if not row.is_member]
+        chosen = self._chosen()
+        self.query_one("#head", Static).update(header_line(self.source, max(20, self.size.width - 2)))
+        self._show_warnings(arms)
+        for layout in ("chart", "table"):
+            self.set_class(view.layout == layout, f"-{layout}")
+        chart = self.query_one(Chart)
+        looked_at = view if chosen is None else replace(view, selected=chosen.id)
+        if view.layout != "table":
+            columns = max(8, chart.size.width - 8)
+            chart.set_figure(self._overlay.figure(comparison, arms, looked_at, columns))
+        if view.layout != "chart":
+            self._show_table(comparison, looked_at)
+        width = max(20, self.size.width - 2)
+        ranking = self._verdicts.ranking(comparison, view.metric)
+        verdict = verdict_line(ranking, is_done=comparison.is_done, width=width)
+        self.query_one("#verdict", Static).update(verdict)
+        self.query_one("#detail", Static).update(detail_line(chosen, view, width))
+        self._show_footer()
+
+    def _show_warnings(self, arms: list[Row]) -> None:
+        found = warnings(self.source, arms, self.view)
+        widget = self.query_one("#warning", Static)
+        widget.set_class(bool(found), "-raised")
+        most = 2 if self.size.height >= _TALL else 1
+        shown = [words if index < most - 1 or len(found) <= most else f"{words}   (and {len(found) - most} more)"
+                 for index, words in enumerate(found[:most])]  # fmt: skip
+        if found:
+            widget.update(Content("\n").join(Content(words) for words in shown), layout=True)
+
+    def _show_table(self, comparison: Comparison, view: CompareView) -> None:
+        widget = self.query_one("#table", Static)
+        # The frame takes two lines, the headers one; header, verdict, detail and footer one each.
+        most = max(4, min(round(self.size.height * _MOST_TABLE), self.size.height - 5 - _LEAST_CHART))
+        height = self.size.height - 4 if view.layout == "table" else max(4, min(len(self._shown) + 3, most))
+        if view.layout != "table":
+            widget.styles.height = height
+        else:
+            widget.styles.height = "1fr"
+        readings: dict[str, float | None] = {}
+        if view.cursor is not None:
+            for row in self._shown[self._top : self._top + height]:
+                xs, ys = self._overlay.mean_line(comparison, row, view)
+                readings[row.id] = reading(xs.tolist(), ys.tolist(), view.cursor)
+        table = compare_table(self._shown, view, readings, max(20, self.size.width - 4), height - 2, self._top)
+        self._top, self._page = table.top, table.page
+        by = f"sorted by {view.sort}" if view.sort != "order" else ""
+        widget.border_title = Content("  ".join(word for word in (table.title, by) if word))
+        words = f'holding "{view.words}"   esc shows all' if view.words else ""
+        widget.border_subtitle = Content(words)
+        widget.update(Content("\n").join(table.lines))
+
+    def _show_footer(self) -> None:
+        chosen = self._chosen()
+        is_folded = chosen is not None and len(chosen.members) > 1
+        is_open = chosen is not None and chosen.id in self.view.opened
+        is_hidden = chosen is not None and chosen.id in self.view.hidden
+        titles = {
+            "open": ("fold" if is_open else "members") if is_folded else "open",
+            "hide": "show" if is_hidden else "hide",
+            "only": "all" if self.view.only else "only",
+            "filter": "all" if self.view.words else "filter",
+        }
+        shown = [action for action in COMPARE_ACTIONS if action.in_footer]
+        self.query_one(Footer).show(shown, self.refusal, titles)
+
+    def _chosen(self) -> Row | None:
+        """The row that the arrow is at; the first where it is gone."""
+        found = next((row for row in self._shown if row.id == self.view.selected), None)
+        return found or (self._shown[0] if self._shown else None)
+
+    def _all_members(self) -> list[MemberView]:
+        return list(self.source.comparison.members.values())
+
+    def _select(self, action: str) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        offsets = {
+            "up": -1, "down": 1, "page_up": -self._page, "page_down": self._page,
+            "first": -len(self._shown), "last": len(self._shown),
+        }  # fmt: skip
+        place = max(0, min(len(self._shown) - 1, self._shown.index(chosen) + offsets[action]))
+        self.view = replace(self.view, selected=self._shown[place].id)
+
+    def _look(self, action: str) -> None:
+        view, chosen = self.view, self._chosen()
+        span = self.query_one(Chart).x_span
+        row = chosen.id if chosen is not None else ""
+        changes: dict[str, Callable[[], CompareView]] = {
+            "metric": lambda: view.turned_metric(self._offered, 1),
+            "previous_metric": lambda: view.turned_metric(self._offered, -1),
+            "position": view.next_position,
+            "hide": lambda: view.toggled(row),
+            "only": lambda: view.toggled_only(chosen.arm if chosen is not None else ""),
+            "sort": view.next_sort,
+            "reverse": lambda: replace(view, is_reversed=not view.is_reversed),
+            "toggle_log": view.toggled_log,
+            "smoother": lambda: view.smoothed_by(1),
+            "rougher": lambda: view.smoothed_by(-1),
+            "window": view.next_window,
+            "bands": view.next_bands,
+            "layout": view.next_layout,
+            "cursor_left": lambda: view.moved_cursor(-1, span),
+            "cursor_right": lambda: view.moved_cursor(1, span),
+            "cursor_far_left": lambda: view.moved_cursor(-1, span, is_far=True),
+            "cursor_far_right": lambda: view.moved_cursor(1, span, is_far=True),
+        }
+        self.view = replace(changes[action](), selected=row)
+        if self.view.metric != view.metric and self.view.metric.startswith("batch/"):
+            self.source.want(self.view.metric)
+        if action == "bands":
+            self.notify(f"bands: {self.view.bands}", timeout=2)
+
+    def _open(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        if len(chosen.members) > 1:
+            self.view = replace(self.view.toggled_opened(chosen.id), selected=chosen.id)
+            return
+        run = chosen.members[0].run if chosen.members else ""
+        if not run or chosen.members[0].state == "gone":
+            reason = "its folder is gone" if run else "it was not launched yet"
+            self.notify(f"Not now: {reason}.", severity="warning")
+            return
+        live = LiveScreen(LiveSource(RunFolder(Path(run))), lambda: self.app.exit(0), has_home=True)
+        self.app.push_screen(live)
+
+    def _go_back(self) -> None:
+        words = self.query_one("#filter", Input)
+        if words.display:
+            words.display, words.value = False, ""
+            self.set_focus(None)
+            self.view = replace(self.view, words="")
+            return
+        before = self.view.back()
+        if before is not None:
+            self.view = before
+        elif self._has_home:
+            self.app.pop_screen()
+
+    def _ask_words(self) -> None:
+        if self.view.words:
+            self._go_back()
+            return
+        words = self.query_one("#filter", Input)
+        words.display = True
+        self.set_focus(words)
+
+    @on(Input.Changed, "#filter")
+    def _narrow(self, event: Input.Changed) -> None:
+        self.view = replace(self.view, words=event.value)
+        self.redraw()
+
+    @on(Input.Submitted, "#filter")
+    def _keep_words(self, event: Input.Submitted) -> None:
+        event.input.display = False
+        event.input.value = ""
+        self.view = replace(self.view, words=event.value)
+        self.set_focus(None)
+        self.redraw()
+
+    def _ask_target(self) -> None:
+        def aim(typed: str | None) -> None:
+            if typed is None:
+                return
+            try:
+                self.view = self.view.aimed(float(typed.replace(",", ".")) if typed.strip() else None)
+            except ValueError:
+                self.notify(f'"{typed}" is not a number. Try 0.1, or nothing for no target.', severity="warning",
+                            markup=False)  # fmt: skip
+            self.redraw()
+
+        now = "" if self.view.target is None else f"{self.view.target:g}"
+        words = f"The value of {self.view.metric} that counts as reached; a moving average of 0.98 at each step."
+        words = words if self.view.metric.startswith("batch/") else words.partition(";")[0] + "."
+        self.app.push_screen(LabelSheet("target", f"{words} Empty takes it away.", now), aim)
+
+    def _ask_stop(self) -> None:
+        chosen = self._chosen()
+        choices = stop_choices(chosen, self._all_members()) if chosen is not None else []
+        if not choices:
+            self.notify("Not now: nothing is at work.", severity="warning")
+            return
+
+        def stop(choice: int | None) -> None:
+            if choice is None:
+                return
+            if choices[choice].is_all:
+                self.source.stop_all()
+            else:
+                self.source.stop(choices[choice].keys)
+            self.notify(f"asked: {choices[choice].words}", timeout=3, markup=False)
+
+        self.app.push_screen(StopSheet([choice.words for choice in choices]), stop)
+
+    def _show_verdict(self) -> None:
+        with self.source.lock:
+            comparison, metric = self.source.comparison, self.view.metric
+            ranking = self._verdicts.ranking(comparison, metric)
+            sheet = verdict_sheet(
+                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done
+            )
+        self.app.push_screen(VerdictSheet(sheet))
+
+    @on(Chart.CursorMoved)
+    def _on_pointed(self, event: Chart.CursorMoved) -> None:
+        self.view = replace(self.view, cursor=event.x)
+        self.redraw()
