@@ -85,10 +85,12 @@ def test_no_kind_of_equal_arms_is_told_apart_more_often_than_stated(name: str, i
                         k=6  4.5  4.5  3.7  3.5  3.5
         one is wild     k=2  5.0  6.0  5.1  4.5  3.6     8000 more comparisons of k=2, n=3: 4.8
                         k=6  4.1  2.1  2.1  2.5  2.5
+        rounded         k=2  0.0  0.9  3.1  3.8  3.5     1500 comparisons
+                        k=6  0.1  0.1  0.1  0.4  2.7
         diverging       k=2  0.2  2.9  0.8  1.0  0.2
                         k=6  0.9  1.4  1.8  1.7  0.4
     """
     for arms in (2, 3, 6):
         for seeds in (2, 3, 4, 5, 8):
-            found = false_claims(SAME[name], arms, seeds, 1000, is_paired=is_paired)
-            assert found <= most(1000), (arms, seeds, found)
+            found = false_claims(SAME[name], arms, seeds, 600, is_paired=is_paired)
+            assert found <= most(600, errors=4.0), (arms, seeds, found)
