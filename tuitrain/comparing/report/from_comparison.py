@@ -77,17 +77,29 @@ def final_values(comparison: Comparison, metric: str) -> dict[str, dict[str, flo
         for view in views:
             value = _final_value(view, metric)
             if value is not None:
-                found[label][view.member.pair] = value
+                pair = view.member.pair
+                # Runs that were there already may have one seed twice: each counts, and one of them has a partner.
+                found[label][view.key if pair in found[label] else pair] = value
     return found
 
 
 def shared_metrics(comparison: Comparison) -> tuple[str, ...]:
-    """The comparison's metric, then what every arm that has any curve has; six at most."""
+    """The comparison's metric, then those of which every arm has a curve and less or more is better; six at most."""
     having = [{metric for view in views for metric in view.curves.metrics()} for views in comparison.arms.values()]
     known = [metrics for metrics in having if metrics]
-    shared = [name for name in comparison.metrics() if all(name in metrics for metrics in known)]
-    first = comparison.plan.metric
+    first, neither = comparison.plan.metric, _neither_better(comparison)
+    shared = [
+        name
+        for name in comparison.metrics()
+        if name not in neither and not name.startswith("gap/") and all(name in metrics for metrics in known)
+    ]
     return (first, *(name for name in shared if name != first))[:MOST_METRICS]
+
+
+def _neither_better(comparison: Comparison) -> set[str]:
+    """Metrics that tell how a run goes and not how well, as the norm of the gradient."""
+    started = [view.curves.started for view in comparison.members.values() if view.curves.started is not None]
+    return {metric.name for event in started for metric in event.metrics if metric.better == "neither"}
 
 
 def _final_value(view: MemberView, metric: str) -> float | None:
@@ -152,7 +164,7 @@ def _compared(comparison: Comparison) -> tuple[tuple[str, ...], tuple[Row, ...]]
 
 
 _NAMES = frozenset(
-    {"title", "about", "look_for", "name", "press", "chapter", "order", "seed", "train.max_steps_per_second"}
+    {"title", "about", "look_for", "name", "press", "chapter", "order", "train.seed", "train.max_steps_per_second"}
 )
 """Keys of a preset that change nothing of what is trained, and the seed, which is no difference between arms."""
 
