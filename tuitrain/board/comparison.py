@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 import numpy as np
 
@@ -58,7 +57,7 @@ class MemberView:
     @property
     def run_id(self) -> str:
         """Name of the folder of its run."""
-        return PurePath(self.run).name
+        return self.run.rpartition("/")[2]
 
     @property
     def is_final(self) -> bool:
