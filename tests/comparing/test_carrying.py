@@ -175,14 +175,14 @@ def test_a_run_that_died_there_is_nobodys(run: RunFolder, elsewhere: Elsewhere) 
 
 def test_a_copy_that_is_not_the_folder_is_not_taken_for_it(run: RunFolder, tmp_path: Path) -> None:
     """By the mark in it, not by its path; a name that leads out of it is none."""
-    assert Elsewhere(str(run.path), "", {}, is_resumed=False).where() == "empty"
     far = Elsewhere(str(run.path), ".mark", {}, is_resumed=False)
-    assert not far.is_shared
+    assert far.where() == "empty"
     (run.path / ".mark").touch()
     assert Elsewhere(str(run.path), ".mark", {}, is_resumed=False).where() == "shared"
     for name in ("../out", str(tmp_path / "out")):
         with pytest.raises(ValueError, match="no file of a run folder"):
             far.take(name, 0, b"x")
+    far.clean()
 
 
 @pytest.mark.slow

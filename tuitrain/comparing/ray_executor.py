@@ -292,6 +292,9 @@ def _connect(ray: Any, address: str, num_parallel: int) -> None:
             except ConnectionError:
                 if os.environ.get("RAY_ADDRESS"):
                     raise
+                # Trainers are to outlive this process, and to be as fast, as local ones.
+                os.environ.setdefault("RAY_kill_child_processes_on_worker_exit", "false")
+                os.environ.setdefault("RAY_worker_niceness", "0")
                 num_cpus = max(usable_cores(), num_parallel)
                 ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **said)
     except Exception as error:
