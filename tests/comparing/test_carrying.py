@@ -155,8 +155,14 @@ def test_a_screen_here_is_seen_there(run: RunFolder, elsewhere: Elsewhere) -> No
     carrier = Carrier(run, elsewhere)
     carrier.carry()
     assert not there.is_attached()
+
+    def seen(screen: ScreenPresence) -> bool:
+        screen.beat()
+        carrier.carry()
+        return there.is_attached()
+
     with ScreenPresence(run) as screen:
-        until(lambda: (screen.beat(), carrier.carry(), there.is_attached())[-1])
+        until(lambda: seen(screen))
 
 
 def test_a_run_that_died_there_is_nobodys(run: RunFolder, elsewhere: Elsewhere) -> None:

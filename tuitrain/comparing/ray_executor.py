@@ -300,5 +300,5 @@ def _connect(ray: Any, address: str, num_parallel: int) -> None:
     except Exception as error:
         raise TuitrainError(
             f"--on {address or 'ray'}: the cluster cannot be reached: {error}",
-            hint="ray status there; the port of ray:// is 10001 unless it was chosen.",
+            hint="ray status there; the port (10001 unless it was chosen); RAY_AUTH_MODE, alike on both sides.",
         ) from error
