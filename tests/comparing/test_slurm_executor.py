@@ -21,9 +21,6 @@ from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.start import create_run
 
-# submitit hands the Popen of a job on to nobody.
-pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-
 Fake = Callable[[str, str], None]
 
 
