@@ -93,7 +93,7 @@ def fill(view: MemberView, steps: int, *, floor: float = 0.1, seed: int = 0, is_
         if is_lost_at is not None and step >= is_lost_at:
             loss = float("nan")
         found = {"eval/loss": loss + 0.05, "train/loss": loss, "eval/accuracy": max(0.0, 1.0 - loss / 2.4)}
-        curves.add(EvalFinished(step=step, seconds=step / 50.0, metrics=found, epoch=0.0))
+        curves.add(EvalFinished(step=step, seconds=step / 50.0, metrics=found, eval_seconds=0.1, num_samples=100))
     curves.step = steps
 
 

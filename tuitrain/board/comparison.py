@@ -159,15 +159,16 @@ class Comparison:
     def last_values(self, metric: str) -> dict[str, dict[str, float]]:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 
-        Of members that finished; of all that have a value where it is still going on. A member that stopped or
-        diverged on its way counts with what it came to: NaN where that was no number.
+        Of members that are done with; of all that have a value while none is. A member that stopped or diverged on
+        its way counts with what it came to: NaN where that was no number.
         """
+        has_final = any(view.is_final for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
             values: dict[str, float] = {}
             for view in views:
                 value = view.curves.last(metric, BATCH_BETA)
-                if value is not None and view.state not in {"cancelled", "gone"}:
+                if value is not None and view.state not in {"cancelled", "gone"} and view.is_final >= has_final:
                     values[view.member.pair] = value
             found[label] = values
         return found

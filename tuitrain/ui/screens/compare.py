@@ -26,7 +26,7 @@ from tuitrain.ui.compare_actions import COMPARE_ACTIONS
 from tuitrain.ui.compare_figure import Overlay, reading
 from tuitrain.ui.compare_rows import Row, Rows
 from tuitrain.ui.compare_table import compare_table
-from tuitrain.ui.compare_verdict import Verdicts, find_ranker, verdict_line, verdict_sheet
+from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
@@ -69,7 +69,7 @@ class CompareScreen(Screen[None]):
         targets = () if plan.target is None else ((plan.metric, plan.target),)
         self.view = CompareView(metric=plan.metric, targets=targets)
         self._has_home = has_home
-        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts(find_ranker())
+        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts()
         self._shown: list[Row] = []
         """The rows of the table, as drawn last."""
         self._offered: list[str] = []
