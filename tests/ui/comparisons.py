@@ -14,7 +14,7 @@ from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState
-from tuitrain.protocol.events import EvalFinished, RunEnded
+from tuitrain.protocol.events import EvalFinished
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.compare import CompareScreen
@@ -107,12 +107,19 @@ def comparison(
 
     Args:
         arms: labels.
-        seeds: members of each.
+        seeds: members of each; they are folds where the plan has some.
         states: of the arm and the seed → state, and the steps that were done.
         plan: further fields of the plan.
     """
+    has_folds = "num_folds" in plan
     members = tuple(
-        Member(key=f"{arm}-s{seed}", arm=arm, seed=seed, preset={"task": {"dataset": "mnist5k"}})
+        Member(
+            key=f"{arm}-s{seed}",
+            arm=arm,
+            seed=0 if has_folds else seed,
+            fold=seed + 1 if has_folds else 0,
+            preset={"task": {"dataset": "mnist5k"}},
+        )
         for arm in arms
         for seed in range(seeds)
     )
@@ -141,6 +148,3 @@ async def compared(
                 break
             await asyncio.sleep(0.02)
         yield screen, pilot
-
-
-__all__ = ["STEPS", "FakeReader", "RunEnded", "compared", "comparison", "fill"]

@@ -184,6 +184,8 @@ def why_empty(comparison: Comparison, arms: Sequence[Row], shown: Sequence[Row],
         return "all runs are hidden   (space shows one, o all)"
     if all(member.state == "waiting" for member in members):
         return f"waiting: {_of(len(members), 'member')}, {comparison.plan.num_parallel} at a time"
+    if view.metric.startswith("batch/") and any(member.curves.step for member in members):
+        return f"reading {view.metric}"
     if any(not member.is_final for member in members):
         return f"no {view.metric} yet"
     return f"no run has {view.metric}   (m shows another metric)"

@@ -318,7 +318,7 @@ class CompareScreen(Screen[None]):
             self._go_back()
             return
         words = self.query_one("#filter", Input)
-        words.display = True
+        words.display, words.value = True, ""
         self.set_focus(words)
 
     @on(Input.Changed, "#filter")
@@ -329,8 +329,6 @@ class CompareScreen(Screen[None]):
     @on(Input.Submitted, "#filter")
     def _keep_words(self, event: Input.Submitted) -> None:
         event.input.display = False
-        event.input.value = ""
-        self.view = replace(self.view, words=event.value)
         self.set_focus(None)
         self.redraw()
 
