@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from tuitrain.board.comparison import Comparison, MemberView
@@ -18,7 +18,11 @@ _POLL_SECONDS = 0.2
 _TOLD_SECONDS = 15.0
 
 
-def follow(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) -> bool:
+def follow(
+    reader: ComparisonReader,
+    process: subprocess.Popen[bytes] | None,
+    tell: Callable[[ComparisonReader], None] | None = None,
+) -> bool:
     """Print what happens until the comparison is done, and all curves are read.
 
     The first SIGINT or SIGTERM asks for the end of everything, a second one leaves: the comparison goes on then.
@@ -26,17 +30,18 @@ def follow(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) ->
     Args:
         reader: of the comparison.
         process: its scheduler, where it was started here; it is reaped.
+        tell: prints what is new, again and again; None prints every change of a state.
 
     Returns:
         Whether it was seen to the end.
     """
-    told = _Told()
+    tell = tell or _Told().tell
     with _signals_ask_to_stop(reader) as presses:
         while True:
             if process is not None:
                 process.poll()
             has_news = reader.poll(_POLL_SECONDS)
-            told.tell(reader)
+            tell(reader)
             if len(presses) > 1:
                 return False
             if not has_news and not reader.num_unread_bytes and _is_over(reader):

@@ -84,7 +84,10 @@ def _schedule(
 
 
 def _supply_of(folder: ComparisonFolder, comparison: Comparison) -> Supply:
-    del folder  # where a search keeps what it has learned
+    if comparison.plan.search is not None:
+        from tuitrain.comparing.search import SearchSupply
+
+        return SearchSupply(folder, comparison)
     waiting = [view for view in comparison.members.values() if not view.run and view.ended is None]
     return FixedSupply(view.member for view in waiting)
 

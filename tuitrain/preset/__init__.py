@@ -4,7 +4,7 @@
 `config` one's own config, which alone may name a command.
 """
 
-from tuitrain.preset.reading import list_presets, load_preset, preset_from_data, presets_folder
+from tuitrain.preset.reading import list_presets, load_preset, preset_from_data, preset_with, presets_folder
 from tuitrain.preset.schema import Preset
 
-__all__ = ["Preset", "list_presets", "load_preset", "preset_from_data", "presets_folder"]
+__all__ = ["Preset", "list_presets", "load_preset", "preset_from_data", "preset_with", "presets_folder"]

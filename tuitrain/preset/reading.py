@@ -85,6 +85,18 @@ def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
     return _checked(data, place, frozenset(), problems)
 
 
+def preset_with(data: Mapping[str, Any], overrides: Sequence[str], place: str) -> Preset:
+    """A preset from what `Preset.to_data` gave, with `key=value` overrides as on the command line.
+
+    Raises:
+        PresetError: it has mistakes.
+    """
+    changing = dict(data)
+    changed, problems = _apply_overrides(changing, overrides)
+    _anchor(changing, Path.cwd())
+    return _checked(changing, place, changed, problems)
+
+
 def _anchor(data: dict[str, Any], folder: Path) -> None:
     """Make the path to one's own data absolute: in a file it is beside it, on the command line where one stands."""
     task = data.get("task")

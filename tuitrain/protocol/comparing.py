@@ -55,6 +55,8 @@ class SearchedParameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     is_integer: bool = False
     choices: tuple[Value, ...] = ()
     """Where it is one of a list; low and high have no meaning then."""
+    num_points: int = 0
+    """Of a grid; 0 means as many as the number of trials allows."""
 
 
 class SearchPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

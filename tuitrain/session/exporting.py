@@ -25,20 +25,23 @@ def preset_text(folder: RunFolder) -> str:
         RunFolderError: the run cannot be read.
         UsageError: it has said nothing from which it could be trained again.
     """
-    import tomli_w
-
     info, record = read_info(folder), recorded(folder)
     data = as_preset(info, record)
     preset_from_data(data, folder.id)  # what is written can be read
-    data.pop("name", None)
-    data.pop("chapter", None)
-    data.pop("order", None)
-    moments = data.pop("moment")
+    num = len(data["moment"])
+    head = f"# {folder.id}, {num} decision{'s' if num != 1 else ''}; torch {info.versions.get('torch', '?')}.\n"
+    return head + preset_as_text(data)
+
+
+def preset_as_text(data: Mapping[str, Any]) -> str:
+    """Plain data of a preset as a file that extends nothing; its place in the list of presets is left out."""
+    import tomli_w
+
+    data = {key: value for key, value in data.items() if key not in {"name", "chapter", "order"}}
+    moments = data.pop("moment", [])
     top = {key: data.pop(key) for key in _TOP if data.get(key)}
     sections = {key: _told(value) for key, value in data.items() if value not in ("", [], {})}
-    decisions = f"{len(moments)} decision{'s' if len(moments) != 1 else ''}"
-    head = f"# {folder.id}, {decisions}; torch {info.versions.get('torch', '?')}.\n"
-    parts = [head, tomli_w.dumps({**top, **sections}), *(f"\n[[moment]]\n{tomli_w.dumps(item)}" for item in moments)]
+    parts = [tomli_w.dumps({**top, **sections}), *(f"\n[[moment]]\n{tomli_w.dumps(item)}" for item in moments)]
     return "".join(parts)
 
 
