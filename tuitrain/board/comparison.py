@@ -156,6 +156,16 @@ class Comparison:
         told = next((view.curves for view in self.members.values() if view.curves.started is not None), None)
         return told.lower_is_better(metric) if told is not None else is_lower_better(metric)
 
+    def is_aim(self, metric: str) -> bool:
+        """Whether less or more of a metric is better at all: of a learning rate neither is."""
+        if metric == self.plan.metric:
+            return True
+        runs = [view.curves.started for view in self.members.values() if view.curves.started is not None]
+        known = next((info for started in runs[:1] for info in started.metrics if info.name == metric), None)
+        if known is not None:
+            return known.better != "neither" or metric.endswith("/loss")
+        return not metric.startswith("batch/") or metric == "batch/loss"
+
     def last_values(self, metric: str) -> dict[str, dict[str, float]]:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 

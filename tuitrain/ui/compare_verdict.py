@@ -19,8 +19,8 @@ class Verdicts:
         self._known: tuple[object, Ranking] | None = None
 
     def ranking(self, comparison: Comparison, metric: str) -> Ranking | None:
-        """The ranking by a metric; None where nothing can be ranked."""
-        values = comparison.last_values(metric)
+        """The ranking by a metric; None where there is nothing to rank, or no order is better."""
+        values = comparison.last_values(metric) if comparison.is_aim(metric) else {}
         if not any(values.values()):
             return None
         key = repr((metric, values))  # a NaN is not equal to itself
@@ -32,7 +32,7 @@ class Verdicts:
 def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Content:
     """The verdict in one line."""
     if ranking is None:
-        return Content.styled("no verdict yet", _QUIET)
+        return Content.styled("no verdict by this metric" if is_done else "no verdict yet", _QUIET)
     so_far = "" if is_done else "so far: "
     words = f"{so_far}{ranking.sentence}".replace("so far: Cannot", "so far: cannot")
     room = width - len("verdict  ")
@@ -43,7 +43,9 @@ def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Conte
 def verdict_sheet(ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word."""
     if ranking is None:
-        return Content(f"No run has a value of {metric} yet.")
+        return Content(
+            f"There is nothing to rank by {metric}: no run has a value yet, or neither less nor more is better."
+        )
     better = "lower" if is_lower_better else "higher"
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),
