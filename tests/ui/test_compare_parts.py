@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from tuitrain.ui.compare_view import SORTS, CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, size_text, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.theme import DARK, LIGHT
+from tuitrain.ui.widgets.chart import legend_of
 from tuitrain.ui.widgets.figure import Curve, Figure
 from tuitrain.ui.widgets.palette import THEME_VARIABLES, Palette
 from tuitrain.ui.widgets.plotting import draw
@@ -347,6 +349,26 @@ def test_without_colours_lines_carry_their_markers() -> None:
     assert all(plain.count(marker) >= 4 for marker in "●▲■")
     coloured = "".join(draw(figure, 100, 40, Palette()))
     assert [coloured.count(marker) for marker in "●▲■"] == [1, 1, 1]
+
+
+def test_faint_lines_stay_out_of_the_cells_of_others() -> None:
+    """A line in colour is as it would be alone."""
+    xs = np.linspace(0, 10, 50).tolist()
+    chosen = Curve("best", xs, [5.0 for _ in xs], "arm-0-quiet", marker="●")
+    others = tuple(Curve(f"{up}", xs, [5.0 + up / 20 for _ in xs], "arm-1-faint", marker="▲") for up in range(-99, 100))
+    palette = Palette({"arm-0": (200, 0, 0), "arm-1": (0, 200, 0)})
+    both = draw(Figure(curves=(*others, chosen), y_range=(0.0, 10.0)), 40, 12, palette)
+    alone = draw(Figure(curves=(chosen,), y_range=(0.0, 10.0)), 40, 12, palette)
+    row = next(number for number, line in enumerate(alone) if "●" in line)
+    assert re.findall("[\u2801-\u28ff]+", alone[row])[0] in both[row]
+
+
+def test_the_legend_names_as_many_as_fit() -> None:
+    """The chosen one first; none of those that fit is left out."""
+    figure = figure_of(comparison([f"arm {index}" for index in range(50)], 1), replace(VIEW, selected="arm 7"))
+    text = legend_of(figure, Palette(), 100).plain
+    assert "arm 7" in text.split("  ")[0]
+    assert 80 < len(text) <= 100
 
 
 def test_readings_end_where_a_line_ends() -> None:

@@ -169,16 +169,16 @@ class Comparison:
     def last_values(self, metric: str) -> dict[str, dict[str, float]]:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 
-        Of members that are done with; of all that have a value while none is. A member that stopped or diverged on
-        its way counts with what it came to: NaN where that was no number.
+        Of members that are done with; of all that have a value while none has finished. A member that stopped or
+        diverged on its way counts with what it came to: NaN where that was no number.
         """
-        has_final = any(view.is_final for view in self.members.values())
+        has_finished = any(view.state == "finished" for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
             values: dict[str, float] = {}
             for view in views:
                 value = view.curves.last(metric, BATCH_BETA)
-                if value is not None and view.state not in {"cancelled", "gone"} and view.is_final >= has_final:
+                if value is not None and view.state not in {"cancelled", "gone"} and view.is_final >= has_finished:
                     values[view.member.pair] = value
             found[label] = values
         return found

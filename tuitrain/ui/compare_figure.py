@@ -248,15 +248,13 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
     found = {curve.name: curve for curve in curves if curve.name in arms}
     words: list[Word] = []
     if view.cursor is not None:
-        words.append(Word(f"{view.position} {place_text(view)}  ", "text-faint"))
+        words.append(Word(f"{view.position} {place_text(view)}", "text-faint"))
     for name, curve in sorted(found.items(), key=lambda item: not item[1].is_emphasised):
         last = arms[name].last
         value = reading(curve.xs, curve.ys, view.cursor) if view.cursor is not None else last.mean if last else None
-        words.append(
-            Word(f"{arms[name].marker} {name} {number(value)}  ", arms[name].role, is_strong=curve.is_emphasised)
-        )
-    if words:
-        words[-1] = Word(words[-1].text.rstrip(), words[-1].role, words[-1].is_strong)
+        gap = "  " if words else ""  # in front: of what has no room, a word goes with its gap
+        said = f"{gap}{arms[name].marker} {name} {number(value)}"
+        words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised))
     return tuple(words)
 
 

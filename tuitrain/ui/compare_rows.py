@@ -61,13 +61,14 @@ class Row:
 
     @property
     def counted(self) -> tuple[MemberFacts, ...]:
-        """Of the members that are done with; of all while none is: a mean over what is half done says nothing."""
-        done = tuple(
+        """Of the members that are done with; of all while none has finished: a mean over what is half done misleads."""
+        if not self.states["finished"]:
+            return self.facts
+        return tuple(
             facts
             for member, facts in zip(self.members, self.facts, strict=True)
             if member.is_final and member.state not in {"cancelled", "gone"}
         )
-        return done or self.facts
 
     @property
     def role(self) -> str:
