@@ -155,18 +155,29 @@ class Comparison:
         told = next((view.curves for view in self.members.values() if view.curves.started is not None), None)
         return told.lower_is_better(metric) if told is not None else is_lower_better(metric)
 
+    def is_aim(self, metric: str) -> bool:
+        """Whether less or more of a metric is better at all: of a learning rate neither is."""
+        if metric == self.plan.metric:
+            return True
+        runs = [view.curves.started for view in self.members.values() if view.curves.started is not None]
+        known = next((info for started in runs[:1] for info in started.metrics if info.name == metric), None)
+        if known is not None:
+            return known.better != "neither" or metric.endswith("/loss")
+        return not metric.startswith("batch/") or metric == "batch/loss"
+
     def last_values(self, metric: str) -> dict[str, dict[str, float]]:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 
-        Of members that finished; of all that have a value where it is still going on. A member that stopped or
+        Of members that are done with; of all that have a value while none has finished. A member that stopped or
         diverged on its way counts with what it came to: NaN where that was no number.
         """
+        has_finished = any(view.state == "finished" for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
             values: dict[str, float] = {}
             for view in views:
                 value = view.curves.last(metric, BATCH_BETA)
-                if value is not None and view.state not in {"cancelled", "gone"}:
+                if value is not None and view.state not in {"cancelled", "gone"} and view.is_final >= has_finished:
                     values[view.member.pair] = value
             found[label] = values
         return found
