@@ -83,7 +83,7 @@ def header_line(found: Trials, name: str, *, state: str, width: int) -> Content:
     return Content.assemble(
         (f" {name}", "bold $foreground"), (f"   {state}", "$warning" if state == "searching" else "$foreground 75%"),
         f"   {found.num_done} of {found.plan.num_trials} trials" + (f", {num_working} at work" if num_working else ""),
-        (f"   {found.plan.method}" + (f", {found.plan.prune}" if found.plan.prune else ""), _QUIET), f"   {said}",
+        f"   {said}", (f"   {found.plan.method}" + (f", {found.plan.prune}" if found.plan.prune else ""), _QUIET),
     ).truncate(width, ellipsis=True)  # fmt: skip
 
 
