@@ -76,14 +76,21 @@ def replay_run(folder: RunFolder, speed: float) -> int:
     return app.return_code or 0
 
 
-def watch_comparison(reader: ComparisonReader) -> int:
-    """Watch a comparison that goes on without us; of one that ended badly the exit code is 1."""
+def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] | None = None) -> int:
+    """Watch a comparison that goes on without us; of one that ended badly the exit code is 1.
+
+    Args:
+        reader: of it.
+        process: its scheduler, where it was started here.
+    """
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.compare import CompareScreen
 
     app = TuitrainApp(first=CompareScreen(ComparisonSource(reader)))
     app.run()
+    if process is not None:
+        process.poll()
     comparison, name = reader.comparison, reader.comparison.plan.name
     if reader.folder is None:
         return app.return_code or 0

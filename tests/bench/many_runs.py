@@ -36,9 +36,8 @@ def main(num_runs: int, num_steps: int) -> None:
         while reader.poll(0.2) and reader.num_unread_bytes:
             pass
         whole, busy = time.perf_counter() - start, time.process_time() - busy
-        _say(
-            f"{num_runs} runs of {num_steps} steps, {num_bytes / 1e6:.0f} MB: read in {whole:.2f} s ({busy:.2f} s of CPU)"
-        )
+        size = f"{num_runs} runs of {num_steps} steps, {num_bytes / 1e6:.0f} MB"
+        _say(f"{size}: read in {whole:.2f} s ({busy:.2f} s of CPU)")
         _lines(reader, "eval/loss", "first")
         _lines(reader, "batch/loss", "first")
         _lines(reader, "batch/loss", "again")

@@ -12,6 +12,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.description import MetricInfo, OptimizerState
 from tuitrain.protocol.events import Column, EvalFinished, Event, RunEnded, RunStarted, StepsFinished
 from tuitrain.rundir.places import RunFolder, write_info
+from tuitrain.rundir.status import this_host
 
 STEPS_PER_EPOCH = 500
 _BLOCK = 100
@@ -27,7 +28,14 @@ def made_up_run(
     write_info(
         folder,
         RunInfo(
-            id=name, preset_name="made-up", title="Made up", created=1.0, session="s", host="", seed=seed, preset=preset
+            id=name,
+            preset_name="made-up",
+            title="Made up",
+            created=1.0,
+            session="s",
+            host=this_host(),
+            seed=seed,
+            preset=preset,
         ),
     )
     folder.events_path.write_bytes(

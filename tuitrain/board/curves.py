@@ -43,7 +43,7 @@ class BestPoint:
     step: int
     value: float
     seconds: float
-    """Since the run began."""
+    """Since the first step could begin."""
 
 
 @dataclass
@@ -79,10 +79,10 @@ class Curves:
 
     @property
     def samples_per_second(self) -> float:
-        """Training samples a second over the whole run, pauses and evaluations included; 0 before the first step."""
-        if not self.seconds:
-            return 0.0
-        return float(self.positions.at(np.array([float(self.step)]), "samples")[0]) / self.seconds
+        """Training samples a second since the first step, pauses and evaluations included; 0 before it is done."""
+        step = np.array([float(self.step)])
+        seconds = float(self.positions.at(step, "seconds")[0])
+        return float(self.positions.at(step, "samples")[0]) / seconds if seconds > 0.0 else 0.0
 
     def add(self, event: Event) -> None:
         """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
@@ -184,7 +184,9 @@ class Curves:
         return BestPoint(int(steps[index]), float(values[index]), seconds)
 
     def _start(self, event: RunStarted) -> None:
-        if self.started is not None:  # a new session goes on from an earlier step
+        if self.started is None:
+            self.positions.begin(event.seconds)
+        else:  # a new session goes on from an earlier step
             self._cut_after(event.step)
         self.started, self.ended, self.is_paused = event, None, False
         self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size

@@ -25,7 +25,7 @@ class _Knot(NamedTuple):
 
 
 class Positions:
-    """Where steps lie on each axis.
+    """Where steps lie on each axis; seconds are those since the first step could begin.
 
     Samples and epochs go on at the last batch size that is known; seconds are known at the end of each batch of steps
     that was read, are interpolated between, and go on at the average speed.
@@ -34,8 +34,14 @@ class Positions:
     def __init__(self) -> None:
         self._knots: list[_Knot] = [_Knot(0, 0.0, 0.0, 0.0, 0.0)]
         """Where the batch size changed."""
+        self._began = 0.0
         self._steps: list[int] = [0]
         self._seconds: list[float] = [0.0]
+
+    def begin(self, seconds: float) -> None:
+        """Everything was ready for the first step at `seconds` since the start: there the axis of seconds is 0."""
+        self._began = seconds
+        self._seconds[0] = max(self._seconds[0], seconds)
 
     def batches_change(self, step: int, steps_per_epoch: int, batch_size: int) -> None:
         """From `step` on, batches and epochs have these sizes."""
@@ -82,4 +88,4 @@ class Positions:
         known, seconds = np.array(self._steps, dtype=float), np.array(self._seconds)
         pace = (seconds[-1] - seconds[0]) / known[-1] if known[-1] else 0.0
         beyond = np.maximum(steps - known[-1], 0.0) * pace
-        return np.asarray(np.interp(steps, known, seconds) + beyond)
+        return np.asarray(np.interp(steps, known, seconds) + beyond - self._began)

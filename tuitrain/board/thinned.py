@@ -32,7 +32,7 @@ class Thinned:
         self._num_waiting = 0
         self._smoothed: tuple[tuple[int, float], tuple[Floats, Floats]] | None = None
         """What was asked for last: (version, beta) and the answer."""
-        self.num_nonfinite = 0
+        self._num_nonfinite = 0
         self.version = 0
         """Grows whenever values come or go."""
 
@@ -58,6 +58,12 @@ class Thinned:
         self._work_in()
         return len(self._steps) + (len(self._rest_steps) > 0)
 
+    @property
+    def num_nonfinite(self) -> int:
+        """How many values were not finite."""
+        self._work_in()
+        return self._num_nonfinite
+
     def points(self) -> tuple[Floats, Floats]:
         """Steps (the last of each bucket) and means, each of shape (n,); NaN where no value was finite."""
         self._work_in()
@@ -79,7 +85,7 @@ class Thinned:
         waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         steps = np.concatenate([self._rest_steps, *(steps for steps, _ in waiting)])
         values = np.concatenate([self._rest_values, *(values for _, values in waiting)])
-        self.num_nonfinite += int(sum(np.count_nonzero(~np.isfinite(values)) for _, values in waiting))
+        self._num_nonfinite += int(sum(np.count_nonzero(~np.isfinite(values)) for _, values in waiting))
         whole = len(values) // self._bucket * self._bucket
         self._steps = np.append(self._steps, steps[:whole].reshape(-1, self._bucket)[:, -1])
         self._means = np.append(self._means, _means(values[:whole].reshape(-1, self._bucket)))

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from tuitrain.board.chance import chance_of_constant_differences, chance_of_constants, chance_of_divergence
-from tuitrain.board.intervals import Interval, Values, paired_interval, two_sample_interval
+from tuitrain.board.intervals import Interval, Values, paired_interval, step_of, two_sample_interval
 
 BETTER = "better"
 WORSE = "worse"
@@ -82,7 +82,8 @@ def rank(
         level: of the intervals of all arms together, in (0, 1).
     """
     arms = sorted((_Arm(label, of, is_lower_better) for label, of in values.items()), key=lambda arm: arm.place)
-    unit = "fold" if values and all("/" in key for of in values.values() for key in of) else "seed"
+    keys = {key for of in values.values() for key in of}
+    unit = "fold" if keys and all("/" in key for key in keys) else "seed"
     family = _Family(arms, level, unit)
     standings = tuple(family.standing(arm) for arm in arms[1:])
     if arms:
@@ -193,16 +194,17 @@ class _Family:
     def _interval(self, arm: _Arm) -> Interval:
         """Of how much the best is ahead of an arm, in parts of the scale."""
         best = self.arms[0]
+        ours, theirs = best.scaled(self.scale), arm.scaled(self.scale)
+        step = step_of(np.concatenate([ours, theirs]))
         if not best.is_paired_with(arm):
-            ours, theirs = best.scaled(self.scale), arm.scaled(self.scale)
             if _is_constant(ours) and _is_constant(theirs):
                 return self._constant(float(ours.mean() - theirs.mean()), min(len(ours), len(theirs)))
-            return two_sample_interval(ours, theirs, self.num_arms, self.level)
+            return two_sample_interval(ours, theirs, self.num_arms, self.level, step)
         pairs = [(best.finite[key] / self.scale, arm.finite[key] / self.scale) for key in best.shared_with(arm)]
         gaps = best.sign * np.array([ours - theirs for ours, theirs in pairs])
         if _is_constant(gaps):
             return self._constant(float(gaps[0]), len(gaps))
-        return paired_interval(gaps, self.num_arms, self.level, self.num_folds)
+        return paired_interval(gaps, self.num_arms, self.level, step, self.num_folds)
 
     def _constant(self, gap: float, num: int) -> Interval:
         """Of a gap that is the same in every seed: it is exact, or too few seeds hide how much it varies."""

@@ -11,12 +11,14 @@ from typing import Any
 from tuitrain.comparing.folder import free_name, new_key
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
+from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
 from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
 from tuitrain.protocol.comparing import ComparisonPlan, Member
 from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.session.transferring import find_weights
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
 _MOST_MEMBERS = 10_000
@@ -177,7 +179,7 @@ def _plan_preset(
         try:
             checked = load_preset(preset, given)
             cases = _cases(checked, wish)
-            presets = [(seed, fold, load_preset(preset, [*given, *further])) for seed, fold, further in cases]
+            presets = [(seed, fold, _pinned(load_preset(preset, [*given, *further]))) for seed, fold, further in cases]
         except PresetError as error:
             draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset, error)]
             continue
@@ -186,9 +188,19 @@ def _plan_preset(
             draft.add(arm, seed=seed, fold=fold, preset=each.to_data())
 
 
+def _pinned(preset: Preset) -> Preset:
+    """A preset that begins with the weights of another run says which checkpoint it is: the same one for all arms.
+
+    Raises:
+        PresetError: they are not there, or do not fit.
+    """
+    found = find_weights(preset, None)
+    return preset if found is None else found.preset
+
+
 def _cases(preset: Preset, wish: Wish) -> list[tuple[int, int, tuple[str, ...]]]:
     """Seed, fold and overrides of each member of an arm."""
-    folds: list[tuple[str, ...]] = [()]
+    folds = fold_overrides(preset, wish.num_folds) if wish.num_folds else [()]
     return [
         (
             preset.train.seed + index,

@@ -25,10 +25,10 @@ def log_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
     """Powers of ten within [low, high]; with 2 and 5 times each where they are few, every n-th where many."""
     if not 0.0 < low <= high or not math.isfinite(high):
         return ()
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    decades = range(max(-307, math.floor(math.log10(low))), min(307, math.ceil(math.log10(high))) + 1)
     within = [10.0**power for power in decades if low * 0.999 <= 10.0**power <= high * 1.001]
     if len(within) > most:
-        every = -(-len(within) // most)
+        every = next(step for step in (2, 3, 5, 10, 20, 50, 100) if len(within) <= most * step)
         return tuple(value for value in within if round(math.log10(value)) % every == 0)
     if len(within) >= 3:
         return tuple(within)

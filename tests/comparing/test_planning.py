@@ -1,0 +1,152 @@
+"""What was asked for becomes arms and members, and every mistake is said before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.comparing.made_up import made_up_run
+from tuitrain.comparing.planning import Wish, plan_comparison
+from tuitrain.errors import PresetError, TuitrainError, UsageError
+from tuitrain.preset.sets import list_sets
+from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.rundir.labels import renamed
+from tuitrain.rundir.places import RunFolder
+
+
+def plan(
+    *subjects: str, vary: tuple[str, ...] = (), overrides: tuple[str, ...] = (), **further: object
+) -> ComparisonPlan:
+    return plan_comparison(Wish(subjects=subjects, vary=vary, overrides=overrides, **further))  # type: ignore[arg-type]
+
+
+def value(member: Member, section: str, key: str) -> object:
+    found = member.preset[section]
+    assert isinstance(found, dict)
+    return found[key]
+
+
+def test_every_combination_of_what_is_varied_is_an_arm_and_every_seed_a_member() -> None:
+    """Two optimizers, two batch sizes, three seeds: four arms of three."""
+    made = plan("mnist-mlp", vary=("optimizer.name=sgd,adam", "train.batch_size=32,512"), num_seeds=3)
+    assert made.arms == (
+        "sgd, batch_size 32", "sgd, batch_size 512", "adam, batch_size 32", "adam, batch_size 512"
+    )  # fmt: skip
+    assert len(made.members) == 12
+    assert [member.seed for member in made.members[:3]] == [0, 1, 2]
+    assert [value(member, "train", "seed") for member in made.members[:3]] == [0, 1, 2]
+    assert value(made.members[3], "train", "batch_size") == 512
+    assert value(made.members[11], "optimizer", "name") == "adam"
+    assert len({member.key for member in made.members}) == 12
+
+
+def test_a_switched_optimizer_has_its_own_default_rate() -> None:
+    """The rate of the preset is that of its own optimizer."""
+    made = plan("mnist-mlp", vary=("optimizer.name=sgd,adam",), overrides=("train.steps=7",))
+    optimizer = made.members[0].preset["optimizer"]
+    assert isinstance(optimizer, dict)
+    assert "lr" not in optimizer or optimizer["lr"] is None
+    assert {value(member, "train", "steps") for member in made.members} == {7}
+
+
+@pytest.mark.parametrize("name", [members.name for members in list_sets()])
+def test_every_set_that_ships_can_be_compared(name: str, home: Path) -> None:
+    """With its labels, its metric and what one should see."""
+    if name.startswith("transfer"):  # their source has to be run first
+        with pytest.raises(PresetError, match="tuitrain run transfer-source"):
+            plan(name)
+        return
+    made = plan(name)
+    shown = next(members for members in list_sets() if members.name == name)
+    assert made.arms == tuple(run.label for run in shown.run)
+    assert (made.metric, made.title, made.look_for) == (shown.metric, shown.title, shown.look_for)
+    assert made.name == name
+
+
+def test_folds_are_members_of_an_arm() -> None:
+    """One line a fold, each with another validation part."""
+    made = plan("lr-good", num_folds=5)
+    assert [member.fold for member in made.members] == [1, 2, 3, 4, 5]
+    assert [value(member, "task", "fold") for member in made.members] == [1, 2, 3, 4, 5]
+    assert {member.seed for member in made.members} == {0}
+    assert made.members[0].pair == "0/1"
+
+
+def test_runs_that_are_there_are_read_and_presets_beside_them_are_run(home: Path) -> None:
+    """Mixed; a run by its name; one asked for twice is one arm."""
+    folder = made_up_run(home / "runs", "20261121-1200-made-up-aaaa", num_steps=10)
+    renamed(folder, "the old one")
+    made = plan("the old one", "aaaa", "lr-good")
+    assert made.arms == ("the old one", "lr-good")
+    assert [bool(member.run) for member in made.members] == [True, False]
+    assert made.notes == ("runs of different tasks: mnist-5k, digits; their numbers are not comparable",)
+
+
+def test_runs_that_are_there_alone_need_no_folder(home: Path) -> None:
+    """And cannot be varied: they stay as they are."""
+    for name in ("one", "two"):
+        made_up_run(home / "runs", name, num_steps=10)
+    assert plan("one", "two").name == ""
+    with pytest.raises(UsageError, match="stay as they are"):
+        plan("one", "two", num_seeds=3)
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm_where_that_is_asked_for(home: Path) -> None:
+    """Another task is another arm."""
+    for name, seed, dataset in (("one", 0, "mnist-5k"), ("two", 1, "mnist-5k"), ("three", 0, "digits")):
+        made_up_run(home / "runs", name, num_steps=10, seed=seed, dataset=dataset)
+    assert plan("one", "two", "three").arms == ("one", "two", "three")
+    made = plan("one", "two", "three", is_by_seed=True)
+    assert made.arms == ("one", "three")
+    assert [member.arm for member in made.members] == ["one", "one", "three"]
+
+
+def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
+    """What a beginner types; it says what it did."""
+    made = plan("sgd", "momentum", "adam")
+    assert made.arms == ("sgd", "momentum", "adam")
+    assert value(made.members[1], "optimizer", "momentum") == 0.9
+    assert made.notes == ("sgd, momentum, adam are mnist-mlp with that optimizer at its default learning rate",)
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (Wish(subjects=["mnist-mpl"]), 'named "mnist-mpl". Did you mean "mnist-mlp"'),
+        (Wish(subjects=["optimisers"]), 'comparison set "optimizers"'),
+        (Wish(subjects=["mnist-mlp"]), "One run alone is compared with nothing"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.name=sgd,adm"]), 'Did you mean "adam"'),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr"]), "not of the form key=a,b"),
+        (Wish(subjects=["mnist-mlp"], vary=["lr=1,2"]), "not of the form key=a,b"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,,2"]), "not of the form key=a,b"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=0.1,0.1"]), "has 0.1 twice"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,2", "optimizer.lr=3,4"]), "is there twice"),
+        (Wish(subjects=["mnist-mlp"], num_folds=1), "at least 2"),
+        (Wish(subjects=["ravine"], num_folds=5), "surface"),
+        (Wish(subjects=["mnist-mlp"], num_seeds=20_000), "more than the 10000"),
+        (Wish(subjects=["no/such/run"]), "is no run folder"),
+    ],
+)
+def test_a_wish_that_cannot_be_says_what_to_try(wish: Wish, words: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(TuitrainError) as caught:
+        plan_comparison(wish)
+    assert words in str(caught.value)
+    assert any(word in str(caught.value) for word in ("Try", "Did you mean", "Leave it out"))
+
+
+def test_mistakes_of_all_arms_come_at_once() -> None:
+    """And each once, however many arms share it."""
+    with pytest.raises(PresetError) as caught:
+        plan("mnist-mlp", "lr-good", vary=("optimizer.lr=fast,0.1",), overrides=("train.stps=3",))
+    assert len([problem for problem in caught.value.problems if "stps" in problem]) == 1
+    assert any('"fast"' in problem for problem in caught.value.problems)
+
+
+def test_a_run_folder_that_is_damaged_is_said(home: Path) -> None:
+    """Not drawn without a word."""
+    folder = made_up_run(home / "runs", "one", num_steps=10)
+    RunFolder(folder.path).info_path.write_text("{")
+    with pytest.raises(TuitrainError, match="damaged"):
+        plan("one", "lr-good")
