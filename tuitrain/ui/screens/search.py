@@ -211,7 +211,8 @@ class SearchScreen(Screen[None]):
         table = trial_table(found, self._shown, self.view, max(20, self.size.width - 4), height - 2, self._top)
         self._top, self._page = table.top, table.page
         order = "the newest first" if self.view.is_by_number else "the best first"
-        widget.border_title = Content(f"{len(found.trials)} trials, {order}")
+        num = len(found.trials)
+        widget.border_title = Content(f"{num} trial{'s' if num != 1 else ''}, {order}")
         widget.border_subtitle = Content("◆ best  ● finished  ▼ pruned  × diverged or failed  ○ at work")
         lines = table.lines if found.trials else [Content.styled("No trial has begun yet.", "$foreground 55%")]
         widget.update(Content("\n").join(lines))
