@@ -254,8 +254,11 @@ BABYSITTING = [
     Item("A7", "gradient check", "command:check_gradients", "gradient-check", "measured/gradient_check",
          "check_gradients"),
     Item("A7", "range test", "command:find_learning_rate", "range-test", "measured/range_test", "find_learning_rate"),
-    *later("A7", "random and grid search"),
-    *later("A7", "coarse to fine"),
+    Item("A7", "random search", "search:random"),
+    Item("A7", "grid search", "search:grid"),
+    Item("A7", "coarse to fine", "search:coarse-to-fine"),
+    Item("A7", "Bayesian search (TPE)", "search:tpe"),
+    Item("A7", "hopeless trials end early", "pruner:asha"),
 ]  # fmt: skip
 
 AVERAGES = [
