@@ -65,7 +65,8 @@ def seen(name: str) -> Comparison:
 
 def losses(comparison: Comparison) -> dict[str, list[tuple[int, float]]]:
     """Batch losses of each member, step by step."""
-    return {key: recorded(RunFolder(Path(view.run))).values("batch/loss") for key, view in comparison.members.items()}
+    folders = {key: RunFolder(Path(view.run)) for key, view in comparison.members.items()}
+    return {key: list(recorded(folder).values("batch/loss")) for key, folder in folders.items()}
 
 
 def test_presets_are_run_with_seeds_and_judged(home: Path, tmp_path: Path) -> None:
