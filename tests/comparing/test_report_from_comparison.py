@@ -14,7 +14,7 @@ from tuitrain.board.comparison import Comparison
 from tuitrain.board.curves import Curves
 from tuitrain.board.verdict import BETTER, WORSE
 from tuitrain.comparing.reading import ComparisonReader
-from tuitrain.comparing.report.from_comparison import contents_of, final_values, ranking_of, shared_metrics
+from tuitrain.comparing.report.from_comparison import contents_of, shared_metrics
 from tuitrain.comparing.report.writing import FORMS, write_report
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState
 
@@ -51,7 +51,7 @@ def test_half_a_training_does_not_count_as_a_whole_one() -> None:
     for key in ("a-s2", "b-s2"):
         made.members[key].state = "failed"
     made.members["a-s2"].message = "CUDA out of memory"
-    values = final_values(made, "eval/loss")
+    values = made.final_values("eval/loss")
     assert values["a"] == {"0": 0.1, "1": 0.2}
     assert math.isnan(values["b"]["2"])
     notes = contents_of(made).notes
@@ -62,11 +62,11 @@ def test_half_a_training_does_not_count_as_a_whole_one() -> None:
 def test_runs_that_are_not_done_wait_for_their_end() -> None:
     """Those that ended count; before any has, all count as they stand."""
     made = ended("running", a=at(0.1, 0.2), b=at(0.3, 0.4))
-    assert final_values(made, "eval/loss") == {"a": {"0": 0.1, "1": 0.2}, "b": {"0": 0.3, "1": 0.4}}
+    assert made.final_values("eval/loss") == {"a": {"0": 0.1, "1": 0.2}, "b": {"0": 0.3, "1": 0.4}}
     made.members["a-s0"].state = made.members["b-s1"].state = "finished"
-    assert final_values(made, "eval/loss") == {"a": {"0": 0.1}, "b": {"1": 0.4}}
+    assert made.final_values("eval/loss") == {"a": {"0": 0.1}, "b": {"1": 0.4}}
     assert "2 of 4 runs had not ended when this was written." in contents_of(made).notes
-    assert ranking_of(made, "eval/loss").standings[0].word == "cannot tell with 1 seed"
+    assert made.ranking("eval/loss").standings[0].word == "cannot tell with 1 seed"
 
 
 def test_metrics_are_those_that_every_arm_has() -> None:
