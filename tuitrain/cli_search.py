@@ -84,7 +84,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         if has_screen() and not headless and not as_json:
             from tuitrain.launch import watch_search
 
-            raise typer.Exit(watch_search(reader, process))
+            raise typer.Exit(watch_search(reader))
         raise typer.Exit(_headless(reader, process, as_json=as_json))
 
 
@@ -93,9 +93,9 @@ def _plan(
     seed: int, num_parallel: int, executor: str, name: str,
 ) -> ComparisonPlan:  # fmt: skip
     from tuitrain.comparing.folder import check_name, free_name
-    from tuitrain.comparing.search import import_optuna
     from tuitrain.comparing.search_plan import search_plan
     from tuitrain.comparing.slots import default_parallel
+    from tuitrain.comparing.study import import_optuna
     from tuitrain.preset import load_preset
 
     subjects = [text for text in given if "=" not in text]
@@ -127,8 +127,8 @@ def _started(plan: ComparisonPlan) -> tuple[ComparisonReader, subprocess.Popen[b
 def _resumed(name: str) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
     """Go on with what is left; where nothing is, or a scheduler is at it, only look."""
     from tuitrain.comparing.headless import say
-    from tuitrain.comparing.search import import_optuna
     from tuitrain.comparing.starting import is_scheduled, start_scheduler
+    from tuitrain.comparing.study import import_optuna
 
     reader = _read(name)
     assert reader.folder is not None

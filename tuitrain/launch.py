@@ -101,6 +101,25 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
     return app.return_code or int(has_failed)
 
 
+def watch_search(reader: ComparisonReader) -> int:
+    """Watch a search that goes on without us; the exit code is 1 where it is done and no trial finished."""
+    from tuitrain.board.trials import trials_of
+    from tuitrain.ui.app import TuitrainApp
+    from tuitrain.ui.comparison_source import ComparisonSource
+    from tuitrain.ui.screens.search import SearchScreen
+
+    app = TuitrainApp(first=SearchScreen(ComparisonSource(reader)))
+    app.run()
+    comparison, name = reader.comparison, reader.comparison.plan.name
+    best = trials_of(comparison).best
+    if comparison.ended is None:
+        sys.stdout.write(f"{name} goes on.\nCome back with: tuitrain search --resume {name}\n")
+    elif best is not None and reader.folder is not None:
+        sys.stdout.write(f"{name}: the best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}\n")
+        sys.stdout.write(f"Run it with: tuitrain run {reader.folder.path / 'best.toml'}\n")
+    return app.return_code or int(comparison.ended is not None and best is None)
+
+
 def _say_goodbye(folder: RunFolder) -> int:
     """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
     summary = summarize(folder)

@@ -11,9 +11,10 @@ import pytest
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import number_of
 from tuitrain.comparing.folder import ComparisonFolder, create_comparison, read_plan
-from tuitrain.comparing.search import SearchSupply, num_evaluations
+from tuitrain.comparing.search import SearchSupply
 from tuitrain.comparing.search_plan import search_plan
 from tuitrain.comparing.space import preset_at
+from tuitrain.comparing.study import num_evaluations
 from tuitrain.errors import PresetError
 from tuitrain.preset import load_preset
 from tuitrain.protocol.comparing import Member, MemberAdded, MemberEnded, MemberLaunched, MemberState, Remarked

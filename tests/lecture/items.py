@@ -97,7 +97,7 @@ GENERALISATION = [
     Item("A2", "bias and variance", "dataset:sine-25", "bias-width-1", "eval/loss"),
     Item("A2", "bias and variance in balance", "dataset:sine-25", "bias-width-3", "eval/loss"),
     Item("A2", "variance", "dataset:sine-25", "bias-width-100", GAP),
-    *later("A2", "bagging"),
+    Item("A2", "bagging", "cli:ensemble", "bootstrap", ACCURACY),
     Item("A2", "gradient noise read-out", "command:measure_gradient_noise", "gradient-noise",
          "measured/gradient_noise", "measure_gradient_noise"),
     Item("A2", "sharpness", "command:measure_sharpness", "flat-small-batch", "measured/sharpness", "measure_sharpness"),
@@ -254,12 +254,15 @@ BABYSITTING = [
     Item("A7", "gradient check", "command:check_gradients", "gradient-check", "measured/gradient_check",
          "check_gradients"),
     Item("A7", "range test", "command:find_learning_rate", "range-test", "measured/range_test", "find_learning_rate"),
-    *later("A7", "random and grid search"),
-    *later("A7", "coarse to fine"),
+    Item("A7", "random search", "search:random"),
+    Item("A7", "grid search", "search:grid"),
+    Item("A7", "coarse to fine", "search:coarse-to-fine"),
+    Item("A7", "Bayesian search (TPE)", "search:tpe"),
+    Item("A7", "hopeless trials end early", "pruner:asha"),
 ]  # fmt: skip
 
 AVERAGES = [
-    *later("A8", "ensemble of runs"),
+    Item("A8", "ensemble of runs", "cli:ensemble", "mnist-mlp", ACCURACY),
     Item("A8", "EMA", "average:ema_decay", "ema", "ema/accuracy", SET),
     Item("A8", "SWA", "average:swa_from", "swa", "swa/accuracy", SET),
     Item("A8", "where transfer begins", "dataset:mnist-14", "transfer-source", ACCURACY),

@@ -94,10 +94,10 @@ def test_a_mean_is_over_what_is_done_with() -> None:
 def test_the_verdict_is_over_what_is_done_with() -> None:
     """An arm of which nothing is done has no value yet, once another one has; before that all count."""
     found = comparison(("a", "b"), 2, lambda arm, seed: ("finished", STEPS) if arm == 0 else ("running", 400))
-    assert {arm: len(values) for arm, values in found.last_values("eval/loss").items()} == {"a": 2, "b": 0}
+    assert {arm: len(values) for arm, values in found.final_values("eval/loss").items()} == {"a": 2, "b": 0}
     for view in found.members.values():
         view.state = "running"
-    assert {arm: len(values) for arm, values in found.last_values("eval/loss").items()} == {"a": 2, "b": 2}
+    assert {arm: len(values) for arm, values in found.final_values("eval/loss").items()} == {"a": 2, "b": 2}
 
 
 @pytest.mark.parametrize("sort", SORTS)

@@ -15,7 +15,7 @@ from tuitrain.protocol.comparing import MemberState, SearchedParameter, SearchPl
 from tuitrain.protocol.plan import Value
 
 _COARSE_PARTS = 3
-_LEAST_FOR_SHARES = 6
+_LEAST_FOR_SHARES = 8
 """Trials below which a parabola through them tells nothing."""
 
 
@@ -99,8 +99,8 @@ class Trials:
     def shares(self) -> dict[str, float]:
         """Key → share of the variance of the ranks of values that a parabola over that parameter alone explains.
 
-        Of a choice, what the means of its values explain. Empty where too few trials are done; 0 to 1, and an
-        overestimate where trials are few.
+        Of a choice, what the means of its values explain. Adjusted for the number of trials (Ezekiel 1930), so that
+        chance explains nothing; 0 to 1. Empty where too few trials are done.
         """
         fine = [trial for trial in self.trials if trial.counts and not trial.is_coarse]
         done = fine if len(fine) >= _LEAST_FOR_SHARES else [trial for trial in self.trials if trial.counts]
@@ -157,12 +157,14 @@ def _explained(parameter: SearchedParameter, trials: Sequence[Trial], ranks: Flo
         return 0.0
     ours, theirs = places[kept], ranks[kept]
     if parameter.choices:
-        fitted = np.array([theirs[ours == place].mean() for place in ours])
+        fitted, num_fitted = np.array([theirs[ours == place].mean() for place in ours]), len(set(ours.tolist()))
     else:
         scaled = (ours - ours.min()) / np.ptp(ours)
         table = np.stack([np.ones_like(scaled), scaled, scaled**2], axis=1)
-        fitted = table @ np.linalg.lstsq(table, theirs, rcond=None)[0]
-    return float(min(1.0, max(0.0, 1.0 - np.var(theirs - fitted) / max(float(np.var(theirs)), 1e-12))))
+        fitted, num_fitted = table @ np.linalg.lstsq(table, theirs, rcond=None)[0], 3
+    left = float(np.var(theirs - fitted)) / max(float(np.var(theirs)), 1e-12)
+    adjusted = 1.0 - left * (len(theirs) - 1) / max(1, len(theirs) - num_fitted)
+    return min(1.0, max(0.0, adjusted))
 
 
 def _ranks(values: Iterable[float]) -> Floats:

@@ -45,6 +45,8 @@ def follow(
             if len(presses) > 1:
                 return False
             if not has_news and not reader.num_unread_bytes and _is_over(reader):
+                if process is not None:
+                    process.wait()  # it has let go of the folder, and is about to end
                 return True
             if not has_news:
                 time.sleep(_POLL_SECONDS)

@@ -8,9 +8,7 @@ time; with several at once, TPE depends on which was done first.
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.board.curves import is_lower_better
@@ -26,8 +23,9 @@ from tuitrain.board.trials import num_coarse, number_of
 from tuitrain.comparing.best_preset import best_path, trial_preset_text
 from tuitrain.comparing.coarse import edge_remarks, narrowed, narrowed_words, shortened
 from tuitrain.comparing.folder import ComparisonFolder
-from tuitrain.comparing.space import as_tried, grid_values, num_points_of, preset_at, written
-from tuitrain.errors import PresetError, TuitrainError, UsageError
+from tuitrain.comparing.space import as_tried, preset_at, written
+from tuitrain.comparing.study import import_optuna, num_evaluations, open_study, pruner_of, sampler_of, suggested
+from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.protocol.comparing import Member, MemberState, SearchedParameter
 from tuitrain.protocol.events import AlarmRaised
 from tuitrain.protocol.plan import Value
@@ -39,15 +37,9 @@ from tuitrain.session.exporting import write_text
 if TYPE_CHECKING:
     import optuna
 
-_STUDY = "search"
 _FINE, _AGAIN = "fine", "again"
-_REDUCTION = 3
-"""Of each three trials that reach a rung of ASHA, one goes on."""
-_FIRST_RUNG = 0.1
-"""Share of a run at which ASHA first looks; the median waits as long."""
 _LAST_LOOK = 0.5
 """Share of a run after which no trial is ended early: most of it is paid for."""
-_USUAL_EVALUATIONS = 20
 
 
 class SearchSupply:
@@ -79,7 +71,7 @@ class SearchSupply:
         self._remarks: list[str] = []
         self._written_best = -1
         self._optuna = import_optuna()
-        self._study = self._open(folder.study_path)
+        self._study = open_study(folder.study_path, is_lower_better=self._is_lower_better)
         self._open_trials: set[int] = set()
         """Numbers of trials that were given and not told yet."""
         self._again: deque[Member] = deque()
@@ -129,7 +121,7 @@ class SearchSupply:
         if state.state.is_finished():
             return False
         expected = num_evaluations(member.preset)
-        self._study.pruner = self._pruner(expected)
+        self._study.pruner = pruner_of(self._plan, expected)
         self._study.sampler = self._optuna.samplers.RandomSampler(seed=0)  # nothing is drawn here
         trial = self._optuna.trial.Trial(self._study, state._trial_id)
         values = [value for step, value in evaluations if step > 0]
@@ -194,23 +186,6 @@ class SearchSupply:
                     return event.kind in {"nonfinite_loss", "nonfinite_gradient"} and event.action == "stop"
         return False
 
-    def _open(self, path: Path) -> optuna.study.Study:
-        """The study on the disk. The lock of the comparison is held, so what a killed one left is nobody's."""
-        _mend(path)
-        storages = self._optuna.storages
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
-                storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(path)))
-            return self._optuna.create_study(
-                storage=storage, study_name=_STUDY, load_if_exists=True,
-                direction="minimize" if self._is_lower_better else "maximize",
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError) as error:
-            raise TuitrainError(
-                f"{path}: what the search has learned cannot be read: {error}", hint="a new search."
-            ) from error
-
     def _take_over(self) -> None:
         """What an earlier scheduler left."""
         views = {_index_of(view.member): view for view in self._comparison.members.values()}
@@ -248,7 +223,7 @@ class SearchSupply:
         """Think of a trial, or go on with one that was half thought of."""
         space = self._space_of(number)
         known = self._trials()
-        self._study.sampler = self._sampler(number, 0)
+        self._study.sampler = sampler_of(self._plan, number, 0)
         if number < len(known):
             trial = self._optuna.trial.Trial(self._study, known[number]._trial_id)
         else:
@@ -257,32 +232,9 @@ class SearchSupply:
         found: dict[str, Value] = {}
         for index, item in enumerate(space, start=1):
             # A sampler of its own, so that the value does not depend on how far an earlier one came.
-            self._study.sampler = self._sampler(number, index)
-            found[item.key] = _suggested(trial, item)
+            self._study.sampler = sampler_of(self._plan, number, index)
+            found[item.key] = suggested(trial, item)
         return found
-
-    def _sampler(self, number: int, index: int) -> optuna.samplers.BaseSampler:
-        samplers = self._optuna.samplers
-        seed = int(np.random.SeedSequence([self._plan.seed, number, index]).generate_state(1)[0])
-        match self._plan.method:
-            case "grid":
-                counts = num_points_of(self._plan.space, 0)
-                grid = {
-                    item.key: [written(value) if item.choices else value for value in grid_values(item, count)]
-                    for item, count in zip(self._plan.space, counts, strict=True)
-                }
-                return samplers.GridSampler(grid, seed=self._plan.seed)
-            case "tpe":
-                startup = max(3, min(10, self._plan.num_trials // 3))
-                return samplers.TPESampler(seed=seed, n_startup_trials=startup)
-            case _:
-                return samplers.RandomSampler(seed=seed)
-
-    def _pruner(self, expected: int) -> optuna.pruners.BasePruner:
-        first = max(1, round(expected * _FIRST_RUNG))
-        if self._plan.prune == "asha":
-            return self._optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=_REDUCTION)
-        return self._optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=first)
 
     def _space_of(self, number: int) -> tuple[SearchedParameter, ...]:
         if not self._num_coarse or number < self._num_coarse:
@@ -362,39 +314,6 @@ def _index_of(member: Member) -> int:
     return number_of(member.key) - 1
 
 
-def num_evaluations(preset: Mapping[str, Any]) -> int:
-    """About how many evaluations a run has, the one at step 0 aside."""
-    evaluate, train = preset.get("eval", {}), preset.get("train", {})
-    if train.get("steps") and evaluate.get("every_steps"):
-        return max(1, int(train["steps"] // evaluate["every_steps"]))
-    if train.get("epochs") and evaluate.get("every_epochs"):
-        return max(1, int(train["epochs"] / evaluate["every_epochs"] + 1e-9))
-    return _USUAL_EVALUATIONS
-
-
-def import_optuna() -> Any:
-    """Optuna, with its words about each trial switched off: ours are in the journal.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise UsageError("A search needs Optuna.", hint='pip install "tuitrain[search]"') from error
-    optuna.logging.set_verbosity(logging.ERROR)
-    return optuna
-
-
-def _suggested(trial: optuna.trial.Trial, item: SearchedParameter) -> Value:
-    if item.choices:
-        texts = [written(choice) for choice in item.choices]
-        return item.choices[texts.index(trial.suggest_categorical(item.key, texts))]
-    if item.is_integer:
-        return as_tried(item, trial.suggest_int(item.key, round(item.low), round(item.high), log=item.is_log))
-    return as_tried(item, trial.suggest_float(item.key, item.low, item.high, log=item.is_log))
-
-
 def _read_back(item: SearchedParameter, value: Any) -> Value:
     if item.choices:
         return item.choices[[written(choice) for choice in item.choices].index(value)]
@@ -403,14 +322,3 @@ def _read_back(item: SearchedParameter, value: Any) -> Value:
 
 def _last_of(view: MemberView) -> dict[str, float]:
     return summarize(RunFolder(Path(view.run))).last if view.run else {}
-
-
-def _mend(path: Path) -> None:
-    """Take away what a kill or a power cut can leave: a lock that nobody holds, a line without an end."""
-    for left in path.parent.glob(f"{path.name}.lock*"):
-        left.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        whole = path.read_bytes()
-        if whole and not whole.endswith(b"\n"):
-            with path.open("r+b") as file:
-                file.truncate(whole.rfind(b"\n") + 1)

@@ -28,7 +28,9 @@ class SearchTold:
         found = trials_of(comparison)
         for trial in found.trials:
             view = comparison.members[trial.key]
-            if view.is_final and trial.key not in self._done:
+            # The run says that it stopped; that it was pruned says the scheduler, a little later.
+            is_told = view.ended is not None or not reader.is_scheduled
+            if view.is_final and is_told and trial.key not in self._done:
                 self._done.add(trial.key)
                 why = f"   {view.message}" if view.message else ""
                 say(f"{trial_line(trial, found)}{why}")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay", "home", "learn", "compare"]
+Group = Literal["run", "learning rate", "optimizer", "charts", "screen", "replay", "home", "learn", "compare", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ class Verdicts:
 
     def ranking(self, comparison: Comparison, metric: str) -> Ranking | None:
         """The ranking by a metric; None where there is nothing to rank, or no order is better."""
-        values = comparison.last_values(metric) if comparison.is_aim(metric) else {}
+        values = comparison.final_values(metric) if comparison.is_aim(metric) else {}
         if not any(values.values()):
             return None
         key = repr((metric, values))  # a NaN is not equal to itself

@@ -15,8 +15,8 @@ from typing import Literal
 
 Kind = Literal["line", "points", "dotted"]
 XAxis = Literal["step", "epoch", "seconds"]
-FigureAxis = XAxis | Literal["samples", "learning rate"]
-"""What x is; a learning rate is given as its log10."""
+FigureAxis = XAxis | Literal["samples", "learning rate", "value"]
+"""What x is; a learning rate is given as its log10, a value is a plain number."""
 Tick = tuple[float, str]
 """Where a tick stands on its axis (on a log axis: log10 of the value) and what it says."""
 
@@ -69,6 +69,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """One character at a place, above everything else: a trial among many. Out of range it stands at the edge."""
+
+    x: float
+    y: float
+    """Not finite: at the upper edge."""
+    marker: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A piece of the legend, in the colour of a role; "text-faint" is the quiet one."""
 
@@ -86,6 +97,10 @@ class Figure:
     bands: tuple[Band, ...] = ()
     marks: tuple[Mark, ...] = ()
     levels: tuple[Level, ...] = ()
+    spots: tuple[Spot, ...] = ()
+    """In this order, the last one on top; their range is that of the curves."""
+    x_names: tuple[Tick, ...] = ()
+    """Ticks of an x axis that has names for its places; empty where numbers do."""
     x_range: tuple[float, float] | None = None
     """In units of `x_label`; None means all of the data."""
     y_range: tuple[float, float] | None = None

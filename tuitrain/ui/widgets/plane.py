@@ -69,6 +69,8 @@ class Plane:
 
     def x_ticks(self, figure: Figure) -> list[Tick]:
         """As many ticks as fit below the canvas without crowding."""
+        if figure.x_names:
+            return list(figure.x_names)
         return x_ticks(self.x_low, self.x_high, max(1, min(self.columns // 8, 8)), figure.x_label)
 
     def _spans(self, x: float) -> bool:

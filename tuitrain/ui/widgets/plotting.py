@@ -33,6 +33,7 @@ from tuitrain.ui.widgets.figure import Curve, Figure
 from tuitrain.ui.widgets.palette import RGB, Palette
 from tuitrain.ui.widgets.plane import Floats, Line, Plane, cleaned, pieces, plane_of
 from tuitrain.ui.widgets.raster import lay_lines
+from tuitrain.ui.widgets.spots import lay_spots
 
 Markers = Literal["braille", "ascii"]
 
@@ -100,6 +101,7 @@ def _composed(figure: Figure, plane: Plane, palette: Palette, markers: Markers) 
     lay_marks(rows, figure, plane, palette)
     lay_alarms(rows, figure, plane, palette)
     lay_markers(rows, figure, plane, palette)
+    lay_spots(rows, figure, plane, palette)
     lay_cursor(rows, figure, plane, palette)
     rows = with_axes(rows, figure, plane, palette)
     if markers == "ascii":

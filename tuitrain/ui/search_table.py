@@ -1,0 +1,96 @@
+"""The trials of a search as lines of a table, and what is said of the whole. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from tuitrain.board.trials import Trial, Trials
+from tuitrain.ui import text
+from tuitrain.ui.search_figures import SearchView, marker_of
+
+_QUIET = "$foreground 55%"
+_STYLES = {
+    "loss": "$primary", "norm": "bold $success", "alarm": "$error", "mark": "$warning", "text-faint": _QUIET,
+}  # fmt: skip
+_FIXED = 34
+"""Cells of marker, number, state, value and steps."""
+_LEAST_COLUMN = 9
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """What is drawn of it."""
+
+    lines: list[Content]
+    top: int
+    """Place of the first trial that is shown."""
+    page: int
+    """How many trials are shown at most."""
+
+
+def listed(found: Trials, view: SearchView) -> list[Trial]:
+    """The trials in the order of the table."""
+    return list(reversed(found.trials)) if view.is_by_number else found.sorted()
+
+
+def trial_table(
+    found: Trials, shown: Sequence[Trial], view: SearchView, width: int, height: int, top: int
+) -> TrialTable:
+    """A header, and a line for each trial that fits.
+
+    Args:
+        found: all trials.
+        shown: the same in order.
+        view: of the person.
+        width: in cells.
+        height: in lines, the header among them.
+        top: place of the first trial that was shown last.
+    """
+    page = max(1, height - 1)
+    place = next((index for index, trial in enumerate(shown) if trial.key == view.selected), 0)
+    top = max(0, min(top, len(shown) - page))
+    top = min(place, max(top, place - page + 1))
+    keys = [item.key for item in found.plan.space]
+    room = max(_LEAST_COLUMN, min(24, (width - _FIXED) // max(1, len(keys))))
+    names = "".join(f" {_name(key, room - 1):>{room - 1}}" for key in keys)
+    head = Content.styled(f"    {'#':>3} {'state':<9} {'value':>8}{names} {'steps':>7}", _QUIET).truncate(width)
+    lines = [head]
+    best = found.best
+    for trial in shown[top : top + page]:
+        is_chosen = trial.key == view.selected
+        marker, role = marker_of(trial, best)
+        cells = "".join(f" {_fitted(text.plain(trial.parameters.get(key, '–')), room - 1):>{room - 1}}" for key in keys)
+        value = text.number(trial.value) if trial.value is None or trial.word != "diverged" else "nan"
+        state = "coarse" if trial.is_coarse and trial.counts else trial.word
+        row = f"{trial.number:>3} {state:<9} {value:>8}{cells} {trial.step:>7}"
+        is_best = best is not None and trial.key == best.key
+        style = "bold $foreground" if is_best else "$foreground" if trial.counts else "$foreground 70%"
+        line = Content.assemble(
+            ("> " if is_chosen else "  ", "bold $warning"), (marker, _STYLES[role]), " ", (row, style)
+        )
+        lines.append((line.stylize("on $foreground 10%") if is_chosen else line).truncate(width, ellipsis=True))
+    return TrialTable(lines, top, page)
+
+
+def header_line(found: Trials, name: str, *, state: str, width: int) -> Content:
+    """Which search, how far, and the best so far."""
+    best = found.best
+    num_working = sum(trial.state in {"starting", "running", "paused"} for trial in found.trials)
+    said = f"best {found.metric} {text.number(best.value)}, trial {best.number}" if best else "no trial is done yet"
+    return Content.assemble(
+        (f" {name}", "bold $foreground"), (f"   {state}", "$warning" if state == "searching" else "$foreground 75%"),
+        f"   {found.num_done} of {found.plan.num_trials} trials" + (f", {num_working} at work" if num_working else ""),
+        f"   {said}", (f"   {found.plan.method}" + (f", {found.plan.prune}" if found.plan.prune else ""), _QUIET),
+    ).truncate(width, ellipsis=True)  # fmt: skip
+
+
+def _name(key: str, room: int) -> str:
+    """The key, or its last part where there is no room."""
+    return key if len(key) <= room else _fitted(key.partition(".")[2], room)
+
+
+def _fitted(words: str, room: int) -> str:
+    return words if len(words) <= room else f"{words[: max(1, room - 1)]}…"
