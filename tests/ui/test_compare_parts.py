@@ -23,6 +23,7 @@ from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
 from tuitrain.ui.compare_view import SORTS, CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, size_text, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.screens.stopping import stop_choices
 from tuitrain.ui.theme import DARK, LIGHT
 from tuitrain.ui.widgets.chart import legend_of
 from tuitrain.ui.widgets.figure import Curve, Figure
@@ -166,6 +167,27 @@ def test_a_mean_goes_as_far_as_all_and_the_rest_is_faint() -> None:
     assert (gone.xs[0], gone.xs[-1]) == (0, STEPS)
 
 
+def test_each_fold_has_its_line_beside_the_mean_and_the_spread() -> None:
+    """Of the chosen arm; without folds only of one that is opened."""
+    found = comparison(seeds=3, num_folds=3)
+    figure = figure_of(found, replace(VIEW, selected="adam"))
+    assert {curve.name for curve in figure.curves} == {"sgd", "adam", "muon", "adam-s0", "adam-s1", "adam-s2"}
+    assert [band.name for band in figure.bands] == ["adam"]
+
+
+def test_what_can_be_stopped() -> None:
+    """A member, its arm, all; what is done with is not asked, and no choice is there twice."""
+    found = comparison(seeds=2, states=lambda arm, seed: ("running", 400) if arm < 2 else ("finished", STEPS))
+    rows = {row.id: row for row in Rows().listed(found, VIEW.toggled_opened("sgd"))}
+    members = list(found.members.values())
+    assert [choice.words for choice in stop_choices(rows["sgd-s0"], members)] == [
+        "stop seed 0", "stop sgd (2 at work)", "stop the whole comparison (4 at work)"
+    ]  # fmt: skip
+    assert stop_choices(rows["sgd"], members)[0].keys == ("sgd-s0", "sgd-s1")
+    assert [choice.is_all for choice in stop_choices(rows["muon"], members)] == [True]
+    assert stop_choices(rows["muon"], list(rows["muon"].members)) == []
+
+
 def test_what_is_hidden_is_not_drawn() -> None:
     """By arm, by member of an opened arm, and all but one."""
     found = comparison(seeds=2)
@@ -209,6 +231,12 @@ def test_a_run_goes_on_and_its_line_with_it() -> None:
     second = overlay.figure(found, rows.arms(found, VIEW), VIEW, 100)
     ends = [next(curve.xs[-1] for curve in figure.curves if curve.name == "sgd") for figure in (first, second)]
     assert ends == [400, 800]
+    opened = VIEW.toggled_opened("sgd")
+    pair = comparison(seeds=2, states=lambda arm, seed: ("running", 400))
+    overlay.figure(pair, rows.arms(pair, opened), opened, 100)
+    fill(pair.members["sgd-s1"], 800)
+    curves = {curve.name: curve for curve in overlay.figure(pair, rows.arms(pair, opened), opened, 100).curves}
+    assert [curves[name].xs[-1] for name in ("sgd", "sgd-s0", "sgd-s1")] == [400, 400, 800]
     assert rows.arms(found, VIEW)[0].facts[0].best is not None
 
 

@@ -100,7 +100,10 @@ class Overlay:
             role = arm.role if is_emphasised else f"{arm.role}-{'quiet' if is_quiet else 'faint'}"
             marker = arm.marker
             curves.append(Curve(arm.label, xs, ys, role, is_emphasised=is_emphasised, marker=marker))
-        is_opened = arm.id in view.opened
+        # Of a cross-validation each fold has its line: how far they lie apart is what it is for.
+        is_opened = arm.id in view.opened or (
+            arm.id == emphasised and any(member.member.fold for member in arm.members)
+        )
         for member in arm.members if len(arm.members) > 1 or means is None else ():
             line = self._line(member, view)
             is_chosen = member.key == emphasised

@@ -39,7 +39,7 @@ def stop_choices(row: Row, members: Sequence[MemberView]) -> list[StopChoice]:
     everything = _alive(members)
     if own:
         choices.append(StopChoice(f"stop {row.label}{_counted(own)}", tuple(member.key for member in own)))
-    if row.is_member and len(arm) > len(own):
+    if len(arm) > len(own):
         choices.append(StopChoice(f"stop {row.arm}{_counted(arm)}", tuple(member.key for member in arm)))
     if everything and len(everything) > len(arm):
         keys = tuple(member.key for member in everything)
