@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tuitrain import __version__, cli_again, cli_care, cli_compare, cli_learn, cli_measure, cli_search, cli_surface
+from tuitrain import (
+    __version__,
+    cli_again,
+    cli_care,
+    cli_compare,
+    cli_ensemble,
+    cli_learn,
+    cli_measure,
+    cli_search,
+    cli_surface,
+)
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -266,6 +276,7 @@ def _pair(text: str, parse: Callable[[str], object]) -> tuple[str, object]:
 
 cli_measure.register(app)
 cli_again.register(app)
+cli_ensemble.register(app)
 cli_learn.register(app, _has_screen)
 cli_compare.register(app, _has_screen)
 cli_search.register(app, _has_screen)

@@ -99,7 +99,7 @@ def test_last_values_are_paired_by_seed_and_fold() -> None:
     """And a member that was cancelled has none."""
     made = comparison(a=[curves([(10, 1.0), (20, 0.5)]), curves([(10, 2.0)])], b=[curves([(10, 3.0)])])
     made.members["a-s1"].state = "cancelled"
-    assert made.last_values("eval/loss") == {"a": {"0": 0.5}, "b": {"0": 3.0}}
+    assert made.final_values("eval/loss") == {"a": {"0": 0.5}, "b": {"0": 3.0}}
     assert Member(key="x", arm="a", seed=2, fold=3).pair == "2/3"
 
 

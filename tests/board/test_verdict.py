@@ -57,12 +57,18 @@ def test_two_arms_have_at_least_the_interval_of_student() -> None:
 
 
 def test_an_outlier_widens_its_own_side() -> None:
-    """Resamples of the runs follow skewness: five seeds of which one is far out."""
-    found = ranked({"a": seeds(1.0, 1.1, 1.2, 0.9, 9.0), "b": seeds(0, 0, 0, 0, 0)}).standings[1]
-    assert found.low is not None
-    assert found.high is not None
-    assert found.difference is not None
-    assert found.difference - found.low > 1.05 * (found.high - found.difference)
+    """Resamples of the runs follow skewness: five seeds of which one is far out, above or below."""
+    far, near = seeds(1.0, 1.1, 1.2, 0.9, 9.0), seeds(0.1, 0.2, 0.3, 0.4, 0.5)
+    above = ranked({"a": far, "b": near}).standings[1]
+    below = ranked({"a": {seed: 9.0 - value for seed, value in far.items()}, "b": near}).standings[1]
+    sides = []
+    for found in (above, below):
+        assert found.low is not None
+        assert found.high is not None
+        assert found.difference is not None
+        sides.append((found.difference - found.low) / (found.high - found.difference))
+    assert sides[0] > 1.05
+    assert sides[1] < 1 / 1.05
 
 
 def test_one_seed_cannot_tell() -> None:
@@ -112,9 +118,14 @@ def test_runs_that_seeds_do_not_change_differ_exactly(num_arms: int, num_seeds: 
 
 
 def test_a_difference_that_is_the_same_by_coincidence_is_none() -> None:
-    """One sample of a hundred more in each of three seeds: with coarse values that happens one time in four."""
+    """One sample of a hundred more in each of three seeds: with coarse values that happens one time in four.
+
+    Far more than the seeds of an arm are apart is no coincidence; nor is the same in seven seeds.
+    """
     steps = {"a": seeds(0.90, 0.93, 0.95), "b": seeds(0.89, 0.92, 0.94)}
     assert words(steps)["b"] == "cannot tell with 3 seeds"
+    far = {"a": seeds(0.90, 0.93, 0.95), "b": seeds(0.50, 0.53, 0.55)}
+    assert words(far)["b"] == WORSE
     more = {"a": seeds(*(0.90 + 0.01 * i for i in range(7))), "b": seeds(*(0.89 + 0.01 * i for i in range(7)))}
     assert words(more)["b"] == WORSE
 

@@ -21,8 +21,8 @@ def most(num: int, errors: float = 3.0) -> float:
 @pytest.mark.parametrize("name", SAME)
 @pytest.mark.parametrize(("arms", "seeds"), [(2, 3), (3, 5), (6, 2)])
 def test_equal_arms_are_seldom_told_apart(name: str, arms: int, seeds: int) -> None:
-    """Any worse at all in at most 5 % of 300 comparisons, and the noise of so few."""
-    assert false_claims(SAME[name], arms, seeds, 300) <= most(300)
+    """Any worse at all in at most 5 % of 400 comparisons, and the noise of so few."""
+    assert false_claims(SAME[name], arms, seeds, 400) <= most(400)
 
 
 @pytest.mark.parametrize(("seeds", "apart"), [(2, 60.0), (3, 15.0), (4, 7.0), (5, 5.0), (8, 3.5)])
@@ -67,8 +67,30 @@ def test_chances_by_hand() -> None:
 @pytest.mark.parametrize("is_paired", [True, False], ids=["paired", "two-sample"])
 @pytest.mark.parametrize("name", SAME)
 def test_no_kind_of_equal_arms_is_told_apart_more_often_than_stated(name: str, is_paired: bool) -> None:
-    """TABLE"""
+    """Over 2 to 6 arms and 2 to 8 seeds. Measured with 2000 comparisons a cell (its noise is 0.5), in %.
+
+    Seed by seed; two-sample, where the arms have different seeds, has at most 5.9 (one is wild, k = 2, n = 3):
+
+                             n = 2   3    4    5    8
+        normal          k=2  4.5  5.7  4.5  5.1  4.1     8000 more comparisons of k=2, n=3: 4.6
+                        k=3  4.3  5.2  4.8  4.8  4.3
+                        k=6  4.5  4.0  4.3  4.0  5.1
+        lognormal       k=2  3.0  2.8  2.5  2.0  2.4
+                        k=6  1.9  0.9  0.7  0.5  0.4
+        student-t3      k=2  4.1  4.0  3.6  4.0  3.5
+                        k=6  4.3  3.8  3.0  3.0  3.0
+        correlated      k=2  5.0  4.3  3.8  4.3  4.9
+                        k=6  4.2  3.6  4.7  3.8  5.3
+        unequal         k=2  4.5  4.9  4.7  5.1  4.9
+                        k=6  4.5  4.5  3.7  3.5  3.5
+        one is wild     k=2  5.0  6.0  5.1  4.5  3.6     8000 more comparisons of k=2, n=3: 4.8
+                        k=6  4.1  2.1  2.1  2.5  2.5
+        rounded         k=2  0.0  0.9  3.1  3.8  3.5     1500 comparisons
+                        k=6  0.1  0.1  0.1  0.4  2.7
+        diverging       k=2  0.2  2.9  0.8  1.0  0.2
+                        k=6  0.9  1.4  1.8  1.7  0.4
+    """
     for arms in (2, 3, 6):
         for seeds in (2, 3, 4, 5, 8):
-            found = false_claims(SAME[name], arms, seeds, 1000, is_paired=is_paired)
-            assert found <= most(1000), (arms, seeds, found)
+            found = false_claims(SAME[name], arms, seeds, 600, is_paired=is_paired)
+            assert found <= most(600, errors=4.0), (arms, seeds, found)

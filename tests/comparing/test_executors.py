@@ -36,14 +36,10 @@ LONG = ("train.steps=10000000", "eval.every_steps=1000000")
 WIDE = ("task.hidden=[1500,1500]", "train.steps=2")
 """Over two million parameters: torch takes as many threads as the environment says."""
 ENGINES = ("local", "ray", "ray-carried", "slurm")
-QUICK = ("local", "slurm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ray", "ray-carried")))
+QUICK = ("local", *(pytest.param(name, marks=pytest.mark.slow) for name in ENGINES[1:]))
+"""All of them, of which every day's suite takes the first."""
 
-# submitit hands the Popen of a job on to nobody; Ray opens its logs without closing them.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.xdist_group("executors"),
-]
+pytestmark = pytest.mark.xdist_group("executors")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -45,6 +46,16 @@ def test_the_picture_is_a_picture() -> None:
     assert counted is not None
     seen = {f"#{red:02x}{green:02x}{blue:02x}" for _, (red, green, blue) in counted}  # type: ignore[misc]
     assert set(ARM_COLOURS[:3]) <= seen
+
+
+def test_a_picture_shows_the_first_metrics_and_names_the_others() -> None:
+    """Three; the page has all of them."""
+    contents = curves(2, 3)
+    many = dataclasses.replace(contents, figures=contents.figures * 2, rankings=contents.rankings * 2)
+    texts = [mark.text for mark in sheet(many).marks if isinstance(mark, Text)]
+    assert sum(text == "verdict" for text in texts) == 3
+    assert "In a report as .html or .md as well: eval/accuracy." in texts
+    assert page(many).count('<p class="verdict">') == 4
 
 
 def test_a_very_long_report_is_made_smaller_not_refused() -> None:

@@ -117,6 +117,7 @@ def test_what_a_logarithm_cannot_show_is_left_out() -> None:
     banded = Line("a", (0.0, 1.0, 2.0), (0.1, 1.0, 10.0), (-0.1, 0.5, 9.0), (0.2, 2.0, 11.0))
     drawing = chart(Figure("f", "x", "y", True, (line("b", 0.0, -1.0, 1.0, 2.0), banded)), ("a", "b"))
     (area,) = [mark for mark in drawing.marks if isinstance(mark, Area)]
+    assert len(area.points) == 6
     assert all(0.0 <= y <= drawing.height for _, y in area.points)
     (other,) = [mark for mark in drawing.marks if isinstance(mark, Polyline) and mark.ink == 1]
     assert len(other.points) == 2

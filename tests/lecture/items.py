@@ -97,7 +97,7 @@ GENERALISATION = [
     Item("A2", "bias and variance", "dataset:sine-25", "bias-width-1", "eval/loss"),
     Item("A2", "bias and variance in balance", "dataset:sine-25", "bias-width-3", "eval/loss"),
     Item("A2", "variance", "dataset:sine-25", "bias-width-100", GAP),
-    *later("A2", "bagging"),
+    Item("A2", "bagging", "cli:ensemble", "bootstrap", ACCURACY),
     Item("A2", "gradient noise read-out", "command:measure_gradient_noise", "gradient-noise",
          "measured/gradient_noise", "measure_gradient_noise"),
     Item("A2", "sharpness", "command:measure_sharpness", "flat-small-batch", "measured/sharpness", "measure_sharpness"),
@@ -262,7 +262,7 @@ BABYSITTING = [
 ]  # fmt: skip
 
 AVERAGES = [
-    *later("A8", "ensemble of runs"),
+    Item("A8", "ensemble of runs", "cli:ensemble", "mnist-mlp", ACCURACY),
     Item("A8", "EMA", "average:ema_decay", "ema", "ema/accuracy", SET),
     Item("A8", "SWA", "average:swa_from", "swa", "swa/accuracy", SET),
     Item("A8", "where transfer begins", "dataset:mnist-14", "transfer-source", ACCURACY),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.lecture.items import ITEMS, Item
 from tests.training.harness import finish, trainer_of
+from tuitrain import cli
 from tuitrain.board.board import Board
 from tuitrain.comparing.search_plan import METHODS, PRUNERS
 from tuitrain.preset import list_presets, load_preset
@@ -33,6 +34,7 @@ TABLES: dict[str, Container[str]] = {
     "option": {**OptimizerSection.model_fields, **EvalSection.model_fields},
     "average": AVERAGES, "eval": EvalSection.model_fields, "train": TrainSection.model_fields,
     "alarm": AlarmsSection.model_fields, "command": COMMANDS, "key": TaskSection.model_fields,
+    "cli": {command.callback.__name__ for command in cli.app.registered_commands if command.callback is not None},
     "search": METHODS, "pruner": PRUNERS,
     "hyperparameter": {name for spec in OPTIMIZERS.values() for name in spec.by_name},
 }  # fmt: skip

@@ -14,7 +14,7 @@ from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState
-from tuitrain.protocol.events import EvalFinished, RunEnded
+from tuitrain.protocol.events import EvalFinished
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.compare import CompareScreen
@@ -93,7 +93,7 @@ def fill(view: MemberView, steps: int, *, floor: float = 0.1, seed: int = 0, is_
         if is_lost_at is not None and step >= is_lost_at:
             loss = float("nan")
         found = {"eval/loss": loss + 0.05, "train/loss": loss, "eval/accuracy": max(0.0, 1.0 - loss / 2.4)}
-        curves.add(EvalFinished(step=step, seconds=step / 50.0, metrics=found, epoch=0.0))
+        curves.add(EvalFinished(step=step, seconds=step / 50.0, metrics=found, eval_seconds=0.1, num_samples=100))
     curves.step = steps
 
 
@@ -107,12 +107,19 @@ def comparison(
 
     Args:
         arms: labels.
-        seeds: members of each.
+        seeds: members of each; they are folds where the plan has some.
         states: of the arm and the seed → state, and the steps that were done.
         plan: further fields of the plan.
     """
+    has_folds = "num_folds" in plan
     members = tuple(
-        Member(key=f"{arm}-s{seed}", arm=arm, seed=seed, preset={"task": {"dataset": "mnist5k"}})
+        Member(
+            key=f"{arm}-s{seed}",
+            arm=arm,
+            seed=0 if has_folds else seed,
+            fold=seed + 1 if has_folds else 0,
+            preset={"task": {"dataset": "mnist5k"}},
+        )
         for arm in arms
         for seed in range(seeds)
     )
@@ -141,6 +148,3 @@ async def compared(
                 break
             await asyncio.sleep(0.02)
         yield screen, pilot
-
-
-__all__ = ["STEPS", "FakeReader", "RunEnded", "compared", "comparison", "fill"]

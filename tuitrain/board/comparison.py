@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 import numpy as np
 
 from tuitrain.board.curves import Curves, is_lower_better
 from tuitrain.board.positions import PositionName
 from tuitrain.board.series import Floats
+from tuitrain.board.verdict import Ranking, rank
 from tuitrain.protocol.comparing import (
     FINAL,
     ComparisonPlan,
@@ -27,6 +27,8 @@ from tuitrain.protocol.comparing import (
     SchedulerStarted,
 )
 
+_CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
+_BROKE_OFF = frozenset({"failed", "lost"})
 BATCH_BETA = 0.98
 """Decay of the moving average of batch metrics that table and verdict use."""
 
@@ -58,7 +60,7 @@ class MemberView:
     @property
     def run_id(self) -> str:
         """Name of the folder of its run."""
-        return PurePath(self.run).name
+        return self.run.rpartition("/")[2]
 
     @property
     def is_final(self) -> bool:
@@ -156,21 +158,34 @@ class Comparison:
         told = next((view.curves for view in self.members.values() if view.curves.started is not None), None)
         return told.lower_is_better(metric) if told is not None else is_lower_better(metric)
 
-    def last_values(self, metric: str) -> dict[str, dict[str, float]]:
+    def is_aim(self, metric: str) -> bool:
+        """Whether less or more of a metric is better at all: of a learning rate neither is."""
+        if metric == self.plan.metric:
+            return True
+        runs = [view.curves.started for view in self.members.values() if view.curves.started is not None]
+        known = next((info for started in runs[:1] for info in started.metrics if info.name == metric), None)
+        if known is not None:
+            return known.better != "neither" or metric.endswith("/loss")
+        return not metric.startswith("batch/") or metric == "batch/loss"
+
+    def final_values(self, metric: str) -> dict[str, dict[str, float]]:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 
-        Of members that finished; of all that have a value where it is still going on. A member that stopped or
-        diverged on its way counts with what it came to: NaN where that was no number.
+        Of runs that came to an end; as long as none has, of all as they stand. A run that failed or was lost on its way
+        has no last value: half a training says nothing of a whole one. If its loss was not a number any more it
+        diverged, and is NaN.
         """
+        is_open = not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
-            values: dict[str, float] = {}
-            for view in views:
-                value = view.curves.last(metric, BATCH_BETA)
-                if value is not None and view.state not in {"cancelled", "gone"}:
-                    values[view.member.pair] = value
-            found[label] = values
+            values = {view.member.pair: _final_value(view, metric, is_open=is_open) for view in views}
+            found[label] = {pair: value for pair, value in values.items() if value is not None}
         return found
+
+    def ranking(self, metric: str, level: float = 0.95) -> Ranking:
+        """The verdict on a metric. The first one of a size takes up to a second: not on the drawing thread."""
+        values = self.final_values(metric)
+        return rank(values, is_lower_better=self.is_lower_better(metric), metric=metric, level=level)
 
     def band(self, label: str, metric: str, position: PositionName, beta: float, num_points: int = 200) -> Band | None:
         """The mean line of an arm and its spread, on a grid, as far as every member has come.
@@ -192,6 +207,16 @@ class Comparison:
         view = MemberView(member, run=member.run, state="starting" if member.run else "waiting")
         view.task = task_of(member.preset)
         self.members[member.key] = view
+
+
+def _final_value(view: MemberView, metric: str, *, is_open: bool) -> float | None:
+    value = view.curves.last(metric, BATCH_BETA)
+    if view.state in _CAME_TO_AN_END or (is_open and view.state not in {"cancelled", "gone"}):
+        return value
+    if view.state in _BROKE_OFF:
+        losses = (view.curves.last(name, BATCH_BETA) for name in ("batch/loss", "eval/loss", metric))
+        return math.nan if any(loss is not None and not math.isfinite(loss) for loss in losses) else None
+    return None
 
 
 def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | None:

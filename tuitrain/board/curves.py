@@ -32,8 +32,12 @@ _HIGHER = ("accuracy",)
 
 
 def is_lower_better(metric: str) -> bool:
-    """Whether less of a metric is better, for one that no run describes."""
-    return not any(name in metric for name in _HIGHER) or metric.startswith("gap/")
+    """Whether less of a metric is better, for one that no run describes.
+
+    A gap is that of the validation minus that of the training data: of a loss above 0, of an accuracy below, and
+    nearer to 0 is better.
+    """
+    return not any(name in metric for name in _HIGHER)
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,12 @@ class _Family:
         pairs = [(best.finite[key] / self.scale, arm.finite[key] / self.scale) for key in best.shared_with(arm)]
         gaps = best.sign * np.array([ours - theirs for ours, theirs in pairs])
         if _is_constant(gaps):
-            return self._constant(float(gaps[0]), len(gaps))
+            found = self._constant(float(gaps[0]), len(gaps))
+            # Too few that agree say nothing of how far they may vary; the spread of each arm's own values does.
+            is_varied = not (_is_constant(ours) and _is_constant(theirs))
+            if found.is_known or not is_varied:
+                return found
+            return two_sample_interval(ours, theirs, self.num_arms, self.level, step)
         return paired_interval(gaps, self.num_arms, self.level, step, self.num_folds)
 
     def _constant(self, gap: float, num: int) -> Interval:

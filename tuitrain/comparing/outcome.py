@@ -9,7 +9,6 @@ from msgspec import to_builtins
 
 from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.verdict import Ranking
-from tuitrain.comparing.report.from_comparison import ranking_of
 from tuitrain.comparing.report.numbers import difference_text, mean_text
 from tuitrain.errors import UsageError, nearest
 
@@ -37,7 +36,7 @@ def check_metric(comparison: Comparison, metric: str, offered: Iterable[str]) ->
 
 def outcome_lines(comparison: Comparison, metric: str) -> list[str]:
     """For people: the members, the ranking, the verdict in a sentence."""
-    ranking = ranking_of(comparison, metric)
+    ranking = comparison.ranking(metric)
     width = max([len(view.key) for view in comparison.members.values()] + [8])
     lines = [
         f"{'run':<{width}}  {'state':<9} {'steps':>7} {'last':>10} {'best':>10} {'at step':>8} {'seconds':>8} "
@@ -62,7 +61,7 @@ def ranking_lines(ranking: Ranking) -> list[str]:
 
 def outcome_data(comparison: Comparison, metric: str) -> dict[str, object]:
     """For programs: the same as plain data; numbers that are not finite are null."""
-    rankings = {name: ranking_of(comparison, name) for name in ranked_metrics(comparison, metric)}
+    rankings = {name: comparison.ranking(name) for name in ranked_metrics(comparison, metric)}
     data = {
         "name": comparison.plan.name,
         "metric": metric,

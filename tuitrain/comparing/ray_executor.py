@@ -292,10 +292,13 @@ def _connect(ray: Any, address: str, num_parallel: int) -> None:
             except ConnectionError:
                 if os.environ.get("RAY_ADDRESS"):
                     raise
+                # Trainers are to outlive this process, and to be as fast, as local ones.
+                os.environ.setdefault("RAY_kill_child_processes_on_worker_exit", "false")
+                os.environ.setdefault("RAY_worker_niceness", "0")
                 num_cpus = max(usable_cores(), num_parallel)
                 ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **said)
     except Exception as error:
         raise TuitrainError(
             f"--on {address or 'ray'}: the cluster cannot be reached: {error}",
-            hint="ray status there; the port of ray:// is 10001 unless it was chosen.",
+            hint="ray status there; the port (10001 unless it was chosen); RAY_AUTH_MODE, alike on both sides.",
         ) from error

@@ -231,7 +231,8 @@ class Scheduler:
         slot = self._free_slot()
         try:
             if folder is None:
-                folder = create_run(preset_from_data(member.preset, f"{self._folder.plan_path}: {member.key}"))
+                preset = preset_from_data(member.preset, f"{self._folder.plan_path}: {member.key}")
+                folder = create_run(preset, comparison=f"{self._folder.name}/{member.key}")
         except (UsageError, DataError) as error:
             self._write(MemberEnded(time=time.time(), key=member.key, state="failed", message=str(error)))
             self._supply.told(member, "failed", {}, {})

@@ -138,6 +138,7 @@ class SlurmExecutor:
 
     def close(self) -> None:
         """Nothing to let go of: the jobs are SLURM's."""
+        self._queue.close()
 
 
 class Training:
@@ -217,6 +218,9 @@ class _Queue:
         if handle.isdecimal():
             _told(["scancel", handle])
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _ask(self, handles: Iterable[str]) -> None:
         self._asked_at = self._clock()
         handles = list(handles)
@@ -260,6 +264,10 @@ class _Processes:
         if known is not None and known.is_alive() and handle not in self._asked_at:
             self._asked_at[handle] = self._clock()
             self._send(known.pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        for job in self._jobs.values():
+            job.get_info()  # reaps what is done
 
     def _send(self, pid: int, number: signal.Signals) -> None:
         import psutil

@@ -77,6 +77,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What this run does otherwise, at the step where they part."""
     rerun_of: str = ""
     """Id of the run that this one trains again from its record."""
+    comparison: str = ""
+    """What it is a member of: name of the comparison, a slash, key of the member."""
     weights: InitialWeights | None = None
     """The weights of another run that it begins with, kept as `weights.pt` in its folder."""
     protocol_version: int = 0

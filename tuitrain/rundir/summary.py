@@ -54,6 +54,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """0 where it is not known."""
     best: dict[str, float] = {}
     last: dict[str, float] = {}
+    comparison: str = ""
+    """What it is a member of: name of the comparison, a slash, key of the member; empty where it stands alone."""
     created: float = 0.0
     """Seconds since 1970."""
     host: str = ""
@@ -109,6 +111,7 @@ def summarize(folder: RunFolder) -> RunSummary:
         total_steps=info.total_steps or progress.total_steps,
         best=progress.best,
         last=progress.last,
+        comparison=info.comparison,
         created=info.created,
         host=info.host,
         pid=info.pid,

@@ -40,6 +40,7 @@ class Started:
 def create_run(
     preset: Preset, *, parent: str = "", branched_at: int = 0, inherited: tuple[Decision, ...] = (),
     overrides: tuple[Decision, ...] = (), rerun_of: str = "", origin: RunFolder | None = None,
+    comparison: str = "",
 ) -> RunFolder:  # fmt: skip
     """Make the folder of a new run and say in `run.json` who it is.
 
@@ -51,6 +52,7 @@ def create_run(
         overrides: what it does otherwise at that step.
         rerun_of: id of the run that is trained again.
         origin: the run that is branched or trained again; it keeps the weights that it began with.
+        comparison: name of the comparison that it is a member of, a slash, key of the member.
 
     Raises:
         PresetError: the weights that it shall begin with are not there or do not fit; nothing was made.
@@ -82,6 +84,7 @@ def create_run(
             inherited=inherited,
             overrides=overrides,
             rerun_of=rerun_of,
+            comparison=comparison,
             protocol_version=PROTOCOL_VERSION,
         ),
     )

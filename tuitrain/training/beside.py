@@ -56,12 +56,12 @@ class Beside:
         """Name and function of each that there is now; within an evaluation: eval mode, no gradients."""
         averages, model, loss = self._averages, self._task.model, self._task.criterion.name
         if averages.ema:
-            yield "ema", _of_weights(model, averages.ema)
+            yield "ema", of_weights(model, averages.ema)
         if averages.swa:
             self._calibrate()
-            yield "swa", _of_weights(model, averages.swa)
+            yield "swa", of_weights(model, averages.swa)
         if averages.snapshots:
-            members = [_of_weights(model, weights) for weights in averages.snapshots]
+            members = [of_weights(model, weights) for weights in averages.snapshots]
             yield "ensemble", lambda x: mean_prediction([member(x) for member in members], loss)
         if self._tta_shift:
             yield "tta", lambda x: mean_prediction([model(moved) for moved in all_shifts(x, self._tta_shift)], loss)
@@ -139,7 +139,7 @@ def measured_statistics(model: nn.Module, weights: Mapping[str, Tensor], split: 
     return {name: tensors[name] for name in own}
 
 
-def _of_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Predictor:
+def of_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Predictor:
     """The model with other weights; its own are not touched."""
 
     def predict(x: Tensor) -> Tensor:

@@ -258,6 +258,8 @@ HOME_ACTIONS: tuple[Action, ...] = (
            help="Show only the presets whose name, title or chapter holds what is typed."),
     Action(id="learn", key="l", title="learn", group="home", in_footer=True,
            help="Walk through the lecture: what to run, what to press, what to see, and a question at each station."),
+    Action(id="compare", key="c", title="comparisons", group="home", in_footer=True,
+           help="Choose a comparison and watch it; `tuitrain compare` starts one."),
     Action(id="rename", key="r", title="rename", group="home", in_footer=True,
            help="Give the run a name, shown here and known to every command; its folder keeps its id."),
     Action(id="note", key="n", title="note", group="home", in_footer=True, help="Write a note on the run."),

@@ -24,6 +24,10 @@ Line = tuple[Floats, Floats]
 
 _POINTS_A_COLUMN = 2
 _LEAST_SHARE = 1e-9
+_MOST_KEPT = 500
+"""Lines; those of views that nobody looks at any more go first."""
+_FEW, _NUM_BEST = 12, 5
+"""Arms that are all drawn in colour; of more than that so many are."""
 
 
 class Overlay:
@@ -32,6 +36,7 @@ class Overlay:
     def __init__(self) -> None:
         self._lines: dict[tuple[object, ...], tuple[object, Line]] = {}
         self._means: dict[tuple[object, ...], tuple[object, Means | None]] = {}
+        self._thin: dict[tuple[object, ...], tuple[Line, tuple[list[float], list[float]]]] = {}
 
     def figure(self, comparison: Comparison, arms: Sequence[Row], view: CompareView, columns: int) -> Figure:
         """The figure of the arms that are not hidden.
@@ -48,12 +53,14 @@ class Overlay:
         low, high = self._span(shown, view)
         start = high - view.window * (high - low) if view.window < 1 else low
         curves: list[Curve] = []
+        coloured = _coloured(comparison, shown, view)
         for arm in shown:
-            curves += self._curves(arm, means[arm.id], view, columns, start, emphasised)
+            is_quiet = arm.id in coloured
+            curves += self._curves(arm, means[arm.id], view, columns, start, emphasised, is_quiet=is_quiet)
         banded = [arm for arm in shown if view.bands == "all" or (view.bands == "one" and arm.id == emphasised)]
         return Figure(
             title=title_of(view),
-            curves=tuple(sorted(curves, key=lambda curve: curve.is_emphasised)),
+            curves=tuple(sorted(curves, key=lambda curve: (curve.is_emphasised, not curve.role.endswith("-faint")))),
             bands=tuple(
                 band for arm in banded if (band := _band(arm, means[arm.id], columns, start)) is not None
             ),
@@ -74,15 +81,23 @@ class Overlay:
         return (np.empty(0), np.empty(0)) if means is None else (means.xs, means.means)
 
     def _curves(
-        self, arm: Row, means: Means | None, view: CompareView, columns: int, start: float, emphasised: str
+        self,
+        arm: Row,
+        means: Means | None,
+        view: CompareView,
+        columns: int,
+        start: float,
+        emphasised: str,
+        *,
+        is_quiet: bool,
     ) -> list[Curve]:
         curves = []
         end = -math.inf
         if means is not None:
             end = float(means.xs[-1])
-            xs, ys = thinned((means.xs, means.means), columns, start)
+            xs, ys = self._thinned((arm.id, ""), (means.xs, means.means), columns, start)
             is_emphasised = arm.id == emphasised
-            role = arm.role if is_emphasised else f"{arm.role}-quiet"
+            role = arm.role if is_emphasised else f"{arm.role}-{'quiet' if is_quiet else 'faint'}"
             marker = arm.marker
             curves.append(Curve(arm.label, xs, ys, role, is_emphasised=is_emphasised, marker=marker))
         is_opened = arm.id in view.opened
@@ -98,7 +113,7 @@ class Overlay:
                     continue
                 line = line[0][first:], line[1][first:]
             role = arm.role if is_chosen else f"{arm.role}-faint"
-            xs, ys = thinned(line, columns, start)
+            xs, ys = self._thinned((arm.id, member.key), line, columns, start)
             curves.append(Curve(member.key, xs, ys, role, is_emphasised=is_chosen, marker=arm.marker))
         return curves
 
@@ -108,9 +123,20 @@ class Overlay:
         known = self._lines.get(key)
         if known is None or known[0] != version:
             known = version, member.curves.line(view.metric, view.position, view.beta)
-            if len(self._lines) > 500:
-                self._lines.clear()  # of views that nobody looks at any more
+            if len(self._lines) > _MOST_KEPT:
+                self._lines.clear()
             self._lines[key] = known
+        return known[1]
+
+    def _thinned(
+        self, name: tuple[str, str], line: Line, columns: int, start: float
+    ) -> tuple[list[float], list[float]]:
+        known = self._thin.get((*name, columns, start))
+        if known is None or known[0][0] is not line[0] or known[0][1] is not line[1]:
+            known = line, thinned(line, columns, start)
+            if len(self._thin) > _MOST_KEPT:
+                self._thin.clear()
+            self._thin[*name, columns, start] = known
         return known[1]
 
     def _mean_of(self, comparison: Comparison, arm: Row, view: CompareView) -> Means | None:
@@ -119,7 +145,7 @@ class Overlay:
         known = self._means.get(key)
         if known is None or known[0] != version:
             known = version, comparison.band(arm.id, view.metric, view.position, view.beta)
-            if len(self._means) > 500:
+            if len(self._means) > _MOST_KEPT:
                 self._means.clear()
             self._means[key] = known
         return known[1]
@@ -158,6 +184,8 @@ def why_empty(comparison: Comparison, arms: Sequence[Row], shown: Sequence[Row],
         return "all runs are hidden   (space shows one, o all)"
     if all(member.state == "waiting" for member in members):
         return f"waiting: {_of(len(members), 'member')}, {comparison.plan.num_parallel} at a time"
+    if view.metric.startswith("batch/") and any(member.curves.step for member in members):
+        return f"reading {view.metric}"
     if any(not member.is_final for member in members):
         return f"no {view.metric} yet"
     return f"no run has {view.metric}   (m shows another metric)"
@@ -195,6 +223,15 @@ def _emphasised(shown: Sequence[Row], view: CompareView) -> str:
     return shown[0].id if shown and not view.selected else ""
 
 
+def _coloured(comparison: Comparison, shown: Sequence[Row], view: CompareView) -> set[str]:
+    """The arms whose colour can be told at a glance: all of a few, the best of many."""
+    if len(shown) <= _FEW:
+        return {arm.id for arm in shown}
+    sign = 1.0 if comparison.is_lower_better(view.metric) else -1.0
+    known = [(sign * arm.last.mean, arm.id) for arm in shown if arm.last is not None and math.isfinite(arm.last.mean)]
+    return {label for _, label in sorted(known)[:_NUM_BEST]}
+
+
 def _band(arm: Row, means: Means | None, columns: int, start: float) -> Band | None:
     if means is None or len(arm.members) < 2 or means.lows is means.means:
         return None
@@ -211,14 +248,13 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
     found = {curve.name: curve for curve in curves if curve.name in arms}
     words: list[Word] = []
     if view.cursor is not None:
-        words.append(Word(f"{view.position} {place_text(view)}  ", "text-faint"))
+        words.append(Word(f"{view.position} {place_text(view)}", "text-faint"))
     for name, curve in sorted(found.items(), key=lambda item: not item[1].is_emphasised):
-        value = curve.ys[-1] if view.cursor is None else reading(curve.xs, curve.ys, view.cursor)
-        words.append(
-            Word(f"{arms[name].marker} {name} {number(value)}  ", arms[name].role, is_strong=curve.is_emphasised)
-        )
-    if words:
-        words[-1] = Word(words[-1].text.rstrip(), words[-1].role, words[-1].is_strong)
+        last = arms[name].last
+        value = reading(curve.xs, curve.ys, view.cursor) if view.cursor is not None else last.mean if last else None
+        gap = "  " if words else ""  # in front: of what has no room, a word goes with its gap
+        said = f"{gap}{arms[name].marker} {name} {number(value)}"
+        words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised))
     return tuple(words)
 
 

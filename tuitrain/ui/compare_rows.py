@@ -60,6 +60,17 @@ class Row:
     """Of each member, in the same order."""
 
     @property
+    def counted(self) -> tuple[MemberFacts, ...]:
+        """Of the members that are done with; of all while none has finished: a mean over what is half done misleads."""
+        if not self.states["finished"]:
+            return self.facts
+        return tuple(
+            facts
+            for member, facts in zip(self.members, self.facts, strict=True)
+            if member.is_final and member.state not in {"cancelled", "gone"}
+        )
+
+    @property
     def role(self) -> str:
         """Its colour."""
         return f"arm-{self.place % _NUM_COLOURS}"
@@ -84,22 +95,22 @@ class Row:
     @property
     def last(self) -> Spread | None:
         """Newest values."""
-        return spread_of(facts.last for facts in self.facts)
+        return spread_of(facts.last for facts in self.counted)
 
     @property
     def best(self) -> Spread | None:
         """Best values, each member's own."""
-        return spread_of(facts.best.value for facts in self.facts if facts.best is not None)
+        return spread_of(facts.best.value for facts in self.counted if facts.best is not None)
 
     @property
     def best_step(self) -> Spread | None:
         """Steps of the best values."""
-        return spread_of(facts.best.step for facts in self.facts if facts.best is not None)
+        return spread_of(facts.best.step for facts in self.counted if facts.best is not None)
 
     @property
     def best_seconds(self) -> Spread | None:
         """Seconds from the beginning to the best values."""
-        return spread_of(facts.best.seconds for facts in self.facts if facts.best is not None)
+        return spread_of(facts.best.seconds for facts in self.counted if facts.best is not None)
 
     @property
     def reached_seconds(self) -> Spread | None:
@@ -114,7 +125,7 @@ class Row:
     @property
     def gap(self) -> Spread | None:
         """Generalization gaps."""
-        return spread_of(facts.gap for facts in self.facts)
+        return spread_of(facts.gap for facts in self.counted)
 
     @property
     def samples_per_second(self) -> Spread | None:
@@ -200,12 +211,12 @@ def holds(label: str, members: Iterable[MemberView], words: str) -> bool:
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:
     """Mean and deviation of the values that are there; None where there are none. A NaN stays one."""
-    found = np.array([value for value in values if value is not None], dtype=float)
-    if not len(found):
-        return None
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return Spread(float(known[0]), math.nan, 1) if known else None
+    found = np.array(known, dtype=float)
     with np.errstate(invalid="ignore", over="ignore"):
-        deviation = float(found.std(ddof=1)) if len(found) > 1 else math.nan
-        return Spread(float(found.mean()), deviation, len(found))
+        return Spread(float(found.mean()), float(found.std(ddof=1)), len(found))
 
 
 def _member_row(row: Row, index: int) -> Row:

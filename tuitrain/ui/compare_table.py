@@ -23,7 +23,6 @@ _QUIET = "$foreground 55%"
 _SELECTED = " on $foreground 12%"
 _LEAST_LABEL, _MOST_LABEL = 8, 44
 _BAR = 6
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _SPREAD_WIDTH, _NUMBER_WIDTH = 16, 8
 
 
@@ -86,15 +85,14 @@ def spread_text(spread: Spread | None, *, has_deviation: bool = True) -> str:
         return "–"
     words = text.number(spread.mean) if math.isfinite(spread.mean) else "nan"
     if has_deviation and spread.num > 1 and math.isfinite(spread.deviation):
-        words += f" ±{_short(spread.deviation)}"
+        words += f" ±{_beside(spread.deviation, words)}"
     return words
 
 
 def progress_bar(share: float, width: int = _BAR) -> str:
-    """Blocks, to an eighth of a cell."""
-    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+    """A line, to half a cell."""
+    halves = round(min(max(share, 0.0), 1.0) * width * 2)
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(width)
 
 
 def state_text(row: Row) -> tuple[str, str]:
@@ -105,19 +103,22 @@ def state_text(row: Row) -> tuple[str, str]:
     first = min(states, key=STATE_ORDER.index)
     if len(states) == 1:
         return (first, STATE_STYLES[first])
-    troubled = next((state for state in _TROUBLES if states[state] and first != state), None)
-    num_done = sum(count for state, count in states.items() if state in {"finished", "stopped", "pruned"})
-    words = f"{num_done}/{len(row.members)} {first}"
-    if first in {"finished", "stopped", "pruned"} and troubled is not None:
-        words, first = f"{states[troubled]}/{len(row.members)} {troubled}", troubled
+    trouble = next((state for state in _TROUBLES if states[state]), None)
+    num_done = sum(states[state] for state in ("finished", "stopped", "pruned"))
+    words = f"{num_done}/{len(row.members)} done"
+    if trouble is not None:
+        return f"{words} {states[trouble]} {trouble}", STATE_STYLES[trouble]
     return words, STATE_STYLES[first]
 
 
-def _short(value: float) -> str:
-    """A deviation in two digits."""
-    if value == 0 or not math.isfinite(value):
-        return text.number(value)
-    return f"{value:.2g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+def _beside(deviation: float, mean: str) -> str:
+    """A deviation with as many decimals as the mean that it stands beside; more where it would be 0."""
+    decimals = len(mean.partition(".")[2]) if "e" not in mean else -1
+    if decimals < 0 or not 1e-4 <= deviation < 1e6:
+        return text.number(deviation)
+    while decimals < 4 and round(deviation, decimals) == 0:
+        decimals += 1
+    return f"{deviation:.{decimals}f}"
 
 
 def _that_fit(rows: Sequence[Row], view: CompareView, width: int) -> dict[str, _Column]:

@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
-
 from textual.content import Content
 
 from tuitrain.board.comparison import Comparison
+from tuitrain.board.verdict import Ranking, rank
 from tuitrain.ui import text
 
 _QUIET = "$foreground 55%"
 _WORD_STYLES = {"better": "bold $success", "worse": "$error"}
 
 
-class Standing(Protocol):
-    """One arm in a ranking."""
-
-    arm: str
-    num: int
-    mean: float | None
-    deviation: float | None
-    word: str
-    text: str
-
-
-class Ranking(Protocol):
-    """The arms by one metric, the best first."""
-
-    @property
-    def standings(self) -> Sequence[Standing]:
-        """The best first."""
-
-    sentence: str
-    footing: str
-
-
-Ranker = Callable[[Mapping[str, Mapping[str, float]], bool, str], Ranking]
-"""Values by arm and by what pairs them, whether lower is better, the metric."""
-
-
-def find_ranker() -> Ranker | None:
-    """What ranks; None where this installation has no statistics."""
-    try:
-        rank = importlib.import_module("tuitrain.board.verdict").rank
-    except ModuleNotFoundError:
-        return None
-    return lambda values, is_lower, metric: rank(values, is_lower_better=is_lower, metric=metric)
-
-
 class Verdicts:
-    """Ranks by a metric; keeps the ranking until a value has changed.
+    """Ranks by a metric; keeps the ranking until a value has changed."""
 
-    Args:
-        ranker: what ranks; None says that there is no verdict.
-    """
-
-    def __init__(self, ranker: Ranker | None) -> None:
-        self._ranker = ranker
+    def __init__(self) -> None:
         self._known: tuple[object, Ranking] | None = None
 
     def ranking(self, comparison: Comparison, metric: str) -> Ranking | None:
-        """The ranking by a metric; None where nothing can be ranked."""
-        values = comparison.last_values(metric)
-        if self._ranker is None or not any(values.values()):
+        """The ranking by a metric; None where there is nothing to rank, or no order is better."""
+        values = comparison.final_values(metric) if comparison.is_aim(metric) else {}
+        if not any(values.values()):
             return None
         key = repr((metric, values))  # a NaN is not equal to itself
         if self._known is None or self._known[0] != key:
-            self._known = key, self._ranker(values, comparison.is_lower_better(metric), metric)
+            self._known = key, rank(values, is_lower_better=comparison.is_lower_better(metric), metric=metric)
         return self._known[1]
 
 
 def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Content:
     """The verdict in one line."""
     if ranking is None:
-        return Content.styled("no verdict yet", _QUIET)
+        return Content.styled("no verdict by this metric" if is_done else "no verdict yet", _QUIET)
     so_far = "" if is_done else "so far: "
-    words = f"{so_far}{ranking.sentence}"
+    words = f"{so_far}{ranking.sentence}".replace("so far: Cannot", "so far: cannot")
     room = width - len("verdict  ")
     words = words if len(words) <= room else f"{words[: max(1, room - 1)]}…"
     return Content.assemble(("verdict  ", "bold $accent"), words)
@@ -86,7 +43,9 @@ def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Conte
 def verdict_sheet(ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word."""
     if ranking is None:
-        return Content(f"No run has a value of {metric} yet.")
+        return Content(
+            f"There is nothing to rank by {metric}: no run has a value yet, or neither less nor more is better."
+        )
     better = "lower" if is_lower_better else "higher"
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),

@@ -84,7 +84,9 @@ def detail_line(row: Row | None, view: CompareView, width: int) -> Content:
     if row is None:
         return Content("")
     words = _member_words(row) if len(row.members) == 1 else _arm_words(row, view)
-    line = Content.assemble((f"{row.marker} ", f"$chart-{row.role}"), (row.label, "bold"))
+    line = Content.assemble(
+        (f"{row.marker} ", f"$chart-{row.role}"), (f"{row.arm} {row.label}" if row.is_member else row.label, "bold")
+    )
     for word in words:
         if line.cell_length + len(_GAP) + word.cell_length > width:
             break
@@ -117,7 +119,7 @@ def _arm_words(row: Row, view: CompareView) -> list[Content]:
     states = row.states
     words = [Content.styled(f"{states[state]} {state}", STATE_STYLES[state]) for state in STATE_ORDER if states[state]]
     if row.best is not None:
-        words.append(Content(f"best {view.metric} {spread_text(row.best)} over {row.best.num}"))
+        words.append(Content(f"best {view.metric} {spread_text(row.best)} over {row.best.num} of {len(row.members)}"))
     if row.best_seconds is not None:
         words.append(Content(f"after {text.duration(row.best_seconds.mean)}"))
     failed = next((member for member in row.members if member.message), None)

@@ -53,6 +53,9 @@ def run_details(run: RunSummary, num_bytes: int | None) -> list[Content]:
         ),
         Content(f"best   {best}" if best else "not evaluated yet"),
     ]
+    if run.comparison:
+        name, _, key = run.comparison.partition("/")
+        lines.append(Content(f"{key} of the comparison {name}   tuitrain compare --resume {name}"))
     if run.tags or run.note:
         lines.append(Content.assemble(_tags(run), "   " if run.tags else "", run.note.replace("\n", "  ")))
     lines.append(Content.styled(f"{run.path}   {run.host}   pid {run.pid}", "$foreground 55%"))
@@ -61,7 +64,7 @@ def run_details(run: RunSummary, num_bytes: int | None) -> list[Content]:
 
 def _named(run: RunSummary, cells: int) -> Content:
     """The name that people gave it, else that of its preset, and as many of its tags as fit."""
-    name = Content.styled(run.name or short_name(run.id), "bold" if run.is_live or run.name else "")
+    name = Content.styled(run.name or run.comparison or short_name(run.id), "bold" if run.is_live or run.name else "")
     name = name.truncate(cells, ellipsis=True)
     if run.tags and cells - name.cell_length > 2:
         name = Content.assemble(name, " ", _tags(run)).truncate(cells, ellipsis=True)

@@ -13,14 +13,12 @@ import numpy as np
 from tuitrain import __version__
 from tuitrain.board.comparison import BATCH_BETA, Band, Comparison, MemberView
 from tuitrain.board.positions import PositionName
-from tuitrain.board.verdict import Ranking, rank
 from tuitrain.comparing.report.contents import Contents, Figure, Line, Row
 
 MOST_METRICS = 6
 _MOST_POINTS = 300
 _LOG_RATIO = 30.0
 """A metric whose largest value is so many times its smallest is drawn by its logarithm."""
-_CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
 _BROKE_OFF = frozenset({"failed", "lost"})
 
 
@@ -51,53 +49,29 @@ def contents_of(
         figures=tuple(_figure(comparison, metric, position) for metric in chosen),
         columns=columns,
         table=rows,
-        rankings=tuple(ranking_of(comparison, metric, level) for metric in chosen),
+        rankings=tuple(comparison.ranking(metric, level) for metric in chosen),
         notes=_notes(comparison),
         footer=_footer(comparison),
     )
 
 
-def ranking_of(comparison: Comparison, metric: str, level: float = 0.95) -> Ranking:
-    """The verdict on a metric, by the last values of its runs."""
-    values = final_values(comparison, metric)
-    return rank(values, is_lower_better=comparison.is_lower_better(metric), metric=metric, level=level)
-
-
-def final_values(comparison: Comparison, metric: str) -> dict[str, dict[str, float]]:
-    """Arm → {seed, or seed/fold → last value} of the runs that came to an end.
-
-    A run that failed or was lost on its way has no last value: half a training says nothing of a whole one. If its
-    loss was not a number any more it diverged, and is NaN. As long as no run has ended, where they stand counts.
-    """
-    if not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in comparison.members.values()):
-        return comparison.last_values(metric)
-    found: dict[str, dict[str, float]] = {}
-    for label, views in comparison.arms.items():
-        found[label] = {}
-        for view in views:
-            value = _final_value(view, metric)
-            if value is not None:
-                found[label][view.member.pair] = value
-    return found
-
-
 def shared_metrics(comparison: Comparison) -> tuple[str, ...]:
-    """The comparison's metric, then what every arm that has any curve has; six at most."""
+    """The comparison's metric, then those of which every arm has a curve and less or more is better; six at most."""
     having = [{metric for view in views for metric in view.curves.metrics()} for views in comparison.arms.values()]
     known = [metrics for metrics in having if metrics]
-    shared = [name for name in comparison.metrics() if all(name in metrics for metrics in known)]
-    first = comparison.plan.metric
+    first, neither = comparison.plan.metric, _neither_better(comparison)
+    shared = [
+        name
+        for name in comparison.metrics()
+        if name not in neither and not name.startswith("gap/") and all(name in metrics for metrics in known)
+    ]
     return (first, *(name for name in shared if name != first))[:MOST_METRICS]
 
 
-def _final_value(view: MemberView, metric: str) -> float | None:
-    value = view.curves.last(metric, BATCH_BETA)
-    if view.state in _CAME_TO_AN_END:
-        return value
-    if view.state in _BROKE_OFF:
-        losses = (view.curves.last(name, BATCH_BETA) for name in ("batch/loss", "eval/loss", metric))
-        return math.nan if any(loss is not None and not math.isfinite(loss) for loss in losses) else None
-    return None
+def _neither_better(comparison: Comparison) -> set[str]:
+    """Metrics that tell how a run goes and not how well, as the norm of the gradient."""
+    started = [view.curves.started for view in comparison.members.values() if view.curves.started is not None]
+    return {metric.name for event in started for metric in event.metrics if metric.better == "neither"}
 
 
 def _figure(comparison: Comparison, metric: str, position: PositionName) -> Figure:
@@ -152,7 +126,7 @@ def _compared(comparison: Comparison) -> tuple[tuple[str, ...], tuple[Row, ...]]
 
 
 _NAMES = frozenset(
-    {"title", "about", "look_for", "name", "press", "chapter", "order", "seed", "train.max_steps_per_second"}
+    {"title", "about", "look_for", "name", "press", "chapter", "order", "train.seed", "train.max_steps_per_second"}
 )
 """Keys of a preset that change nothing of what is trained, and the seed, which is no difference between arms."""
 
@@ -172,13 +146,14 @@ def _states(views: list[MemberView]) -> str:
 
 def _notes(comparison: Comparison) -> tuple[str, ...]:
     views = list(comparison.members.values())
+    final = comparison.final_values(comparison.plan.metric)
     notes = list(dict.fromkeys(comparison.remarks))
     num_open = sum(not view.is_final for view in views)
     if num_open:
         notes.append(f"{num_open} of {len(views)} runs had not ended when this was written.")
     for view in views:
         if view.state in _BROKE_OFF or view.state in {"cancelled", "gone"}:
-            diverged = math.isnan(_final_value(view, comparison.plan.metric) or 0.0)
+            diverged = not math.isfinite(final[view.member.arm].get(view.member.pair, 0.0))
             why = f": {view.message}" if view.message else ""
             counted = "it diverged" if diverged else "it is left out of the verdict"
             notes.append(f"{view.run_id or view.key} ({view.member.arm}) {_WORDS[view.state]}{why}; {counted}.")

@@ -11,6 +11,8 @@ from tuitrain.comparing.report.numbers import difference_text, mean_text, remark
 from tuitrain.comparing.report.whisker import draw_whisker, whisker_range
 
 WIDTH = 880.0
+MOST_FIGURES = 3
+"""Charts, and verdicts, of a picture: the first ones. A page or a text can be as long as it likes."""
 _MARGIN = 32.0
 _INNER = WIDTH - 2 * _MARGIN
 _ROW = 22.0
@@ -22,13 +24,17 @@ def sheet(contents: Contents) -> Drawing:
     """Everything below each other, as high as it needs."""
     writer = _Writer(contents)
     writer.head()
-    for figure in contents.figures:
+    for figure in contents.figures[:MOST_FIGURES]:
         writer.space(14.0)
         draw_chart(writer.drawing, figure, contents.arms, _MARGIN, writer.y, _INNER)
         writer.space(chart_height(figure))
         writer.paragraph(figure.caption, 11.0, "muted")
-    for ranking in contents.rankings:
+    for ranking in contents.rankings[:MOST_FIGURES]:
         writer.ranking(ranking)
+    left_out = [ranking.metric for ranking in contents.rankings[MOST_FIGURES:]]
+    if left_out:
+        writer.space(14.0)
+        writer.paragraph(f"In a report as .html or .md as well: {', '.join(left_out)}.", 11.5, "muted")
     writer.table()
     if contents.notes:
         writer.space(16.0)

@@ -31,6 +31,9 @@ class Criterion(Protocol):
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch, as they are evaluated."""
 
+    def metrics_by_sample(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """The same, (n,) each."""
+
 
 class Augmentation(Protocol):
     """What is done to a batch, e.g. `techniques.build.augmentation.Augmentation`."""

@@ -74,6 +74,19 @@ class Criterion:
             found["mse"] = functional.mse_loss(predicted, targets) * targets.shape[0]
         return found
 
+    def metrics_by_sample(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """What `summed_metrics` sums, (n,) each: for comparisons of predictions sample by sample."""
+        if outputs.ndim == 3:
+            rows = self.metrics_by_sample(*_one_a_row(outputs, targets))
+            return {name: values.reshape(targets.shape).mean(dim=1) for name, values in rows.items()}
+        found = {"loss": self._by_sample(outputs, targets, None)}
+        if self._spec.kind == "classification":
+            return {**found, "accuracy": (outputs.argmax(dim=1) == targets).to(outputs.dtype)}
+        if self.name not in {"mse", "value"}:
+            predicted = outputs.chunk(2, dim=1)[0] if self._spec.outputs_per_target == 2 else outputs
+            found["mse"] = functional.mse_loss(predicted, targets, reduction="none").mean(dim=1)
+        return found
+
     def _prepared(self, targets: Tensor) -> Tensor:
         """Targets with smoothing, for losses that torch does not smooth."""
         if not self.label_smoothing or self._spec.kind != "classification":

@@ -26,7 +26,7 @@ from tuitrain.ui.compare_actions import COMPARE_ACTIONS
 from tuitrain.ui.compare_figure import Overlay, reading
 from tuitrain.ui.compare_rows import Row, Rows
 from tuitrain.ui.compare_table import compare_table
-from tuitrain.ui.compare_verdict import Verdicts, find_ranker, verdict_line, verdict_sheet
+from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
@@ -69,7 +69,7 @@ class CompareScreen(Screen[None]):
         targets = () if plan.target is None else ((plan.metric, plan.target),)
         self.view = CompareView(metric=plan.metric, targets=targets)
         self._has_home = has_home
-        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts(find_ranker())
+        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts()
         self._shown: list[Row] = []
         """The rows of the table, as drawn last."""
         self._offered: list[str] = []
@@ -318,7 +318,7 @@ class CompareScreen(Screen[None]):
             self._go_back()
             return
         words = self.query_one("#filter", Input)
-        words.display = True
+        words.display, words.value = True, ""
         self.set_focus(words)
 
     @on(Input.Changed, "#filter")
@@ -329,8 +329,6 @@ class CompareScreen(Screen[None]):
     @on(Input.Submitted, "#filter")
     def _keep_words(self, event: Input.Submitted) -> None:
         event.input.display = False
-        event.input.value = ""
-        self.view = replace(self.view, words=event.value)
         self.set_focus(None)
         self.redraw()
 

@@ -30,6 +30,7 @@ from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui.actions import HOME_ACTIONS, Action, bindings
 from tuitrain.ui.run_lines import run_details, run_line
 from tuitrain.ui.screens.care import Deed, DeleteSheet, deleting, label_sheet, refused_because, writing
+from tuitrain.ui.screens.comparisons import ComparisonsSheet
 from tuitrain.ui.screens.learn import LearnScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.widgets.footer import Footer
@@ -119,6 +120,8 @@ class HomeScreen(Screen[None]):
                 self.action_close()
             case "learn":
                 self._learn()
+            case "compare":
+                self.app.push_screen(ComparisonsSheet())
             case "help":
                 self.app.push_screen(HelpSheet(self.refusal, HOME_ACTIONS))
             case _:
@@ -289,7 +292,7 @@ class HomeScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         # The search is of presets; without it the keys for a run fit into 80 columns.
-        left_out = {"search", "learn"} if self.focused is self.query_one("#runs") else {"learn"}
+        left_out = {"learn", "search" if self.focused is self.query_one("#runs") else "compare"}
         shown = [action for action in HOME_ACTIONS if action.id not in left_out]
         self.query_one(Footer).show(shown, self.refusal, {})
 

@@ -81,6 +81,7 @@ class StopSheet(ModalScreen[int]):
 class VerdictSheet(TextSheet):
     """The whole ranking."""
 
+    DEFAULT_CSS = "VerdictSheet > VerticalScroll { height: auto; max-height: 85%; }"
     BINDINGS: ClassVar[list[BindingType]] = [("v", "dismiss", "close")]
 
     def __init__(self, ranking: Content) -> None:

@@ -5,6 +5,7 @@ Every character that gets into a cell is exactly one column wide, so rows keep t
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
-from tuitrain.ui.widgets.figure import Figure, value_at
+from tuitrain.ui.widgets.figure import Curve, Figure, value_at
 from tuitrain.ui.widgets.palette import RGB, Palette
 from tuitrain.ui.widgets.plane import Floats, Plane, alarm_columns, cleaned, y_ticks
 
@@ -87,12 +88,26 @@ def lay_markers(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> N
     """The marker of a line at its end; where there are no colours, along it too, each line's at columns of its own."""
     marked = [curve for curve in figure.curves if curve.marker]
     for number, curve in sorted(enumerate(marked), key=lambda each: each[1].is_emphasised):
-        heights = _at_columns(*cleaned(curve.xs, curve.ys, is_log=figure.is_log), plane)
-        columns = np.flatnonzero((heights >= 0) & (heights <= 1))
-        along = columns[(columns + 5 * number) % _MARKER_SPACING == 0] if palette.depth == "none" else columns[:0]
-        for column in [*along.tolist(), *columns[-1:].tolist()]:
-            row = int(np.floor((1 - heights[column]) * (plane.rows - 1) + 0.5))
-            rows[row][column] = Cell(curve.marker, palette.colour(curve.role), rows[row][column].background)
+        places = [_end_of(curve, figure, plane)]
+        if palette.depth == "none":
+            heights = _at_columns(*cleaned(curve.xs, curve.ys, is_log=figure.is_log), plane)
+            columns = range(-5 * number % _MARKER_SPACING, plane.columns, _MARKER_SPACING)
+            places += [(column, float(heights[column])) for column in columns]
+        for column, height in places:
+            if 0 <= column < plane.columns and 0 <= height <= 1:
+                row = int(np.floor((1 - height) * (plane.rows - 1) + 0.5))
+                rows[row][column] = Cell(curve.marker, palette.colour(curve.role), rows[row][column].background)
+
+
+def _end_of(curve: Curve, figure: Figure, plane: Plane) -> tuple[int, float]:
+    """The column and the height of the last point in view; a column of -1 where there is none."""
+    last = max(0, bisect.bisect_right(curve.xs, plane.x_high) - 1)
+    xs, ys = cleaned(curve.xs[max(0, last - 3) : last + 1], curve.ys[max(0, last - 3) : last + 1], is_log=figure.is_log)
+    kept = np.flatnonzero(np.isfinite(ys) & (xs >= plane.x_low))
+    if not len(kept):
+        return -1, 0.0
+    end = kept[-1:]
+    return int(np.floor(plane.across(xs[end])[0] * (plane.columns - 1) + 0.5)), float(plane.up(ys[end])[0])
 
 
 def lay_cursor(rows: Rows, figure: Figure, plane: Plane, palette: Palette) -> None:

@@ -18,9 +18,17 @@ _EMPTY = " \u2800"
 
 
 def lay_lines(rows: Rows, curves: Sequence[Curve], figure: Figure, plane: Plane, palette: Palette) -> None:
-    """Draw lines where the canvas is still empty; of two in one cell the later one gives the colour."""
-    if not curves:
-        return
+    """Draw lines where the canvas is still empty; of two in one cell the later one gives the colour.
+
+    What is faint stays out of the cells of what is not, so that a line of the best is a line among fifty others.
+    """
+    for is_faint in (False, True):
+        drawn = [curve for curve in curves if curve.role.endswith("-faint") == is_faint]
+        if drawn:
+            _lay(rows, drawn, figure, plane, palette)
+
+
+def _lay(rows: Rows, curves: Sequence[Curve], figure: Figure, plane: Plane, palette: Palette) -> None:
     dots = np.zeros((plane.rows * 4, plane.columns * 2), dtype=bool)
     owners = np.full((plane.rows, plane.columns), -1)
     for number, curve in enumerate(curves):

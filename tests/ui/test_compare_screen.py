@@ -1,0 +1,282 @@
+"""The compare screen under a person's keys, over a comparison that is built by hand."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, OptionList
+
+from tests.recordings import HERE, STEERED
+from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
+from tests.ui.test_compare_parts import going_on
+from tests.ui.watching import text_of, until
+from tuitrain.board.comparison import Comparison
+from tuitrain.comparing.folder import ComparisonFolder, create_comparison
+from tuitrain.ui.app import TuitrainApp
+from tuitrain.ui.screens.compare import CompareScreen
+from tuitrain.ui.screens.home import HomeScreen
+from tuitrain.ui.screens.live import LiveScreen
+from tuitrain.ui.screens.small import HelpSheet
+from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet
+from tuitrain.ui.widgets.chart import Chart
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
+async def test_chart_table_and_verdict_are_there(size: tuple[int, int]) -> None:
+    """In a small terminal too."""
+    async with compared(FakeReader(comparison(states=going_on, seeds=3)), size) as (screen, pilot):
+        await until(lambda: "adam" in text_of(pilot.app))
+        text = text_of(pilot.app)
+        for words in ("optimizers", "eval/loss", "verdict", "q leave", *(["2/3 done"] if size[1] > 20 else [])):
+            assert words in text
+        assert len(screen.query_one(Chart).figure.curves) >= 3
+
+
+async def test_keys_turn_the_metric_and_ask_for_what_is_not_read() -> None:
+    """m goes on, M back; what is measured at each step is read only when it is looked at."""
+    reader = FakeReader(comparison())
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: bool(screen.source.offered) and "batch/gradient_norm" in screen._offered)
+        assert screen._offered[0] == "eval/loss"
+        await pilot.press("m")
+        assert screen.view.metric == "eval/accuracy"
+        assert reader.wanted == set()
+        await pilot.press("M", "M", "M")
+        assert screen.view.metric == "batch/learning_rate"
+        await until(lambda: reader.wanted >= {"batch/learning_rate"})
+        await until(lambda: "reading batch/learning_rate" in text_of(pilot.app))
+        await pilot.press("m", "m", "t", "g")
+        await until(lambda: "eval/loss · by epoch · log" in text_of(pilot.app))
+
+
+async def test_a_cursor_reads_all_runs_at_one_place() -> None:
+    """In the legend and in a column of its own; escape takes it away."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: screen.query_one(Chart).x_span is not None)
+        await pilot.press("left", "shift+left")
+        await until(lambda: "at cursor" in text_of(pilot.app))
+        assert screen.view.cursor == pytest.approx(890)
+        await until(lambda: "step 890" in text_of(pilot.app))
+        await pilot.press("escape")
+        await until(lambda: "at cursor" not in text_of(pilot.app))
+
+
+async def test_members_are_listed_and_a_run_is_opened_and_left_again() -> None:
+    """Enter on an arm lists its members; on a member it opens the live screen, from which escape comes back."""
+    found = comparison(seeds=2)
+    found.members["sgd-s1"].run = str(HERE / STEERED)
+    async with compared(FakeReader(found)) as (screen, pilot):
+        await until(lambda: "sgd" in text_of(pilot.app))
+        await pilot.press("enter")
+        await until(lambda: "seed 1" in text_of(pilot.app))
+        await pilot.press("down", "down", "enter")
+        await until(lambda: isinstance(pilot.app.screen, LiveScreen))
+        await pilot.press("escape")
+        await until(lambda: pilot.app.screen is screen)
+        assert screen.view.selected == "sgd-s1"
+        await pilot.press("up", "up", "enter")
+        await until(lambda: "seed 1" not in text_of(pilot.app))
+
+
+async def test_what_is_hopeless_is_stopped_after_asking() -> None:
+    """The chosen arm, a member of it, or all; escape stops nothing."""
+    reader = FakeReader(comparison(states=going_on, seeds=3))
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("x")
+        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        assert "Stop the whole comparison (1 at work, 1 waiting)" in text_of(pilot.app)
+        await pilot.press("escape")
+        await until(lambda: pilot.app.screen is screen)
+        await pilot.press("down", "down", "x")
+        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await pilot.press("down", "enter")
+        await until(lambda: reader.stopped == ["muon-s2"])
+        await pilot.press("x")
+        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await pilot.press("down", "down", "enter")
+        await until(lambda: reader.has_stopped_all)
+
+
+async def test_a_refusal_is_told() -> None:
+    """E.g. a folder that cannot be written."""
+    reader = FakeReader(comparison(states=going_on, seeds=3))
+    reader.refusal = "the disk is full"
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("down", "x")
+        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await pilot.press("down", "enter")
+        await until(lambda: "the disk is full" in text_of(pilot.app))
+
+
+async def test_nothing_is_stopped_where_all_is_done() -> None:
+    """It is said, and nothing is asked."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("x")
+        await until(lambda: "nothing is at work" in text_of(pilot.app))
+        assert pilot.app.screen is screen
+
+
+async def test_rows_are_filtered_hidden_and_sorted() -> None:
+    """Typed words narrow the rows and the lines; escape shows all again."""
+    async with compared(FakeReader(comparison(states=going_on, seeds=3))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("slash", *"running")
+        await until(lambda: [row.id for row in screen._shown] == ["adam"])
+        assert screen.query_one("#filter", Input).value == "running"
+        await pilot.press("enter")
+        await until(lambda: 'holding "running"' in text_of(pilot.app))
+        await pilot.press("escape")
+        await until(lambda: len(screen._shown) == 3)
+        await pilot.press("space")
+        await until(lambda: "sgd" not in {curve.name for curve in screen.query_one(Chart).figure.curves})
+        await pilot.press("space", "o")
+        await until(lambda: {curve.name for curve in screen.query_one(Chart).figure.curves} == {"sgd"})
+        await pilot.press("o", "s", "S")
+        await until(lambda: "sorted by last" in text_of(pilot.app))
+        assert [row.id for row in screen._shown] == ["muon", "adam", "sgd"]
+        assert screen.view.selected == "sgd"
+
+
+async def test_a_target_is_set_and_taken_away() -> None:
+    """As a level in the chart and a column of the table; what is no number is said."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("r", *"0.3", "enter")
+        await until(lambda: "to target" in text_of(pilot.app))
+        assert screen.query_one(Chart).figure.levels[0].y == 0.3
+        await pilot.press("r", "backspace", *"x", "enter")
+        await until(lambda: "is not a number" in text_of(pilot.app))
+        await pilot.press("r", "backspace", "backspace", "backspace", "enter")
+        await until(lambda: screen.view.target is None)
+
+
+async def test_the_verdict_and_the_keys_have_sheets() -> None:
+    """v shows the whole ranking, ? all keys; leaving ends the app with 0."""
+    reader = FakeReader(comparison())
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: "sgd is better than every other arm" in text_of(pilot.app))
+        await pilot.press("v")
+        await until(lambda: isinstance(pilot.app.screen, VerdictSheet) and "worse" in text_of(pilot.app))
+        await pilot.press("v")
+        await until(lambda: pilot.app.screen is screen)
+        await pilot.press("question_mark")
+        await until(lambda: isinstance(pilot.app.screen, HelpSheet))
+        await pilot.press("escape", "q")
+        await until(lambda: pilot.app.return_code == 0)
+    await until(lambda: reader.is_closed)
+
+
+async def test_a_run_goes_on_and_a_folder_vanishes() -> None:
+    """The picture follows; the line of what is gone stays as far as it was read."""
+    reader = FakeReader(comparison(seeds=1, states=lambda arm, seed: ("running", 400)))
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: bool(screen.query_one(Chart).figure.curves))
+
+        def go_on(found: Comparison) -> None:
+            fill(found.members["adam-s0"], STEPS)
+            found.members["adam-s0"].state = "finished"
+            found.members["sgd-s0"].state = "gone"
+
+        reader.changes.append(go_on)
+        await until(lambda: "gone: sgd-s0" in text_of(pilot.app))
+        ends = {curve.name: curve.xs[-1] for curve in screen.query_one(Chart).figure.curves}
+        assert ends == {"sgd-s0": 400, "adam": STEPS, "muon": 400}
+
+
+async def test_a_dead_scheduler_and_reading_are_told() -> None:
+    """With how to go on; while much is unread its share."""
+    reader = FakeReader(comparison(states=going_on, seeds=3))
+    reader.is_scheduled, reader.unread = False, 1000
+    async with compared(reader) as (_, pilot):
+        reader.unread = 600
+        await until(lambda: "reading 40 %" in text_of(pilot.app))
+        assert "the scheduler is gone" not in text_of(pilot.app)
+        reader.unread = 0
+        await until(lambda: "the scheduler is gone" in text_of(pilot.app))
+        assert "--resume optimizers" in text_of(pilot.app)
+
+
+async def test_a_disk_that_hangs_does_not_freeze_the_screen() -> None:
+    """Keys are taken while the reader holds the lock; the picture comes when it lets go."""
+    reader = FakeReader(comparison())
+    hold, holds = threading.Event(), threading.Event()
+
+    def hang(found: Comparison) -> None:
+        del found
+        holds.set()
+        hold.wait(20)
+
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        reader.changes.append(hang)
+        await until(holds.is_set)
+        await pilot.press("g")
+        assert screen.view.is_log
+        assert not screen.query_one(Chart).figure.is_log
+        hold.set()
+        await until(lambda: screen.query_one(Chart).figure.is_log)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_fifty_runs_scroll(size: tuple[int, int]) -> None:
+    """The chosen one is in view, and its line stands out."""
+    found = comparison([f"arm {index}" for index in range(50)], 1)
+    async with compared(FakeReader(found), size) as (screen, pilot):
+        await until(lambda: len(screen._shown) == 50)
+        await pilot.press("end")
+        await until(lambda: "▸ ▲ arm 49" in text_of(pilot.app) or "arm 49 " in text_of(pilot.app))
+        await until(lambda: screen.query_one(Chart).figure.curves[-1].name == "arm 49")
+        assert screen.query_one(Chart).figure.curves[-1].is_emphasised
+        await pilot.press("pageup")
+        assert screen.view.selected != "arm 49"
+
+
+async def test_no_runs_and_nothing_launched_are_said() -> None:
+    """Every key is harmless then."""
+    keys = "m M t g f b i i i o s S + - left right up down home end space enter x".replace("+", "plus").split()
+    for found, words in (
+        (comparison((), 0), "there are no runs"),
+        (comparison(states=lambda arm, seed: ("waiting", 0)), "waiting: 12 members, 2 at a time"),
+    ):
+        async with compared(FakeReader(found)) as (screen, pilot):
+            await until(lambda words=words: words in text_of(pilot.app))  # type: ignore[misc]
+            for key in keys:
+                await pilot.press({"-": "minus"}.get(key, key))
+            await pilot.press("escape", "escape")
+            await until(lambda screen=screen: isinstance(screen, CompareScreen) and not screen._is_dirty)  # type: ignore[misc]
+
+
+async def test_home_lists_comparisons_and_opens_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """c lists them, enter opens, escape comes back to home; a damaged one is said, and the others stay."""
+    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
+    folder = create_comparison(comparison(seeds=2, title="three optimizers").plan)
+    damaged = ComparisonFolder(folder.path.with_name("damaged"))
+    damaged.path.mkdir()
+    damaged.plan_path.write_text("{")
+    app = TuitrainApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(lambda: isinstance(app.screen, HomeScreen))
+        await pilot.press("c")
+        await until(lambda: "three optimizers" in text_of(app) and "damaged" in text_of(app))
+        names = app.screen.query_one(OptionList)
+        names.highlighted = names.get_option_index("optimizers")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, CompareScreen) and "6 waiting" in text_of(app))
+        await until(lambda: "the scheduler is gone" in text_of(app))
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, HomeScreen))
+
+
+def test_a_gap_nearer_to_zero_is_better_and_a_rate_is_no_aim() -> None:
+    """Of a loss it is above zero, of an accuracy below."""
+    found = comparison()
+    assert found.is_lower_better("gap/loss")
+    assert not found.is_lower_better("gap/accuracy")
+    assert found.is_aim("eval/loss")
+    assert found.is_aim("batch/loss")
+    assert not found.is_aim("batch/learning_rate")

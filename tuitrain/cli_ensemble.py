@@ -1,0 +1,121 @@
+"""The command that asks several finished runs together."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+
+import typer
+
+from tuitrain.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score
+
+_HEADLINE = {
+    "better": "better than the best single one",
+    "worse": "worse than the best single one",
+    "cannot tell": "no different from the best single one, as far as these samples can tell",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(ensemble)
+
+
+def ensemble(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", help="Ids, names, or unique parts of ids. One alone: its snapshots."),
+    ],
+    at: Annotated[str, typer.Option("--at", metavar="last|best", help="Which state of each run.")] = "last",
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="raw|ema|swa", help="Those that were trained, or an average of them.")
+    ] = "raw",
+    snapshots: Annotated[
+        bool, typer.Option("--snapshots", help="Of each run all that it kept at the ends of its cycles.")
+    ] = False,
+    last: Annotated[int, typer.Option("--last", min=0, help="Of the snapshots only the newest; 0 is all.")] = 0,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="On all validation samples, also where the runs judge themselves by fewer.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Average the predictions of several runs, and say what that gains against the best single one.
+
+    The runs need one task and one split: the same data and outputs, task.data_seed, task.folds and task.fold. Models,
+    optimizers, seeds and bootstrap samples may differ. Runs of different splits are refused, as one was trained on the
+    samples that judge the other.
+
+    Classes: the mean of the probabilities; numbers: the mean of the outputs. The numbers of single runs are those of
+    their own last evaluation. The interval is a paired bootstrap over the validation samples, 95 %: it says how sure
+    the difference is on other samples, not on other seeds. --at best and the best single run are chosen on those very
+    samples, which flatters them.
+
+    Members: tuitrain run mnist-mlp train.seed=1, then 2, 3, …; for bagging the preset bootstrap; for snapshots
+    sgdr-snapshots. Nothing is written.
+    """
+    from tuitrain.comparing.ensembling import ask_together
+    from tuitrain.comparing.members import At, Weights
+
+    if at not in get_args(At):
+        raise UsageError(f"--at {at} is not known.", hint="last or best.")
+    if weights not in {"raw", "ema", "swa"}:
+        raise UsageError(f"--weights {weights} is not known.", hint="raw, ema or swa.")
+    if snapshots and weights != "raw":
+        raise UsageError("--snapshots are weights as they were trained.", hint="it without --weights.")
+    which = cast("Weights", "snapshots" if snapshots else weights)
+    found = ask_together(runs, at=cast("At", at), which=which, last=last, is_whole=whole, say=_say)
+    for note in found.notes:
+        _say(f"note: {note}")
+    if as_json:
+        typer.echo(json.dumps(_plain(asdict(found))))
+        return
+    for line in table(found):
+        typer.echo(line)
+
+
+def table(found: EnsembleScore) -> list[str]:
+    """The members, what they come to, and what that is worth."""
+    metrics = list(found.ensemble.metrics)
+    width = max(len(item.label) for item in (*found.members, found.ensemble)) + 2
+    width = max(width, len("best single") + 2)
+    lines = [f"{'RUN':<{width}}{'STEP':>8}" + "".join(f"{metric.upper():>11}" for metric in metrics)]
+    lines += [_row(item.label, item, metrics, width) for item in found.members]
+    for label, item in ((found.mean.label, found.mean), ("best single", found.best), ("", found.ensemble)):
+        lines.append(_row(label or item.label, item, metrics, width))
+    for best, mean in zip(found.against_best, found.against_mean, strict=True):
+        lines += [_gain(best.metric, "the best single", best), _gain("", "the mean", mean)]
+    if found.is_classified:
+        lines.append(f"two members give different classes to {found.disagreement:.1%} of the samples")
+    else:
+        lines.append(f"members deviate from their mean by a mean square of {found.disagreement:.4g}")
+    main = found.against_best[0]
+    lines.append(f"{found.num_samples} samples; by {main.metric} the ensemble is {_HEADLINE[main.verdict]}")
+    return lines
+
+
+def _row(label: str, item: Score, metrics: list[str], width: int) -> str:
+    step = f"{item.step}" if item.run else ""
+    return f"{label:<{width}}{step:>8}" + "".join(f"{item.metrics[metric]:>11.4f}" for metric in metrics)
+
+
+def _gain(name: str, against: str, item: Gain) -> str:
+    interval = f"95 % {item.low:+.4f} to {item.high:+.4f}"
+    return f"{name:<10}{item.difference:+.4f} against {against:<16}{interval}  {item.verdict}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
