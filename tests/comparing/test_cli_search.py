@@ -48,6 +48,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_made() -> None:
     assert "There are no comparisons yet" in refused("--resume", "nothing")
     assert "writes one .toml file" in refused("--export", "x")
     assert "low 1 is above high 0.1" in refused("linreg", "--space", "optimizer.lr=log:1:0.1")
+    assert "nowhere" in refused("linreg", *RATE, "--on", "nowhere")
     assert "as it is" in refused("linreg", "--resume", "x")
 
 
