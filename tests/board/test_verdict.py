@@ -165,9 +165,13 @@ def test_an_arm_without_values_does_not_hide_the_others() -> None:
 
 
 def test_ranks_of_nothing_and_of_one() -> None:
-    """Nothing to compare."""
+    """One arm alone has a mean and a spread, and no word."""
     assert ranked({}).standings == ()
-    assert ranked({"a": {}}).standings[0].word == "cannot tell with 0 seeds"
+    assert ranked({"a": {}}).sentence == "a has no value."
+    assert ranked({"a": {"0": 1.0}}).sentence == "a: 1 with one seed, which says nothing about chance."
+    folded = ranked({"a": {"0/1": 1.0, "0/2": 2.0, "0/3": 3.0}})
+    assert folded.sentence == "a: 2 ± 1.0, mean and standard deviation over 3 folds."
+    assert (folded.standings[0].word, folded.footing) == ("", "")
     assert ranked({"a": seeds(1.0, 2.0)}).standings[0].word == "cannot tell with 2 seeds"
 
 
@@ -214,7 +218,7 @@ def test_any_values_have_a_ranking(arms: Arms, is_lower_better: bool) -> None:
         if s.low is not None and s.high is not None and s.difference is not None:
             assert s.low <= s.difference <= s.high
         if max((len(of) for of in arms.values()), default=0) < 2:
-            assert s.word.startswith("cannot tell")
+            assert s.word.startswith("cannot tell") or (s.word == "" and len(arms) == 1)
 
 
 plain = st.dictionaries(

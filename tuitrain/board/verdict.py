@@ -47,7 +47,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     high: float | None
     """Upper end."""
     word: str
-    """`better`, `worse`, or `cannot tell with N seeds`. Only the first can be better: than every other one."""
+    """`better`, `worse`, or `cannot tell with N seeds`; empty for an arm alone. Only the first can be better: than all."""
     text: str
     """What is known of the difference, for people."""
 
@@ -159,9 +159,11 @@ class _Family:
         if best.num_diverged:
             text = self._diverged(best)
         elif not others:
-            text = "nothing to compare it with"
+            text = ""
         else:
             text = "the best so far" if best.values else "no value yet"
+        if not others:
+            return self._standing(best, "", text)
         num = min((self._num_shared(other) for other in undecided if other.values), default=len(best.values))
         return self._standing(best, self._cannot_tell(num), text)
 
@@ -288,7 +290,7 @@ def _sentence(standings: tuple[Standing, ...], unit: str) -> str:
         return "Nothing was compared."
     best, others = standings[0], standings[1:]
     if not others:
-        return f"There is only {best.arm}: nothing to compare it with."
+        return _alone(best, unit)
     if best.word == BETTER:
         return f"{best.arm} is better than {'every other arm' if len(others) > 1 else others[0].arm}."
     worse = [other.arm for other in others if other.word == WORSE]
@@ -299,9 +301,20 @@ def _sentence(standings: tuple[Standing, ...], unit: str) -> str:
     return told + (f"; {_listed(worse)} {'is' if len(worse) == 1 else 'are'} worse." if worse else ".")
 
 
+def _alone(arm: Standing, unit: str) -> str:
+    """Of one arm: its mean and its spread, which is what a cross-validation is for."""
+    if arm.mean is None:
+        return f"{arm.arm} has no value." if not arm.num_diverged else f"{arm.arm} diverged."
+    if arm.deviation is None:
+        return f"{arm.arm}: {arm.mean:.4g} with one {unit}, which says nothing about chance."
+    return f"{arm.arm}: {arm.mean:.4g} ± {arm.deviation:#.2g}, mean and standard deviation over {arm.num} {unit}s."
+
+
 def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     """What the intervals are."""
-    if len(arms) < 2 or max(len(arm.values) for arm in arms) < 2:
+    if len(arms) < 2:
+        return ""
+    if max(len(arm.values) for arm in arms) < 2:
         return f"Intervals need at least two {unit}s."
     best = arms[0]
     paired = [best.is_paired_with(arm) for arm in arms[1:]]

@@ -43,8 +43,11 @@ def outcome_lines(comparison: Comparison, metric: str) -> list[str]:
         f"{'samples/s':>9} {'gap':>9}" + (f" {'to target':>10}" if comparison.plan.target is not None else "")
     ]
     lines += [f"{view.key:<{width}}  {_row(view, comparison, metric)}" for view in comparison.members.values()]
-    lines += ["", *ranking_lines(ranking), "", ranking.sentence, *([ranking.footing] if ranking.footing else [])]
-    return lines
+    if len(ranking.standings) == 1:  # a cross-validation, or one preset with several seeds
+        merits = [comparison.ranking(name) for name in ranked_metrics(comparison, metric) if name.startswith("eval/")]
+        names = max(len(found.metric) for found in merits) if merits else 0
+        return [*lines, "", *(f"{found.metric:<{names}}  {found.sentence}" for found in merits)]
+    return [*lines, "", *ranking_lines(ranking), "", ranking.sentence, *([ranking.footing] if ranking.footing else [])]
 
 
 def ranking_lines(ranking: Ranking) -> list[str]:

@@ -156,9 +156,14 @@ class Scheduler:
         while work.curves.poll():
             work.has_grown = True
         curves = work.curves.curves
-        if work.curves.has_ended:
+        if not work.curves.has_ended:
+            work.ended_at = None
+        else:
+            state = self._executor.state(work.handle)
+            if state == "waiting":
+                return  # the engine took it back into its queue, and goes on with it
             work.ended_at = self._clock() if work.ended_at is None else work.ended_at
-            is_gone = self._executor.state(work.handle) != "running"
+            is_gone = state != "running"
             if is_gone or self._clock() - work.ended_at > _LAST_WORD_SECONDS:
                 self._end(work, "pruned" if work.is_pruned and curves.state == "stopped" else curves.state)
             return

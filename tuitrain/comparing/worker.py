@@ -66,6 +66,7 @@ def _schedule(
             comparison.add(word)
     plan = comparison.plan
     executor = open_executor(plan.executor, folder.engine_path, plan.num_parallel)
+    _handle_signals(asked)  # again: an engine may have put its own in their place
     try:
         scheduler = Scheduler(
             folder, comparison, journal, _supply_of(folder, comparison), executor,
@@ -93,6 +94,9 @@ def _supply_of(folder: ComparisonFolder, comparison: Comparison) -> Supply:
 
 
 def _environment(plan: ComparisonPlan, slot: int, member: Member) -> dict[str, str]:
+    """Threads and devices here; other engines deal out their own."""
+    if plan.executor != "local":
+        return {}
     train = member.preset.get("train")
     device = str(train.get("device", "auto")) if isinstance(train, dict) else "auto"
     return slot_environment(slot, plan.num_parallel, device=device)
