@@ -47,7 +47,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     high: float | None
     """Upper end."""
     word: str
-    """`better`, `worse`, or `cannot tell with N seeds`; empty for an arm alone. Only the first can be better: than all."""
+    """`better`, `worse`, or `cannot tell with N seeds`; empty for an arm alone. Only the first can be better."""
     text: str
     """What is known of the difference, for people."""
 
