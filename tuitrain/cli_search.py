@@ -84,7 +84,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         if has_screen() and not headless and not as_json:
             from tuitrain.launch import watch_search
 
-            raise typer.Exit(watch_search(reader))
+            raise typer.Exit(watch_search(reader, process))
         raise typer.Exit(_headless(reader, process, as_json=as_json))
 
 
@@ -92,6 +92,7 @@ def _plan(
     given: Sequence[str], space: Sequence[str], *, method: str, num_trials: int | None, prune: str, metric: str,
     seed: int, num_parallel: int, executor: str, name: str,
 ) -> ComparisonPlan:  # fmt: skip
+    from tuitrain.comparing.engines import check_engine
     from tuitrain.comparing.folder import check_name, free_name
     from tuitrain.comparing.search_plan import search_plan
     from tuitrain.comparing.slots import default_parallel
@@ -105,7 +106,8 @@ def _plan(
     if name:
         check_name(name)
     preset = load_preset(subjects[0], [text for text in given if "=" in text])
-    import_optuna()  # said before anything is made
+    import_optuna()  # said before anything is made, and so is where it cannot run
+    check_engine(executor)
     return search_plan(
         preset, space, name=name or free_name(f"{preset.name}-{method}"), method=method, num_trials=num_trials,
         prune=prune, metric=metric, seed=seed, num_parallel=num_parallel or default_parallel(), executor=executor,

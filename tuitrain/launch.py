@@ -101,7 +101,7 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
     return app.return_code or int(has_failed)
 
 
-def watch_search(reader: ComparisonReader) -> int:
+def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) -> int:
     """Watch a search that goes on without us; the exit code is 1 where it is done and no trial finished."""
     from tuitrain.board.trials import trials_of
     from tuitrain.ui.app import TuitrainApp
@@ -110,6 +110,8 @@ def watch_search(reader: ComparisonReader) -> int:
 
     app = TuitrainApp(first=SearchScreen(ComparisonSource(reader)))
     app.run()
+    if process is not None:
+        process.poll()
     comparison, name = reader.comparison, reader.comparison.plan.name
     best = trials_of(comparison).best
     if comparison.ended is None:

@@ -23,6 +23,7 @@ from tuitrain.protocol.comparing import (
 )
 from tuitrain.protocol.description import OptimizerState
 from tuitrain.protocol.events import EvalFinished, RolledBack, RunEnded
+from tuitrain.protocol.measured import SharpnessMeasured
 
 
 def evaluation(step: int, loss: float, train_loss: float = 0.0) -> EvalFinished:
@@ -139,6 +140,18 @@ def test_best_last_and_time_to_target() -> None:
     diverged = curves([(10, math.nan)])
     assert diverged.best("eval/loss") is None
     assert math.isnan(diverged.last("eval/loss") or 0.0)
+
+
+def test_the_sharpness_at_the_end_is_a_point_of_its_curve() -> None:
+    """The comparison set on flat minima is ranked by it."""
+    found = Curves()
+    found.add(
+        SharpnessMeasured(
+            seq=1, time=0.0, step=40, sharpness=2.5, history=[2.5], has_converged=True, learning_rate=0.1,
+            stable_rate=0.8, optimizer="sgd", num_samples=10, measure_seconds=0.1,
+        )
+    )  # fmt: skip
+    assert found.last("sharpness") == 2.5
 
 
 def test_a_run_that_went_back_has_the_curve_of_what_it_did_then() -> None:

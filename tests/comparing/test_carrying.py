@@ -91,7 +91,7 @@ def test_everything_comes_back_byte_by_byte(
     chance, copy = random.Random(0), elsewhere.copy
     for number in range(60):
         with copy.events_path.open("ab") as events, copy.output_path.open("ab") as output:
-            events.write(bytes(chance.choices(b"abc\n", k=chance.choice((3, 50, 300)))))
+            events.write(bytes(chance.choices(b"abcdefgh" * 20 + b"\n", k=chance.choice((3, 50, 300)))))
             output.write(bytes(chance.choices(b"xyz\n", k=chance.choice((0, 5, 100)))))
         (copy.checkpoints_path / f"step-{number % 7:08d}.pt").write_bytes(chance.randbytes(200))
         if number % 5 == 0:

@@ -48,6 +48,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_made() -> None:
     assert "There are no comparisons yet" in refused("--resume", "nothing")
     assert "writes one .toml file" in refused("--export", "x")
     assert "low 1 is above high 0.1" in refused("linreg", "--space", "optimizer.lr=log:1:0.1")
+    assert "nowhere" in refused("linreg", *RATE, "--on", "nowhere")
     assert "as it is" in refused("linreg", "--resume", "x")
 
 
@@ -86,9 +87,11 @@ def test_a_killed_search_goes_on_with_the_same_trials() -> None:
     preset = load_preset("linreg", ["train.steps=10"])
     folder = create_comparison(search_plan(preset, [RATE[1]], name="killed", num_trials=3, method="tpe"))
     process = start_scheduler(folder)
-    _wait_for(folder, "MemberSubmitted")
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        _wait_for(folder, "MemberSubmitted")
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     while is_scheduled(folder):
         time.sleep(0.05)
     result = CliRunner().invoke(app, ["search", "--resume", "killed", "--json"], catch_exceptions=False)
@@ -100,7 +103,7 @@ def test_a_killed_search_goes_on_with_the_same_trials() -> None:
 
 
 def _wait_for(folder: ComparisonFolder, word: str) -> None:
-    for _ in range(1200):
+    for _ in range(3600):
         if folder.journal_path.is_file() and word in folder.journal_path.read_text():
             return
         time.sleep(0.05)

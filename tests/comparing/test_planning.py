@@ -123,6 +123,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=0.1,0.1"]), "has 0.1 twice"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,2", "optimizer.lr=3,4"]), "is there twice"),
         (Wish(subjects=["mnist-mlp"], num_folds=1), "at least 2"),
+        (Wish(subjects=["mnist-mlp"], num_seeds=2, metric="eval/acuracy"), '"eval/accuracy"'),
         (Wish(subjects=["ravine"], num_folds=5), "surface"),
         (Wish(subjects=["mnist-mlp"], num_seeds=20_000), "more than the 10000"),
         (Wish(subjects=["no/such/run"]), "is no run folder"),

@@ -10,13 +10,14 @@ import pytest
 
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import number_of
+from tuitrain.comparing.coarse import shortened
 from tuitrain.comparing.folder import ComparisonFolder, create_comparison, read_plan
 from tuitrain.comparing.search import SearchSupply
 from tuitrain.comparing.search_plan import search_plan
 from tuitrain.comparing.space import preset_at
 from tuitrain.comparing.study import num_evaluations
 from tuitrain.errors import PresetError
-from tuitrain.preset import load_preset
+from tuitrain.preset import list_presets, load_preset
 from tuitrain.protocol.comparing import Member, MemberAdded, MemberEnded, MemberLaunched, MemberState, Remarked
 
 pytest.importorskip("optuna")
@@ -113,6 +114,7 @@ def test_the_same_seed_gives_the_same_trials(method: str, tmp_path: Path, monkey
     assert len(found[0]) == 9
     assert found[0] == found[1]
     assert found[0] != found[2]
+    assert len({str(point) for point in found[0]}) == 9
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -304,3 +306,18 @@ def test_the_number_of_evaluations_is_told_from_the_preset() -> None:
     assert num_evaluations({"train": {"steps": 500}, "eval": {"every_steps": 50}}) == 10
     assert num_evaluations({"train": {"epochs": 5.0}, "eval": {"every_epochs": 0.5}}) == 10
     assert num_evaluations({"train": {"epochs": 5.0}, "eval": {}}) == 20
+
+
+def test_every_preset_can_be_shortened_with_its_schedule() -> None:
+    """A quarter of the steps; what the schedule counts in steps, and moments, come at the same share of the run."""
+    for preset in list_presets():
+        short = shortened(preset.to_data())
+        before, after = preset.train, short.train
+        if before.steps is not None:
+            assert after.steps == max(1, round(before.steps / 4)), preset.name
+        else:
+            assert after.epochs == (before.epochs or 10.0) / 4, preset.name
+        assert short.schedule.warmup == preset.schedule.warmup / 4, preset.name
+        assert [moment.at_step for moment in short.moment] == [round(item.at_step / 4) for item in preset.moment]
+    step = load_preset("mnist-mlp", ["train.steps=400", "schedule.name=step", "schedule.step_size=100"])
+    assert shortened(step.to_data()).schedule.further["step_size"] == 25

@@ -25,6 +25,7 @@ from tuitrain.protocol.events import (
     RunStarted,
     RunState,
 )
+from tuitrain.protocol.measured import SharpnessMeasured
 
 GAPS = ("loss", "accuracy", "mse")
 """Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
@@ -97,6 +98,8 @@ class Curves:
                 self._start(event)
             case EvalFinished():
                 self._add_evaluation(event)
+            case SharpnessMeasured():
+                self._add_point("sharpness", event.step, event.sharpness)
             case Heartbeat():
                 self.step, self.steps_per_second = max(self.step, event.step), event.steps_per_second
                 self.positions.note(event.step, event.seconds)
@@ -211,7 +214,10 @@ class Curves:
                 is_number = math.isfinite(ours) and math.isfinite(theirs)
                 found[f"gap/{name}"] = ours - theirs if is_number else math.nan
         for metric, value in found.items():
-            points = self.evaluated.setdefault(metric, [])
-            if points and points[-1][0] == event.step:
-                points.pop()
-            points.append((event.step, value))
+            self._add_point(metric, event.step, value)
+
+    def _add_point(self, metric: str, step: int, value: float) -> None:
+        points = self.evaluated.setdefault(metric, [])
+        if points and points[-1][0] == step:
+            points.pop()
+        points.append((step, value))

@@ -79,7 +79,7 @@ class Carrier:
                 self._info = look.info
         self._append(look)
         self._bring_checkpoints(look)
-        has_more = bool(look.events) or len(look.output) == PIECE_BYTES
+        has_more = bool(look.events or look.output)
         return None if has_more else look.exit_code
 
     def leave(self) -> None:

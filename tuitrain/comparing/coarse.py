@@ -118,15 +118,22 @@ def _schedule(preset: Preset, share: float) -> dict[str, Any]:
     spec = schedule_spec(preset.schedule.name)
     for name, value in preset.schedule.further.items():
         if name in spec.durations:
-            found[name] = [_scaled(item, share) for item in value] if isinstance(value, list) else _scaled(value, share)
+            least = spec.by_name[name].low
+            found[name] = (
+                [_scaled(item, share, least) for item in value]
+                if isinstance(value, list)
+                else _scaled(value, share, least)
+            )
         elif name in spec.rates and isinstance(value, int | float):
             found[name] = value ** (1.0 / share)
     found["warmup"] = preset.schedule.warmup * share
     return found
 
 
-def _scaled(value: float, share: float) -> float:
-    return max(1, round(value * share)) if isinstance(value, int) and not isinstance(value, bool) else value * share
+def _scaled(value: float, share: float, least: float) -> float:
+    """Whole numbers stay whole, and nothing falls below what the schedule takes."""
+    scaled = round(value * share) if isinstance(value, int) else value * share
+    return max(scaled, type(scaled)(least)) if math.isfinite(least) else scaled
 
 
 def _eval(section: Mapping[str, Any], share: float) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class FarTrainer:
         code = self.exit_code()
         events = _piece(self._folder.events_path, num_events_bytes)
         if events.find(b"\n") < 0 and len(events) == PIECE_BYTES:
-            events = _piece(self._folder.events_path, num_events_bytes, None)  # a line longer than a piece
+            events = _piece(self._folder.events_path, num_events_bytes, is_whole=True)  # a line longer than a piece
         return Look(
             exit_code=code,
             events=events[: events.rfind(b"\n") + 1],
@@ -165,10 +165,10 @@ class FarTrainer:
         return self._folder.path / name
 
 
-def _piece(path: Path, offset: int, max_bytes: int | None = PIECE_BYTES) -> bytes:
+def _piece(path: Path, offset: int, *, is_whole: bool = False) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read(-1 if max_bytes is None else max_bytes)
+            return file.read(-1 if is_whole else PIECE_BYTES)
     except OSError:
         return b""

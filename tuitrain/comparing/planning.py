@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuitrain.comparing.folder import free_name, new_key
-from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UsageError, nearest
+from tuitrain.comparing.metrics import metrics_of
+from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
 from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
@@ -22,6 +23,8 @@ from tuitrain.session.transferring import find_weights
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
 _MOST_MEMBERS = 10_000
+_AT_EACH_STEP = ("batch/loss", "batch/gradient_norm", "batch/learning_rate", "weights/norm", "sharpness")
+"""Metrics besides the evaluated ones."""
 _MAIN_PRESET = "mnist-mlp"
 _BY_OPTIMIZER: dict[str, tuple[str, ...]] = {
     **{name: (f"optimizer.name={name}",) for name in OPTIMIZERS},
@@ -61,6 +64,8 @@ class _Draft:
     members: list[Member] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    metrics: dict[str, None] = field(default_factory=dict)
+    """That some run to come will be evaluated by."""
 
     def add_arm(self, label: str) -> str:
         """Take in a label; one that is there already is told apart by a number."""
@@ -112,6 +117,10 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         raise UsageError(
             "Runs that are there already stay as they are.", hint="the preset that they were started from."
         )
+    if wish.metric and has_new and not any(member.run for member in draft.members):
+        known = [*draft.metrics, *_AT_EACH_STEP]
+        if wish.metric not in known:
+            raise UnknownNameError("metric of these runs", wish.metric, known)
     if wish.is_by_seed:
         _group_by_seed(draft)
     if len(draft.members) > _MOST_MEMBERS:
@@ -183,6 +192,7 @@ def _plan_preset(
         except PresetError as error:
             draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset, error)]
             continue
+        draft.metrics.update(dict.fromkeys(metrics_of(checked)))
         arm = draft.add_arm(", ".join([*words, *([variant] if variant else [])]))
         for seed, fold, each in presets:
             draft.add(arm, seed=seed, fold=fold, preset=each.to_data())
