@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList
 
 from tests.recordings import HERE, STEERED
 from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
-from tests.ui.test_compare_parts import going_on
+from tests.ui.test_compare_figure import going_on
 from tests.ui.watching import text_of, until
 from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.folder import ComparisonFolder, create_comparison

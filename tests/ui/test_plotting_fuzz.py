@@ -47,13 +47,15 @@ def figure():
     def size():
         return rng.choice([0, 1, 2, 3, 10, 160, 900])
     curves = [Curve("c", places(n := size()), series(n), rng.choice(["loss", "?", "plan-faint"]),
-                    rng.choice(["line", "points", "dotted"]), rng.random() < 0.4) for _ in range(rng.randint(0, 4))]
+                    rng.choice(["line", "points", "dotted"]), rng.random() < 0.4, rng.choice(["", "●", "x"]))
+              for _ in range(rng.randint(0, 4))]
     bands = [Band("b", places(n := size()), series(n), series(n), "gap") for _ in range(rng.randint(0, 1))]
     return Figure("t", tuple(curves), tuple(bands),
         tuple(Mark(value(), rng.choice(["", "sgd", "\\t\\x1b[1m", "漢字"])) for _ in range(rng.randint(0, 3))),
         tuple(Level(value(), "clip") for _ in range(rng.randint(0, 2))),
-        span(), span(), rng.random() < 0.5, rng.choice(["step", "epoch", "seconds"]),
-        rng.choice([None, value()]), empty_text=rng.choice(["waiting", "漢字", "x" * 300]))
+        x_range=span(), y_range=span(), is_log=rng.random() < 0.5,
+        x_label=rng.choice(["step", "epoch", "seconds", "samples"]),
+        cursor=rng.choice([None, value()]), empty_text=rng.choice(["waiting", "漢字", "x" * 300]))
 
 drawn = 0
 for number in range({NUM_FIGURES}):

@@ -44,7 +44,8 @@ class Plane:
 
     def up(self, ys: Floats) -> Floats:
         """Shares of the height from the bottom, kept within a few heights of the canvas."""
-        shares = (ys / 2 - self.y_low / 2) / (self.y_high / 2 - self.y_low / 2)
+        with np.errstate(over="ignore"):  # far outside of a narrow range
+            shares = (ys / 2 - self.y_low / 2) / (self.y_high / 2 - self.y_low / 2)
         return np.clip(shares, -_OUTSIDE, 1 + _OUTSIDE)
 
     def column_of(self, x: float) -> int | None:
@@ -149,7 +150,8 @@ def _windowed(line: Line, plane: Plane, *, is_connected: bool) -> Line:
     edges = [(index, edge) for index, edge in ((start, plane.x_low), (stop, plane.x_high)) if 0 < index < len(xs)]
     for index, edge in edges:
         share = (edge / 2 - xs[index - 1] / 2) / (xs[index] / 2 - xs[index - 1] / 2)
-        crossing = ys[index - 1] * (1 - share) + ys[index] * share
+        with np.errstate(invalid="ignore"):  # an infinity that has no share in it
+            crossing = ys[index - 1] * (1 - share) + ys[index] * share
         place = 0 if index == start and edge == plane.x_low else len(inside_xs)
         if np.isfinite(crossing):
             inside_xs, inside_ys = np.insert(inside_xs, place, edge), np.insert(inside_ys, place, crossing)
