@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -198,8 +199,10 @@ def test_the_header_counts_and_the_detail_tells() -> None:
 
 def test_the_verdict_in_a_line_and_as_a_sheet() -> None:
     """Sentence, every arm with mean, deviation, word and interval; kept until a value changes."""
-    found = comparison()
-    verdicts = Verdicts()
+    found, is_ranked = comparison(), threading.Event()
+    verdicts = Verdicts(is_ranked.set)
+    assert verdicts.ranking(found, "eval/loss") is None  # a thread is at it
+    assert is_ranked.wait(60.0)
     ranking = verdicts.ranking(found, "eval/loss")
     assert ranking is verdicts.ranking(found, "eval/loss")
     assert verdict_line(ranking, is_done=True, width=100).plain == "verdict  sgd is better than every other arm."
@@ -207,7 +210,10 @@ def test_the_verdict_in_a_line_and_as_a_sheet() -> None:
     sheet = verdict_sheet(ranking, "eval/loss", is_lower_better=True, is_done=True).plain
     for words in ("lower is better", "sgd is better", "adam", "worse", "95 % intervals"):
         assert words in sheet
+    is_ranked.clear()
     fill(found.members["sgd-s0"], STEPS, floor=3.0)
+    assert ranking is verdicts.ranking(found, "eval/loss")  # stands until the next one is there
+    assert is_ranked.wait(60.0)
     assert ranking is not verdicts.ranking(found, "eval/loss")
     assert verdicts.ranking(comparison(states=lambda arm, seed: ("waiting", 0)), "eval/loss") is None
 
@@ -223,6 +229,5 @@ def test_runs_that_all_diverged_can_be_drawn() -> None:
     assert any("×" in line for line in lines)
     table = compare_table(rows_of(found), VIEW, {}, 100, 6, 0)
     assert "nan" in table.lines[1].plain
-    assert "diverged" in verdict_sheet(
-        Verdicts().ranking(found, "eval/loss"), "eval/loss", is_lower_better=True, is_done=True
-    ).plain  # fmt: skip
+    sheet = verdict_sheet(found.ranking("eval/loss"), "eval/loss", is_lower_better=True, is_done=True)
+    assert "diverged" in sheet.plain

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from textual.content import Content
 
 from tuitrain.board.comparison import Comparison
@@ -13,20 +16,52 @@ _WORD_STYLES = {"better": "bold $success", "worse": "$error"}
 
 
 class Verdicts:
-    """Ranks by a metric; keeps the ranking until a value has changed."""
+    """Ranks by a metric; keeps the ranking until a value has changed.
 
-    def __init__(self) -> None:
-        self._known: tuple[object, Ranking] | None = None
+    The first ranking of so many arms and seeds simulates for up to a second: a thread does it, and the one before
+    stands meanwhile.
+
+    Args:
+        when_ranked: told, in that thread, that there is a new one.
+    """
+
+    def __init__(self, when_ranked: Callable[[], None] = lambda: None) -> None:
+        self._when_ranked = when_ranked
+        self._known: tuple[str, str, Ranking] | None = None
+        """Metric, what was ranked, the ranking."""
+        self._wanted: tuple[str, str, Callable[[], Ranking]] | None = None
+        self._asked = ""
+        self._lock = threading.Lock()
+        self._is_ranking = False
 
     def ranking(self, comparison: Comparison, metric: str) -> Ranking | None:
-        """The ranking by a metric; None where there is nothing to rank, or no order is better."""
+        """The newest ranking by a metric; None where there is nothing to rank, no order is better, or none is ready."""
         values = comparison.final_values(metric) if comparison.is_aim(metric) else {}
         if not any(values.values()):
             return None
         key = repr((metric, values))  # a NaN is not equal to itself
-        if self._known is None or self._known[0] != key:
-            self._known = key, rank(values, is_lower_better=comparison.is_lower_better(metric), metric=metric)
-        return self._known[1]
+        is_lower = comparison.is_lower_better(metric)
+        with self._lock:
+            if (self._known is None or self._known[1] != key) and self._asked != key:
+                self._asked = key
+                self._wanted = metric, key, lambda: rank(values, is_lower_better=is_lower, metric=metric)
+                if not self._is_ranking:
+                    self._is_ranking = True
+                    threading.Thread(target=self._rank, name="verdict", daemon=True).start()
+            return self._known[2] if self._known is not None and self._known[0] == metric else None
+
+    def _rank(self) -> None:
+        while True:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None:
+                    self._is_ranking = False
+                    return
+            metric, key, rank_now = wanted
+            ranking = rank_now()
+            with self._lock:
+                self._known = metric, key, ranking
+            self._when_ranked()
 
 
 def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Content:

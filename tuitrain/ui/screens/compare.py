@@ -69,7 +69,7 @@ class CompareScreen(Screen[None]):
         targets = () if plan.target is None else ((plan.metric, plan.target),)
         self.view = CompareView(metric=plan.metric, targets=targets)
         self._has_home = has_home
-        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts()
+        self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts(self._on_ranked)
         self._shown: list[Row] = []
         """The rows of the table, as drawn last."""
         self._offered: list[str] = []
@@ -365,6 +365,9 @@ class CompareScreen(Screen[None]):
             self.notify(f"asked: {choices[choice].words}", timeout=3, markup=False)
 
         self.app.push_screen(StopSheet([choice.words for choice in choices]), stop)
+
+    def _on_ranked(self) -> None:
+        self._is_dirty = True  # from another thread: seen at the next tick
 
     def _show_verdict(self) -> None:
         with self.source.lock:
