@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -74,6 +75,8 @@ class ComparisonReader:
         self._wanted = frozenset({LOSS})
         self._runs: dict[str, _Followed] = {}
         """By key of the member."""
+        self._next_run = 0
+        """Place of the run that is read next."""
         self._next_status = 0.0
 
     @classmethod
@@ -112,12 +115,7 @@ class ComparisonReader:
         """Read what is new for about so long; whether anything was."""
         has_news = self.read_journal()
         self._open_runs()
-        deadline = time.monotonic() + max_seconds
-        unread = list(self._runs.items())
-        while unread and time.monotonic() < deadline:
-            # One block of each in turn, so that all curves grow together.
-            unread = [(key, run) for key, run in unread if self._poll_run(key, run)]
-            has_news = has_news or bool(unread)
+        has_news = self._read_runs(time.monotonic() + max_seconds) or has_news
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_SECONDS
             has_news = self._look_outside() or has_news
@@ -149,6 +147,21 @@ class ComparisonReader:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _read_runs(self, deadline: float) -> bool:
+        """One block of each in turn, so that all curves grow together, from where the last look ended."""
+        waiting = deque([*self._runs.items()])
+        waiting.rotate(-self._next_run)
+        has_news = False
+        while waiting:
+            key, run = waiting.popleft()
+            self._next_run = (self._next_run + 1) % max(1, len(self._runs))
+            if self._poll_run(key, run):
+                has_news = True
+                waiting.append((key, run))
+            if time.monotonic() >= deadline:
+                break
+        return has_news
 
     def _poll_run(self, key: str, run: _Followed) -> bool:
         has_news = run.poll()

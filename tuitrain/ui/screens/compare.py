@@ -40,6 +40,8 @@ from tuitrain.ui.widgets.footer import Footer
 
 _TICK_SECONDS = 0.05
 _FRAME_SECONDS = 0.25
+_READING_SECONDS = 1.0
+"""Between two frames while there is much to read, which drawing would delay; a key is answered at once."""
 _DRAW_SHARE = 0.25
 """Of the time between two frames that drawing may take."""
 _LOCK_SECONDS = 0.02
@@ -164,7 +166,8 @@ class CompareScreen(Screen[None]):
         finally:
             self.source.lock.release()
         spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+        least = _FRAME_SECONDS if self.source.is_caught_up else _READING_SECONDS
+        self._next_frame = time.monotonic() + max(least, spent / _DRAW_SHARE)
 
     def draw(self, comparison: Comparison) -> None:
         """Show the comparison as it is now; called under the lock."""
