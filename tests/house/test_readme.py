@@ -8,18 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.write_readme import preset_table, technique_table
+from tests.house.write_readme import TABLES
 from tuitrain.preset import list_presets
 from tuitrain.protocol.describe import COMMANDS
-from tuitrain.ui.actions import key_table
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("mark", "table"), [("keys", key_table), ("presets", preset_table), ("techniques", technique_table)]
-)
+@pytest.mark.parametrize(("mark", "table"), TABLES.items())
 def test_the_tables_are_generated(mark: str, table: Callable[[], str]) -> None:
     """Change the code, and they must be written again (`python -m tests.house.write_readme`)."""
     between = re.search(rf"<!-- {mark} -->\n(.*?)\n<!-- /{mark} -->", README, re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from tuitrain.preset import list_presets
@@ -11,6 +12,8 @@ from tuitrain.tasks import tables
 from tuitrain.tasks.own import OWN_KINDS
 from tuitrain.techniques.explaining import known_names
 from tuitrain.ui.actions import key_table
+from tuitrain.ui.compare_actions import COMPARE_ACTIONS
+from tuitrain.ui.search_actions import SEARCH_ACTIONS
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -36,10 +39,21 @@ def technique_table() -> str:
     return "\n".join(rows)
 
 
+TABLES: dict[str, Callable[[], str]] = {
+    "keys": key_table,
+    "compare-keys": lambda: key_table(COMPARE_ACTIONS),
+    "search-keys": lambda: key_table(SEARCH_ACTIONS),
+    "presets": preset_table,
+    "techniques": technique_table,
+}
+"""Mark in the README → what stands there."""
+
+
 def main() -> None:
     """Put each table between its two marks."""
     text = README.read_text(encoding="utf-8")
-    for mark, table in (("keys", key_table()), ("presets", preset_table()), ("techniques", technique_table())):
+    for mark, table_of in TABLES.items():
+        table = table_of()
         between = f"<!-- {mark} -->\n{table}\n<!-- /{mark} -->"
         pattern = f"<!-- {mark} -->.*<!-- /{mark} -->"
         text = re.sub(pattern, between.replace("\\", r"\\"), text, flags=re.DOTALL)

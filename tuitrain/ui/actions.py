@@ -286,8 +286,8 @@ def bindings(actions: tuple[Action, ...] = ACTIONS) -> list[Binding]:
     ]  # fmt: skip
 
 
-def key_table() -> str:
+def key_table(actions: tuple[Action, ...] = ACTIONS) -> str:
     """The keys as a Markdown table, for the README."""
     rows = ["| key | action | |", "|---|---|---|"]
-    rows += [f"| `{action.key_text}` | {action.title} | {action.help} |" for action in ACTIONS]
+    rows += [f"| `{action.key_text}` | {action.title} | {action.help} |" for action in actions]
     return "\n".join(rows)
