@@ -77,8 +77,15 @@ assert not loaded, loaded
         ("import tuitrain.session.worker, tuitrain.training.setup, tuitrain.techniques.build.optimizers",
          ["textual", "rich", "plotext"]),
         ("import tuitrain.board.board", ["torch", "textual", "pydantic", "psutil"]),
+        (("import tuitrain.comparing.worker, tuitrain.comparing.search, tuitrain.comparing.engines, "
+          "tuitrain.comparing.headless, tuitrain.comparing.outcome, tuitrain.comparing.report.writing"),
+         ["torch", "textual", "rich", "plotext", "optuna", "ray", "submitit"]),
+        ("import tuitrain.ui.screens.compare, tuitrain.ui.screens.search", ["torch", "optuna"]),
+        (("from typer.testing import CliRunner; import tuitrain.cli as c; "
+          "assert CliRunner().invoke(c.app, ['compare']).exit_code == 0"), ["torch", "textual", "plotext"]),
     ],
-    ids=["package", "help", "presets", "runs", "dashboard", "launcher", "worker", "board"],
+    ids=["package", "help", "presets", "runs", "dashboard", "launcher", "worker", "board", "scheduler", "comparing",
+         "comparisons"],
 )  # fmt: skip
 def test_a_process_loads_only_what_it_needs(code: str, forbidden: list[str], tmp_path: Path) -> None:
     """The dashboard runs without torch, training without a terminal, the quick commands without both."""
