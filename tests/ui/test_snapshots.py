@@ -45,7 +45,12 @@ async def test_the_picture_is_as_it_was_approved(
         # A picture stands once two looks, further apart than two frames, agree.
         while drawn != (drawn := text_of(app)) or source.board.num_words == 0:
             await asyncio.sleep(0.5)
-    stored = SNAPSHOTS / f"{request.node.callspec.id}.txt"
+    approve(drawn, request.node.callspec.id)
+
+
+def approve(drawn: str, name: str) -> None:
+    """Compare with what is stored by a name, or store it."""
+    stored = SNAPSHOTS / f"{name}.txt"
     drawn = "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
     if os.environ.get("TUITRAIN_SNAPSHOTS") == "write":
         SNAPSHOTS.mkdir(exist_ok=True)
