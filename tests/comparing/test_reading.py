@@ -157,3 +157,13 @@ def test_the_scheduler_has_the_last_word_but_on_a_lost_run_that_went_on(
     journal.write(MemberEnded(time=0.0, key="one", state="pruned"))
     read(scheduled)
     assert states() == ["pruned", "waiting"]
+
+
+def test_a_run_in_the_queue_of_an_engine_is_not_lost(scheduled: ComparisonReader) -> None:
+    """From outside it looks so: nobody holds its lock. While a scheduler is at work, it is for that to say."""
+    assert scheduled.folder is not None
+    with RunLock.at(scheduled.folder.lock_path, AssertionError()):  # type: ignore[arg-type]
+        read(scheduled)
+        assert scheduled.comparison.members["one"].state == "running"
+    read(scheduled)
+    assert scheduled.comparison.members["one"].state == "lost"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def check_engine(text: str) -> None:
 
     Raises:
         UnknownNameError: there is no such engine, or no such option of it.
-        UsageError: its package is not installed.
+        UsageError: its package is not installed, or it cannot be used here.
     """
     name, separator, rest = text.partition(":")
     is_known = text in {"local", "ray", "slurm"} or (name == "slurm" and rest)
@@ -58,6 +59,8 @@ def check_engine(text: str) -> None:
         from tuitrain.comparing.slurm import parse_options
 
         parse_options(rest)
+        if shutil.which("sbatch") is None:
+            raise UsageError("--on slurm: there is no sbatch here.", hint="a login node of the cluster, or --on local.")
 
 
 def is_installed(engine: str) -> bool:

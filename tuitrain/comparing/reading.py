@@ -214,4 +214,6 @@ class ComparisonReader:
             return "gone"
         if view.ended is not None and view.ended != "lost":  # the scheduler has the last word on what it launched
             return view.ended
-        return run.outside or run.reader.curves.state
+        # One that waits in the queue of an engine looks lost from outside; while a scheduler is at work, it will say.
+        is_theirs = self.is_scheduled and not view.member.run
+        return run.reader.curves.state if is_theirs else run.outside or run.reader.curves.state
