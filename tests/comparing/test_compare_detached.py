@@ -25,7 +25,7 @@ from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import recorded
 
 SHORT = ("train.steps=40", "eval.every_steps=20", "train.device=cpu")
-LONG = ("train.steps=20000", "eval.every_steps=2000", "train.device=cpu", "checkpoint.every_minutes=0.01")
+LONG = ("train.steps=1500", "eval.every_steps=500", "train.device=cpu", "checkpoint.every_minutes=0.005")
 
 
 def tuitrain(*arguments: str, timeout: float = 200.0) -> subprocess.CompletedProcess[str]:
@@ -116,7 +116,7 @@ def test_after_kill_9_of_scheduler_and_run_everything_is_as_if_nothing_had_been(
     assert reference.returncode == 0, reference.stderr
     found, expected = losses(seen("broken")), losses(seen("whole"))
     assert found == expected
-    assert all(len(values) == 20000 for values in expected.values())
+    assert all(len(values) == 1500 for values in expected.values())
     assert [view.attempt for view in seen("broken").members.values()] == [2, 1]
 
 
