@@ -183,8 +183,7 @@ def _headless(
         typer.echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
     else:
         typer.echo("\n".join(outcome_lines(comparison, chosen)))
-    is_fine = all(view.state in {"finished", "stopped", "pruned", "cancelled"} for view in comparison.members.values())
-    return 0 if is_fine else 1
+    return int(comparison.has_gone_wrong)
 
 
 def _check_report(path: Path) -> None:

@@ -97,8 +97,7 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
     if not comparison.is_done:
         sys.stdout.write(f"{name} goes on.\nCome back with: tuitrain compare --resume {name}\n")
         return app.return_code or 0
-    has_failed = any(view.state in {"failed", "lost"} for view in comparison.members.values())
-    return app.return_code or int(has_failed)
+    return app.return_code or int(comparison.has_gone_wrong)
 
 
 def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) -> int:

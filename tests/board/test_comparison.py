@@ -74,6 +74,20 @@ def test_the_journal_tells_the_state_of_each_member() -> None:
     assert made.is_done
 
 
+def test_what_went_wrong_is_what_was_launched_and_failed() -> None:
+    """A run that was there already may have failed long ago; and what a person stopped is no failure."""
+    made = comparison(a=[Curves()], b=[Curves()])
+    made.members["b-s0"].member = Member(key="b-s0", arm="b", run="/runs/old")
+    made.members["b-s0"].state = "failed"
+    made.add(SchedulerEnded(time=0.0, reason="failed"))
+    assert made.has_gone_wrong  # one waits, and nobody will launch it
+    made.add(SchedulerEnded(time=0.0, reason="stopped"))
+    assert not made.has_gone_wrong
+    for state, is_wrong in (("finished", False), ("pruned", False), ("lost", True), ("failed", True)):
+        made.add(MemberEnded(time=0.0, key="a-s0", state=state))  # type: ignore[arg-type]
+        assert made.has_gone_wrong is is_wrong
+
+
 def test_a_band_is_the_mean_and_one_deviation_where_all_have_come() -> None:
     """Runs that evaluate at the same steps share them; the one that is ahead is waited for."""
     made = comparison(a=[curves([(10, 1.0), (20, 0.5)]), curves([(10, 2.0), (20, 1.5), (30, 1.0)])])

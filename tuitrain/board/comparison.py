@@ -113,6 +113,13 @@ class Comparison:
         """Whether nothing more is to come."""
         return self.ended is not None or all(view.is_final for view in self.members.values())
 
+    @property
+    def has_gone_wrong(self) -> bool:
+        """Whether something that was launched failed, or was never launched although nobody stopped it."""
+        mine = [view.state for view in self.members.values() if not view.member.run]
+        was_stopped = self.ended is not None and self.ended.reason == "stopped"
+        return any(state in {"failed", "lost", "gone"} or (state == "waiting" and not was_stopped) for state in mine)
+
     def add(self, word: JournalWord) -> None:
         """Take in one line of the journal."""
         self.version += 1
