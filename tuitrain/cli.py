@@ -217,7 +217,7 @@ def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = 
             for item in found:
                 typer.echo(f"  {item.name:<25} {item.title}")
                 typer.echo(f"  {'':<25} {item.look_for}")
-        typer.echo("Comparison sets: presets side by side")
+        typer.echo("Comparison sets: tuitrain compare NAME runs all of one, side by side")
         for members in list_sets():
             typer.echo(f"  {members.name:<25} {members.title}")
             typer.echo(f"  {'':<25} {members.look_for}")
@@ -238,6 +238,7 @@ def _show_set(members: ComparisonSet) -> None:
     typer.echo(f"{members.title}\n\n{members.about}\n\nLook for: {members.look_for}\n\nBy {members.metric}:")
     for item in members.run:
         typer.echo(f"  {item.label:<20} tuitrain run {' '.join([item.preset, *item.overrides])}")
+    typer.echo(f"\nAll of them: tuitrain compare {members.name}")
 
 
 @app.command()
