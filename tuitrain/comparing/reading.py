@@ -20,6 +20,8 @@ from tuitrain.session.asking import send
 
 LOSS = "batch/loss"
 _STATUS_SECONDS = 1.0
+_ENDED_SECONDS = 5.0
+"""A run that has ended is looked at so often: somebody may go on with it."""
 _OUTSIDE: dict[str, MemberState] = {"lost": "lost", "moved": "gone"}
 
 
@@ -34,13 +36,18 @@ class _Followed:
         """Reads it from the beginning with more metrics; takes over when it has caught up."""
         self.watch = CarrierWatch(self.folder)
         self.has_grown = False
+        self._next_look = 0.0
         self.outside: MemberState | None = None
         """What the run cannot say itself."""
 
     def poll(self) -> bool:
         """Read the next block; whether there was anything."""
+        if self.again is None and time.monotonic() < self._next_look:
+            return False
         has_news = self.reader.poll()
         self.has_grown = self.has_grown or has_news
+        if self.reader.has_ended and not has_news:
+            self._next_look = time.monotonic() + _ENDED_SECONDS
         if self.again is not None:
             if self.again.poll():
                 return True
