@@ -15,6 +15,7 @@ from tuitrain.comparing.supply import FixedSupply, Supply
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import load_preset
 from tuitrain.protocol.comparing import ComparisonPlan, JournalWord, Member, MemberState
+from tuitrain.rundir.lock import RunLock
 
 PRESET = load_preset("mnist-mlp", ["train.steps=10"]).to_data()
 
@@ -302,3 +303,56 @@ def test_members_that_a_search_thinks_of_are_journalled_pruned_and_told() -> Non
     assert supply.ends == [("a-s0", "pruned", {"eval/loss": 1.0}), ("a-s1", "finished", {"eval/loss": 1.0})]
     assert states(folder) == ["pruned", "finished"]
     assert folded(folder).remarks == ["one at the edge"]
+
+
+def test_a_job_taken_out_of_the_queue_of_its_engine_is_trained_whole_when_it_is_resumed() -> None:
+    """No request to stop may wait for it in its folder: it would end at its first step."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    run.state = "waiting"
+    folder.wish(STOP_ALL)
+    it.look()
+    it.look()
+    assert it.is_done
+    scheduler(folder, engine).look()
+    assert len(engine.working) == 1
+    assert not engine.is_asked_to_stop(engine.working[0])
+
+
+@pytest.mark.parametrize("retries_failed", [False, True])
+def test_a_run_that_somebody_finished_by_hand_is_not_trained_again(retries_failed: bool) -> None:
+    """It was lost, or failed, was resumed with `tuitrain resume`, and came to its end."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+    engine.evaluate(run, 5, 1.0)
+    if retries_failed:
+        engine.end(run, "failed")
+    else:
+        engine.kill(run)
+    it.look()
+    engine.end(run, "finished")
+    again = scheduler(folder, engine, retries_failed=retries_failed)
+    again.look()
+    again.look()
+    assert len(engine.runs) == 1
+    assert states(folder) == ["finished"]
+
+
+@pytest.mark.parametrize("retries_failed", [False, True])
+def test_a_run_that_somebody_resumed_by_hand_is_followed(retries_failed: bool) -> None:
+    """A failed one would else be trained a second time beside it."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    engine.end(run, "failed" if retries_failed else "stopped")
+    it.look()
+    with RunLock.acquire(run.job.folder):
+        again = scheduler(folder, engine, retries_failed=retries_failed)
+        again.look()
+        assert len(engine.runs) == 1

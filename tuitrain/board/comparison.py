@@ -116,6 +116,8 @@ class Comparison:
     def add(self, word: JournalWord) -> None:
         """Take in one line of the journal."""
         self.version += 1
+        if isinstance(word, MemberLaunched | MemberSubmitted | MemberEnded) and word.key not in self.members:
+            return  # the line that added it was damaged
         match word:
             case SchedulerStarted():
                 self.scheduler, self.ended = word, None

@@ -31,6 +31,7 @@ from tuitrain.protocol.comparing import (
     MemberSubmitted,
     Remarked,
 )
+from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import send
@@ -124,17 +125,22 @@ class Scheduler:
         """What an earlier scheduler left of a member."""
         if view.member.run or not view.run:
             return  # only read, or not launched yet: the supply has it
-        if view.ended in {"lost", *(["failed"] if retries_failed else [])}:
+        if view.ended not in {None, "lost", *(["failed"] if retries_failed else [])}:
+            return
+        # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells. A person may
+        # have resumed by hand what was lost or had failed.
+        work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
+        while work.curves.poll():
+            pass
+        if view.ended is None:
+            is_over = not work.curves.has_ended and self._is_lost(work)
+        else:
+            is_done = work.curves.has_ended and work.curves.curves.state != "failed"
+            is_over = not is_done and not is_locked(work.folder)
+        if is_over:
             self._again.append(view)
-        elif view.ended is None:
-            # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells.
-            work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
-            while work.curves.poll():
-                pass
-            if not work.curves.has_ended and self._is_lost(work):
-                self._again.append(view)
-            else:
-                self._working[view.key] = work
+        else:
+            self._working[view.key] = work
 
     def _grant_wishes(self) -> None:
         for name in self._folder.wishes():
@@ -191,7 +197,9 @@ class Scheduler:
 
     def _ask_to_stop(self, work: _Work) -> None:
         if self._executor.state(work.handle) == "waiting":
+            # Without a word in its folder: resumed, it would read that and end at its first step.
             self._executor.cancel(work.handle)
+            return
         with suppress(TuitrainError):  # a folder that cannot be written is seen as lost, or ends by itself
             send(work.folder, Stop())
 
