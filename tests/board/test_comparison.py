@@ -176,3 +176,24 @@ def test_the_state_is_what_the_run_says(reason: str, state: str) -> None:
     found.add(RunEnded(seq=1, time=0.0, step=3, reason=reason))  # type: ignore[arg-type]
     assert found.state == state
     assert MemberView(Member(key="a", arm="a")).progress == 0.0
+
+
+def test_of_two_members_with_one_seed_the_one_with_a_value_counts() -> None:
+    """Of runs grouped by seed, one may have been run twice."""
+    for states in (("finished", "lost"), ("lost", "finished")):
+        members = [Member(key=key, arm="a") for key in ("one", "two")]
+        made = Comparison(ComparisonPlan(name="c", created=0.0, arms=("a",), members=tuple(members)))
+        for view, state in zip(made.members.values(), states, strict=True):
+            view.state, view.curves = state, curves([(10, 1.0)])  # type: ignore[assignment]
+        assert made.final_values("eval/loss") == {"a": {"0": 1.0}}
+
+
+def test_a_run_that_broke_off_at_a_loss_that_is_no_number_diverged() -> None:
+    """Also where it was killed before the next evaluation: the moving average of the loss leaves such values out."""
+    made = comparison(a=[curves([(10, 1.0)])], b=[curves([(10, 1.0)])])
+    for view, loss in zip(made.members.values(), (1.0, math.nan), strict=True):
+        view.curves.add_values("batch/loss", 1, 1, np.array([1.0] * 5000 + [math.nan, loss]))
+        view.state = "failed"
+    found = made.final_values("eval/loss")
+    assert found["a"] == {}
+    assert math.isnan(found["b"]["0"])

@@ -201,9 +201,7 @@ def test_a_failed_run_that_somebody_finished_by_hand_is_finished(scheduled: Comp
     """Its value counts then."""
     assert scheduled.folder is not None
     Journal(scheduled.folder).write(MemberEnded(time=0.0, key="one", state="failed", message="out of memory"))
-    read(scheduled)
-    assert scheduled.comparison.members["one"].state == "failed"
+    assert read(scheduled).comparison.members["one"].state == "failed"
     with RunFolder(home / "runs" / "run-one").events_path.open("ab") as file:
         file.write(encode_event(RunEnded(seq=999, time=0.0, step=100, reason="finished")) + b"\n")
-    read(scheduled)
-    assert scheduled.comparison.members["one"].state == "finished"
+    assert read(scheduled).comparison.members["one"].state == "finished"

@@ -180,8 +180,8 @@ class Comparison:
         is_open = not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
-            values = {view.member.pair: _final_value(view, metric, is_open=is_open) for view in views}
-            found[label] = {pair: value for pair, value in values.items() if value is not None}
+            values = [(view.member.pair, _final_value(view, metric, is_open=is_open)) for view in views]
+            found[label] = {pair: value for pair, value in values if value is not None}
         return found
 
     def ranking(self, metric: str, level: float = 0.95) -> Ranking:
@@ -216,7 +216,7 @@ def _final_value(view: MemberView, metric: str, *, is_open: bool) -> float | Non
     if view.state in _CAME_TO_AN_END or (is_open and view.state not in {"cancelled", "gone"}):
         return value
     if view.state in _BROKE_OFF:
-        losses = (view.curves.last(name, BATCH_BETA) for name in ("batch/loss", "eval/loss", metric))
+        losses = (view.curves.newest(name) for name in ("batch/loss", "eval/loss", metric))
         return math.nan if any(loss is not None and not math.isfinite(loss) for loss in losses) else None
     return None
 

@@ -168,6 +168,10 @@ class Curves:
         points = self.evaluated.get(metric)
         return points[-1][1] if points else None
 
+    def newest(self, metric: str) -> float | None:
+        """The newest value as it was measured, also where it is not finite."""
+        return self.measured[metric].newest if metric in self.measured else self.last(metric)
+
     def best(self, metric: str, beta: float = 0.9) -> BestPoint | None:
         """Its best finite value, the first of equals; of what is measured at each step, of its moving average."""
         steps, values = self.line(metric, "step", beta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         PresetError: mistakes of any preset with its overrides, all of them at once.
         RunNotFoundError: a run is not there.
     """
-    variants = _variants(wish.vary)
+    variants = _variants(wish.vary, wish.num_seeds * max(1, wish.num_folds))
     draft = _Draft()
     found_sets: list[ComparisonSet] = []
     named: list[str] = []
@@ -123,8 +124,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
             raise UnknownNameError("metric of these runs", wish.metric, known)
     if wish.is_by_seed:
         _group_by_seed(draft)
-    if len(draft.members) > _MOST_MEMBERS:
-        raise UsageError(f"{len(draft.members)} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
+    _check_number(len(draft.members))
     if len(draft.members) < 2:
         raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
     shown = found_sets[0] if is_one and found_sets else None
@@ -145,11 +145,15 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
     )
 
 
-def _variants(texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str, ...]]]:
     """Label and overrides of every combination of what is varied; one without either where nothing is.
 
+    Args:
+        texts: each "key=a,b".
+        num_each: members of each combination.
+
     Raises:
-        UsageError: one is not of the form key=a,b.
+        UsageError: one is not of the form key=a,b, or there are too many.
     """
     choices: list[list[tuple[str, str]]] = []
     seen: set[str] = set()
@@ -164,10 +168,16 @@ def _variants(texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
             raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
         seen.add(key)
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])
+    _check_number(math.prod(len(found) for found in choices) * num_each)  # before they are listed
     return [
         (", ".join(label for label, _ in combination), tuple(override for _, override in combination))
         for combination in itertools.product(*choices)
     ]
+
+
+def _check_number(num: int) -> None:
+    if num > _MOST_MEMBERS:
+        raise UsageError(f"{num} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
 
 
 def _label(key: str, value: str, *, is_only: bool) -> str:

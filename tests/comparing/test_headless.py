@@ -1,0 +1,66 @@
+"""Following a comparison without a screen, where its scheduler does not get far; and wishes from before it began."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, create_comparison
+from tuitrain.comparing.headless import follow
+from tuitrain.comparing.reading import ComparisonReader
+from tuitrain.comparing.starting import start_scheduler
+from tuitrain.errors import UsageError
+from tuitrain.protocol.comparing import ComparisonPlan, Member
+
+
+def made(name: str = "c") -> ComparisonFolder:
+    return create_comparison(
+        ComparisonPlan(name=name, created=0.0, arms=("a",), members=(Member(key="a", arm="a"),), num_parallel=1)
+    )
+
+
+def test_a_scheduler_that_died_before_its_first_word_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed while it began, or it cannot open its journal; where it printed why is said."""
+    folder = made()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    polls = 0
+
+    def tell(reader: ComparisonReader) -> None:
+        nonlocal polls
+        polls += 1
+        assert polls < 20, "it waits for ever"
+
+    assert follow(ComparisonReader.of_folder(folder), gone, tell)
+    assert str(folder.output_path) in capsys.readouterr().err
+
+
+def test_a_wish_to_stop_all_from_before_does_not_stop_what_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler that it was meant for was killed. What is to be taken out of the queue still is."""
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    folder = made()
+    folder.wish(STOP_ALL)
+    folder.wish("a")
+    start_scheduler(folder).wait()
+    assert folder.wishes() == {"a"}
+
+
+def test_of_two_that_are_made_at_once_under_one_name_one_is_refused() -> None:
+    """Neither gets the plan of the other."""
+    at_once = threading.Barrier(8)
+
+    def make(number: int) -> bool:
+        plan = ComparisonPlan(name="same", created=float(number))
+        at_once.wait()
+        try:
+            create_comparison(plan)
+        except UsageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == 1
