@@ -197,3 +197,32 @@ def test_a_run_that_broke_off_at_a_loss_that_is_no_number_diverged() -> None:
     found = made.final_values("eval/loss")
     assert found["a"] == {}
     assert math.isnan(found["b"]["0"])
+
+
+def rolled_back(step: int, from_step: int, timeline: int, origin: int = 0) -> RolledBack:
+    return RolledBack(
+        seq=1, time=0.0, step=step, from_step=from_step, timeline=timeline, origin=origin, source="memory",
+        total_steps=100, steps_per_epoch=10, batch_size=4, optimizer=OptimizerState(name="sgd", groups=()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("num_steps", [10, 40])
+def test_a_roll_back_that_was_undone_brings_the_curve_back(num_steps: int) -> None:
+    """What was done after going back is gone, however far it came, and what it had left is there again."""
+    found = Curves()
+    found.add_values("batch/loss", 1, 1, np.arange(1.0, 41.0))
+    for step in (10, 20, 30, 40):
+        found.add_steps(step, float(step))
+        found.add(evaluation(step, 1 / step))
+    found.add(rolled_back(10, 40, timeline=1))
+    found.add_values("batch/loss", 11, 1, np.full(num_steps, 99.0))
+    found.add_steps(10 + num_steps, 50.0)
+    found.add(evaluation(20, 99.0))
+    found.add(rolled_back(35, 10 + num_steps, timeline=2))
+    assert found.evaluated["eval/loss"] == [(10, 0.1), (20, 0.05), (30, 1 / 30)]
+    assert found.line("batch/loss", "step")[1].tolist() == list(np.arange(1.0, 36.0))
+    assert found.step == 35
+    found.add_steps(36, 51.0)
+    assert found.line("eval/loss", "seconds")[0].tolist() == [10.0, 20.0, 30.0]
+    found.add(rolled_back(15, 36, timeline=3, origin=1))
+    assert found.line("batch/loss", "step")[1].tolist() == [*np.arange(1.0, 11.0), *[99.0] * 5]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
 from tuitrain.board.series import Floats
 from tuitrain.board.thinned import Thinned
@@ -71,6 +73,10 @@ class Curves:
     positions: Positions = field(default_factory=Positions)
     version: int = 0
     """Grows with everything that was read."""
+    _left: dict[int, tuple[dict[str, Thinned], dict[str, list[tuple[int, float]]], Positions]] = field(
+        default_factory=dict
+    )
+    """Timelines that going back has left → their curves."""
 
     @property
     def state(self) -> RunState:
@@ -109,7 +115,7 @@ class Curves:
             case EndPlanned():
                 self.total_steps = event.total_steps
             case RolledBack():
-                self._cut_after(event.step)
+                self._go_back(event)
                 self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
                 self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
             case RunResumed():
@@ -202,6 +208,15 @@ class Curves:
         self.started, self.ended, self.is_paused = event, None, False
         self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
         self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
+
+    def _go_back(self, event: RolledBack) -> None:
+        """To an earlier step, or by an undo to one that an earlier going back had left."""
+        now = event.timeline - 1
+        self._left[now] = deepcopy((self.measured, self.evaluated, self.positions))
+        if event.origin != now and event.origin in self._left:
+            self.measured, self.evaluated, self.positions = deepcopy(self._left[event.origin])
+        self._left = dict([*self._left.items()][-MOST_GHOSTS:])
+        self._cut_after(event.step)
 
     def _cut_after(self, step: int) -> None:
         for thinned in self.measured.values():
