@@ -226,3 +226,14 @@ def test_a_roll_back_that_was_undone_brings_the_curve_back(num_steps: int) -> No
     assert found.line("eval/loss", "seconds")[0].tolist() == [10.0, 20.0, 30.0]
     found.add(rolled_back(15, 36, timeline=3, origin=1))
     assert found.line("batch/loss", "step")[1].tolist() == [*np.arange(1.0, 11.0), *[99.0] * 5]
+
+
+def test_words_of_a_strange_run_are_made_harmless() -> None:
+    """They are drawn on a terminal."""
+    found = Curves()
+    found.add(EvalFinished(seq=1, time=0.0, step=1, metrics={"e\x1b[2J": 1.0}, eval_seconds=0.0, num_samples=1))
+    found.add_values("b\x9b2J", 1, 1, np.ones(3))
+    found.add(RunEnded(seq=2, time=0.0, step=1, reason="failed", message="no\x07\nmemory"))
+    assert list(found.metrics()) == ["b·2J", "e·[2J"]
+    assert found.ended is not None
+    assert found.ended.message == "no· memory"

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.comparing.made_up import made_up_run
+from tuitrain.cli import app
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, create_comparison
 from tuitrain.comparing.headless import follow
 from tuitrain.comparing.reading import ComparisonReader
@@ -64,3 +67,14 @@ def test_of_two_that_are_made_at_once_under_one_name_one_is_refused() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(make, range(8))) == 1
+
+
+def test_what_a_strange_run_says_cannot_steer_the_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its task, its id and the names of its metrics are words of whoever made it."""
+    own = made_up_run(home / "runs", "one", num_steps=10)
+    strange = made_up_run(home / "runs", "two\x1b[2J", num_steps=10, dataset="digits\x1b]0;owned\x07\x9b2J")
+    app(["compare", str(own.path), str(strange.path), "--headless"], standalone_mode=False)
+    said = capsys.readouterr()
+    assert "digits" in said.err
+    assert "two" in said.out
+    assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n"}

@@ -26,6 +26,7 @@ from tuitrain.protocol.comparing import (
     SchedulerEnded,
     SchedulerStarted,
 )
+from tuitrain.protocol.printable import printable
 
 _CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
 _BROKE_OFF = frozenset({"failed", "lost"})
@@ -60,7 +61,7 @@ class MemberView:
     @property
     def run_id(self) -> str:
         """Name of the folder of its run."""
-        return self.run.rpartition("/")[2]
+        return printable(self.run.rpartition("/")[2])
 
     @property
     def is_final(self) -> bool:
@@ -134,7 +135,7 @@ class Comparison:
             case MemberEnded():
                 view = self.members[word.key]
                 view.state = view.ended = word.state
-                view.message = word.message
+                view.message = printable(word.message)
             case Remarked():
                 self.remarks.append(word.text)
             case SchedulerEnded():
@@ -243,7 +244,7 @@ def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | N
 def task_of(preset: dict[str, object]) -> str:
     """What a preset trains on; empty where it does not say."""
     task = preset.get("task")
-    return str(task.get("dataset", "")) if isinstance(task, dict) else ""
+    return printable(str(task.get("dataset", ""))) if isinstance(task, dict) else ""
 
 
 def _is_same(one: Floats, other: Floats) -> bool:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import structs
 
 from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
@@ -28,6 +29,7 @@ from tuitrain.protocol.events import (
     RunState,
 )
 from tuitrain.protocol.measured import SharpnessMeasured
+from tuitrain.protocol.printable import printable
 
 GAPS = ("loss", "accuracy", "mse")
 """Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
@@ -125,7 +127,8 @@ class Curves:
             case Resumed():
                 self.is_paused = False
             case RunEnded():
-                self.ended, self.step, self.steps_per_second = event, event.step, 0.0
+                self.ended = structs.replace(event, message=printable(event.message))
+                self.step, self.steps_per_second = event.step, 0.0
             case _:
                 pass  # tells nothing of curves
 
@@ -137,7 +140,7 @@ class Curves:
 
     def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:
         """What was measured at steps, shape (n,)."""
-        self.measured.setdefault(metric, Thinned()).append(first_step, stride, values)
+        self.measured.setdefault(printable(metric), Thinned()).append(first_step, stride, values)
 
     def metrics(self) -> Iterable[str]:
         """Names of all that there is a curve of."""
@@ -226,7 +229,7 @@ class Curves:
         self.positions.cut_after(step)
 
     def _add_evaluation(self, event: EvalFinished) -> None:
-        found = dict(event.metrics)
+        found = {printable(metric): value for metric, value in event.metrics.items()}
         for name in GAPS:
             if f"train/{name}" in found and f"eval/{name}" in found:
                 ours, theirs = found[f"eval/{name}"], found[f"train/{name}"]

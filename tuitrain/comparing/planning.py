@@ -17,6 +17,7 @@ from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
 from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
 from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info
@@ -260,7 +261,7 @@ def _plan_run(draft: _Draft, folder: RunFolder) -> None:
     except RunFolderError as error:
         draft.problems.append(str(error))
         return
-    label = read_labels(folder)[0].name or folder.id
+    label = read_labels(folder)[0].name or printable(folder.id)
     if any(member.run == str(folder.path) for member in draft.members):
         return  # asked for twice
     draft.add(
@@ -313,7 +314,7 @@ def _notes_on_optimizers(named: Sequence[str]) -> list[str]:
 
 def _task_of(preset: dict[str, Any]) -> str:
     task = preset.get("task")
-    return str(task.get("dataset", "unknown")) if isinstance(task, dict) else "unknown"
+    return printable(str(task.get("dataset", "unknown"))) if isinstance(task, dict) else "unknown"
 
 
 def _title(wish: Wish) -> str:
