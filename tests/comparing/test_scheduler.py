@@ -12,9 +12,17 @@ from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, JournalReader, create_comparison, read_plan
 from tuitrain.comparing.scheduler import Scheduler
 from tuitrain.comparing.supply import FixedSupply, Supply
+from tuitrain.comparing.worker import _supply_of
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import load_preset
-from tuitrain.protocol.comparing import ComparisonPlan, JournalWord, Member, MemberState
+from tuitrain.protocol.comparing import (
+    ComparisonPlan,
+    JournalWord,
+    Member,
+    MemberEnded,
+    MemberState,
+    SchedulerStarted,
+)
 from tuitrain.rundir.lock import RunLock
 
 PRESET = load_preset("mnist-mlp", ["train.steps=10"]).to_data()
@@ -356,3 +364,17 @@ def test_a_run_that_somebody_resumed_by_hand_is_followed(retries_failed: bool) -
         again = scheduler(folder, engine, retries_failed=retries_failed)
         again.look()
         assert len(engine.runs) == 1
+
+
+def test_a_member_that_could_not_be_launched_is_tried_again_when_failed_ones_are() -> None:
+    """It has no run: its data were not there, and are now."""
+    plan = ComparisonPlan(name="c", created=0.0, arms=("a",), members=members(2), num_parallel=1)
+    folder = create_comparison(plan)
+    journal = Journal(folder)
+    journal.write(SchedulerStarted(time=0.0, host="h", pid=1))
+    journal.write(MemberEnded(time=0.0, key="a-s0", state="failed", message="no data"))
+    journal.write(MemberEnded(time=0.0, key="a-s1", state="cancelled"))
+    assert _supply_of(folder, folded(folder), retries_failed=False).is_exhausted
+    it = scheduler(folder, FakeEngine(), supply=_supply_of(folder, folded(folder), retries_failed=True))
+    it.look()
+    assert states(folder) == ["starting", "cancelled"]
