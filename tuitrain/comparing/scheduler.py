@@ -220,6 +220,7 @@ class Scheduler:
             return False
         view = self._comparison.members.get(member.key)
         if view is not None and view.ended == "cancelled":
+            self._supply.told(member, "cancelled", {}, {})  # it was given only now
             return True
         if view is None:
             self._write(MemberAdded(time=time.time(), member=member))
