@@ -78,3 +78,22 @@ def test_what_a_strange_run_says_cannot_steer_the_terminal(home: Path, capsys: p
     assert "digits" in said.err
     assert "two" in said.out
     assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--parallel", "4"), ("--on", "slurm"), ("--target", "0.1"), ("--name", "b"), ("--by-seed",), ("--seeds", "2")],
+)
+def test_what_resuming_cannot_change_is_refused(option: tuple[str, ...]) -> None:
+    """It would be passed over without a word; nothing is started."""
+    made()
+    with pytest.raises(UsageError, match="as it is"):
+        app(["compare", "--resume", "c", "--headless", *option], standalone_mode=False)
+
+
+@pytest.mark.parametrize("option", [("--parallel", "4"), ("--method", "tpe"), ("--trials", "50"), ("--prune", "asha")])
+def test_what_resuming_a_search_cannot_change_is_refused(option: tuple[str, ...]) -> None:
+    """Likewise."""
+    made()
+    with pytest.raises(UsageError, match="as it is"):
+        app(["search", "--resume", "c", "--headless", *option], standalone_mode=False)
