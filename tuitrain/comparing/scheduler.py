@@ -197,9 +197,7 @@ class Scheduler:
 
     def _ask_to_stop(self, work: _Work) -> None:
         if self._executor.state(work.handle) == "waiting":
-            # Without a word in its folder: resumed, it would read that and end at its first step.
             self._executor.cancel(work.handle)
-            return
         with suppress(TuitrainError):  # a folder that cannot be written is seen as lost, or ends by itself
             send(work.folder, Stop())
 
@@ -231,7 +229,9 @@ class Scheduler:
         """From its checkpoint; in its folder where nothing happened in it yet; else from the beginning in a new one."""
         folder = RunFolder(Path(view.run))
         has_state = view.ended != "failed" and any(folder.checkpoints_path.glob("step-*.pt"))
-        is_untouched = folder.info_path.is_file() and not folder.events_path.exists()
+        # A stop that was asked of one in the queue of its engine lies there still: it would end at its first step.
+        is_asked = any(folder.commands_path.glob("[!.]*.json"))
+        is_untouched = folder.info_path.is_file() and not folder.events_path.exists() and not is_asked
         kept = folder if has_state or is_untouched else None
         self._launch(view.member, attempt=view.attempt + 1, folder=kept, is_resumed=has_state)
 
