@@ -66,7 +66,8 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         for path in report or []:
             _check_report(path)
         if resume:
-            if given or vary or seeds > 1 or folds:
+            is_changed = parallel or where != "local" or target is not None or by_seed or name
+            if given or vary or seeds > 1 or folds or is_changed:
                 raise UsageError(
                     "--resume goes on with a comparison as it is.", hint=f"tuitrain compare --resume {resume}"
                 )

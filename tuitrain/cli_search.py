@@ -69,7 +69,8 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             _export(export, given, force=force)
             return
         if resume:
-            if given or space:
+            is_changed = trials is not None or prune or parallel or name or (method, where) != ("random", "local")
+            if given or space or is_changed or seed or metric != "eval/loss":
                 raise UsageError("--resume goes on with a search as it is.", hint=f"tuitrain search --resume {resume}")
             reader, process = _resumed(resume)
         elif not given and not space:

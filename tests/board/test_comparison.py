@@ -190,3 +190,64 @@ def test_the_state_is_what_the_run_says(reason: str, state: str) -> None:
     found.add(RunEnded(seq=1, time=0.0, step=3, reason=reason))  # type: ignore[arg-type]
     assert found.state == state
     assert MemberView(Member(key="a", arm="a")).progress == 0.0
+
+
+def test_of_two_members_with_one_seed_the_one_with_a_value_counts() -> None:
+    """Of runs grouped by seed, one may have been run twice."""
+    for states in (("finished", "lost"), ("lost", "finished")):
+        members = [Member(key=key, arm="a") for key in ("one", "two")]
+        made = Comparison(ComparisonPlan(name="c", created=0.0, arms=("a",), members=tuple(members)))
+        for view, state in zip(made.members.values(), states, strict=True):
+            view.state, view.curves = state, curves([(10, 1.0)])  # type: ignore[assignment]
+        assert made.final_values("eval/loss") == {"a": {"0": 1.0}}
+
+
+def test_a_run_that_broke_off_at_a_loss_that_is_no_number_diverged() -> None:
+    """Also where it was killed before the next evaluation: the moving average of the loss leaves such values out."""
+    made = comparison(a=[curves([(10, 1.0)])], b=[curves([(10, 1.0)])])
+    for view, loss in zip(made.members.values(), (1.0, math.nan), strict=True):
+        view.curves.add_values("batch/loss", 1, 1, np.array([1.0] * 5000 + [math.nan, loss]))
+        view.state = "failed"
+    found = made.final_values("eval/loss")
+    assert found["a"] == {}
+    assert math.isnan(found["b"]["0"])
+
+
+def rolled_back(step: int, from_step: int, timeline: int, origin: int = 0) -> RolledBack:
+    return RolledBack(
+        seq=1, time=0.0, step=step, from_step=from_step, timeline=timeline, origin=origin, source="memory",
+        total_steps=100, steps_per_epoch=10, batch_size=4, optimizer=OptimizerState(name="sgd", groups=()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("num_steps", [10, 40])
+def test_a_roll_back_that_was_undone_brings_the_curve_back(num_steps: int) -> None:
+    """What was done after going back is gone, however far it came, and what it had left is there again."""
+    found = Curves()
+    found.add_values("batch/loss", 1, 1, np.arange(1.0, 41.0))
+    for step in (10, 20, 30, 40):
+        found.add_steps(step, float(step))
+        found.add(evaluation(step, 1 / step))
+    found.add(rolled_back(10, 40, timeline=1))
+    found.add_values("batch/loss", 11, 1, np.full(num_steps, 99.0))
+    found.add_steps(10 + num_steps, 50.0)
+    found.add(evaluation(20, 99.0))
+    found.add(rolled_back(35, 10 + num_steps, timeline=2))
+    assert found.evaluated["eval/loss"] == [(10, 0.1), (20, 0.05), (30, 1 / 30)]
+    assert found.line("batch/loss", "step")[1].tolist() == list(np.arange(1.0, 36.0))
+    assert found.step == 35
+    found.add_steps(36, 51.0)
+    assert found.line("eval/loss", "seconds")[0].tolist() == [10.0, 20.0, 30.0]
+    found.add(rolled_back(15, 36, timeline=3, origin=1))
+    assert found.line("batch/loss", "step")[1].tolist() == [*np.arange(1.0, 11.0), *[99.0] * 5]
+
+
+def test_words_of_a_strange_run_are_made_harmless() -> None:
+    """They are drawn on a terminal."""
+    found = Curves()
+    found.add(EvalFinished(seq=1, time=0.0, step=1, metrics={"e\x1b[2J": 1.0}, eval_seconds=0.0, num_samples=1))
+    found.add_values("b\x9b2J", 1, 1, np.ones(3))
+    found.add(RunEnded(seq=2, time=0.0, step=1, reason="failed", message="no\x07\nmemory"))
+    assert list(found.metrics()) == ["b·2J", "e·[2J"]
+    assert found.ended is not None
+    assert found.ended.message == "no· memory"

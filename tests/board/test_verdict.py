@@ -243,3 +243,12 @@ def test_the_unit_of_a_metric_does_not_matter(arms: Arms, power: int) -> None:
     assert words(scaled) == words(arms)
     turned = {label: {key: -value for key, value in of.items()} for label, of in arms.items()}
     assert words(turned, is_lower_better=True) == words(arms)
+
+
+def test_the_footing_says_nothing_of_arms_that_diverged() -> None:
+    """They have the same seeds as the best, and no interval at all."""
+    good = {"0": 0.1, "1": 0.2, "2": 0.15}
+    gone = {"0": math.nan, "1": math.nan, "2": math.nan}
+    close = {"0": 0.3, "1": 0.5, "2": 0.35}
+    assert "not seed by seed" not in ranked({"a": good, "b": gone, "c": close}).footing
+    assert ranked({"a": good, "b": gone}).footing == ""

@@ -116,6 +116,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["mnist-mpl"]), 'named "mnist-mpl". Did you mean "mnist-mlp"'),
         (Wish(subjects=["optimisers"]), 'comparison set "optimizers"'),
         (Wish(subjects=["mnist-mlp"]), "One run alone is compared with nothing"),
+        (Wish(subjects=["mnist-mlp"], num_seeds=10**12), "more than the 10000 of a comparison"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.name=sgd,adm"]), 'Did you mean "adam"'),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr"]), "not of the form key=a,b"),
         (Wish(subjects=["mnist-mlp"], vary=["lr=1,2"]), "not of the form key=a,b"),

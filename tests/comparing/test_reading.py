@@ -13,7 +13,14 @@ from tuitrain.board.board import Board
 from tuitrain.comparing.folder import STOP_ALL, Journal, create_comparison
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.protocol.codec import encode_event
-from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberEnded, MemberLaunched, MemberState
+from tuitrain.protocol.comparing import (
+    ComparisonPlan,
+    Member,
+    MemberEnded,
+    MemberLaunched,
+    MemberState,
+    MemberSubmitted,
+)
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.commands import CommandReader
 from tuitrain.rundir.lock import RunLock
@@ -167,3 +174,44 @@ def test_a_run_in_the_queue_of_an_engine_is_not_lost(scheduled: ComparisonReader
         assert scheduled.comparison.members["one"].state == "running"
     read(scheduled)
     assert scheduled.comparison.members["one"].state == "lost"
+
+
+def test_stopping_all_without_a_scheduler_leaves_what_waits_for_resume(scheduled: ComparisonReader, home: Path) -> None:
+    """Nobody launches it anyway; a wish would take it out of the queue for good when the comparison is resumed."""
+    run = RunFolder(home / "runs" / "run-one")
+    with RunLock.acquire(run):
+        read(scheduled)
+        scheduled.stop_all()
+        assert len(CommandReader(run, set()).poll()) == 1
+    assert scheduled.folder is not None
+    assert scheduled.folder.wishes() == set()
+
+
+def test_stopping_all_asks_a_scheduler_that_has_just_begun(scheduled: ComparisonReader) -> None:
+    """What was seen a second ago does not count."""
+    read(scheduled)
+    assert scheduled.folder is not None
+    with RunLock.at(scheduled.folder.lock_path, AssertionError()):  # type: ignore[arg-type]
+        scheduled.stop_all()
+    assert scheduled.folder.wishes() == {STOP_ALL}
+
+
+def test_words_about_nobody_are_skipped(scheduled: ComparisonReader) -> None:
+    """The line that added the trial was torn by a power cut, or damaged."""
+    assert scheduled.folder is not None
+    journal = Journal(scheduled.folder)
+    journal.write(MemberLaunched(time=0.0, key="nobody", run="/nowhere"))
+    journal.write(MemberSubmitted(time=0.0, key="nobody", handle="1"))
+    journal.write(MemberEnded(time=0.0, key="nobody", state="lost"))
+    read(scheduled)
+    assert list(scheduled.comparison.members) == ["one", "two"]
+
+
+def test_a_failed_run_that_somebody_finished_by_hand_is_finished(scheduled: ComparisonReader, home: Path) -> None:
+    """Its value counts then."""
+    assert scheduled.folder is not None
+    Journal(scheduled.folder).write(MemberEnded(time=0.0, key="one", state="failed", message="out of memory"))
+    assert read(scheduled).comparison.members["one"].state == "failed"
+    with RunFolder(home / "runs" / "run-one").events_path.open("ab") as file:
+        file.write(encode_event(RunEnded(seq=999, time=0.0, step=100, reason="finished")) + b"\n")
+    assert read(scheduled).comparison.members["one"].state == "finished"

@@ -12,9 +12,18 @@ from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, JournalReader, create_comparison, read_plan
 from tuitrain.comparing.scheduler import Scheduler
 from tuitrain.comparing.supply import FixedSupply, Supply
+from tuitrain.comparing.worker import _supply_of
 from tuitrain.errors import TuitrainError
 from tuitrain.preset import load_preset
-from tuitrain.protocol.comparing import ComparisonPlan, JournalWord, Member, MemberState
+from tuitrain.protocol.comparing import (
+    ComparisonPlan,
+    JournalWord,
+    Member,
+    MemberEnded,
+    MemberState,
+    SchedulerStarted,
+)
+from tuitrain.rundir.lock import RunLock
 
 PRESET = load_preset("mnist-mlp", ["train.steps=10"]).to_data()
 
@@ -302,3 +311,70 @@ def test_members_that_a_search_thinks_of_are_journalled_pruned_and_told() -> Non
     assert supply.ends == [("a-s0", "pruned", {"eval/loss": 1.0}), ("a-s1", "finished", {"eval/loss": 1.0})]
     assert states(folder) == ["pruned", "finished"]
     assert folded(folder).remarks == ["one at the edge"]
+
+
+def test_a_job_taken_out_of_the_queue_of_its_engine_is_trained_whole_when_it_is_resumed() -> None:
+    """No request to stop may wait for it in its folder: it would end at its first step."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    run.state = "waiting"
+    folder.wish(STOP_ALL)
+    it.look()
+    it.look()
+    assert it.is_done
+    scheduler(folder, engine).look()
+    assert len(engine.working) == 1
+    assert not engine.is_asked_to_stop(engine.working[0])
+
+
+@pytest.mark.parametrize("retries_failed", [False, True])
+def test_a_run_that_somebody_finished_by_hand_is_not_trained_again(retries_failed: bool) -> None:
+    """It was lost, or failed, was resumed with `tuitrain resume`, and came to its end."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+    engine.evaluate(run, 5, 1.0)
+    if retries_failed:
+        engine.end(run, "failed")
+    else:
+        engine.kill(run)
+    it.look()
+    engine.end(run, "finished")
+    again = scheduler(folder, engine, retries_failed=retries_failed)
+    again.look()
+    again.look()
+    assert len(engine.runs) == 1
+    assert states(folder) == ["finished"]
+
+
+@pytest.mark.parametrize("retries_failed", [False, True])
+def test_a_run_that_somebody_resumed_by_hand_is_followed(retries_failed: bool) -> None:
+    """A failed one would else be trained a second time beside it."""
+    folder, engine = folder_of(1), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    run = engine.working[0]
+    engine.end(run, "failed" if retries_failed else "stopped")
+    it.look()
+    with RunLock.acquire(run.job.folder):
+        again = scheduler(folder, engine, retries_failed=retries_failed)
+        again.look()
+        assert len(engine.runs) == 1
+
+
+def test_a_member_that_could_not_be_launched_is_tried_again_when_failed_ones_are() -> None:
+    """It has no run: its data were not there, and are now."""
+    plan = ComparisonPlan(name="c", created=0.0, arms=("a",), members=members(2), num_parallel=1)
+    folder = create_comparison(plan)
+    journal = Journal(folder)
+    journal.write(SchedulerStarted(time=0.0, host="h", pid=1))
+    journal.write(MemberEnded(time=0.0, key="a-s0", state="failed", message="no data"))
+    journal.write(MemberEnded(time=0.0, key="a-s1", state="cancelled"))
+    assert _supply_of(folder, folded(folder), retries_failed=False).is_exhausted
+    it = scheduler(folder, FakeEngine(), supply=_supply_of(folder, folded(folder), retries_failed=True))
+    it.look()
+    assert states(folder) == ["starting", "cancelled"]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.comparing.fake_engine import FakeEngine, FakeExecutor
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import number_of
 from tuitrain.comparing.coarse import shortened
-from tuitrain.comparing.folder import ComparisonFolder, create_comparison, read_plan
+from tuitrain.comparing.folder import ComparisonFolder, Journal, create_comparison, read_plan
+from tuitrain.comparing.scheduler import Scheduler
 from tuitrain.comparing.search import SearchSupply
 from tuitrain.comparing.search_plan import search_plan
 from tuitrain.comparing.space import preset_at
@@ -321,3 +323,24 @@ def test_every_preset_can_be_shortened_with_its_schedule() -> None:
         assert [moment.at_step for moment in short.moment] == [round(item.at_step / 4) for item in preset.moment]
     step = load_preset("mnist-mlp", ["train.steps=400", "schedule.name=step", "schedule.step_size=100"])
     assert shortened(step.to_data()).schedule.further["step_size"] == 25
+
+
+def test_a_trial_taken_out_before_it_was_launched_does_not_hold_up_the_fine_ones() -> None:
+    """The scheduler was killed between writing it down and launching it, and a person took it out meanwhile."""
+    plan = search_plan(
+        DIGITS, [RATE], name="s", method="coarse-to-fine", num_trials=6, prune="", metric="eval/loss", seed=0,
+        num_parallel=1, executor="local",
+    )  # fmt: skip
+    folder, engine = create_comparison(plan), FakeEngine()
+    member = SearchSupply(folder, Comparison(plan)).next()
+    assert member is not None
+    journal, comparison = Journal(folder), Comparison(plan)
+    comparison.add(MemberAdded(time=0.0, member=member))
+    folder.wish(member.key)
+    it = Scheduler(folder, comparison, journal, SearchSupply(folder, comparison), FakeExecutor(engine))
+    for _ in range(20):
+        it.look()
+        for run in engine.working:
+            engine.end(run)
+    assert it.is_done
+    assert [view.state for view in comparison.members.values()] == ["cancelled", *["finished"] * 5]

@@ -26,6 +26,7 @@ from tuitrain.protocol.comparing import (
     SchedulerEnded,
     SchedulerStarted,
 )
+from tuitrain.protocol.printable import printable
 
 _CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
 _BROKE_OFF = frozenset({"failed", "lost"})
@@ -60,7 +61,7 @@ class MemberView:
     @property
     def run_id(self) -> str:
         """Name of the folder of its run."""
-        return self.run.rpartition("/")[2]
+        return printable(self.run.rpartition("/")[2])
 
     @property
     def is_final(self) -> bool:
@@ -123,6 +124,8 @@ class Comparison:
     def add(self, word: JournalWord) -> None:
         """Take in one line of the journal."""
         self.version += 1
+        if isinstance(word, MemberLaunched | MemberSubmitted | MemberEnded) and word.key not in self.members:
+            return  # the line that added it was damaged
         match word:
             case SchedulerStarted():
                 self.scheduler, self.ended = word, None
@@ -139,7 +142,7 @@ class Comparison:
             case MemberEnded():
                 view = self.members[word.key]
                 view.state = view.ended = word.state
-                view.message = word.message
+                view.message = printable(word.message)
             case Remarked():
                 self.remarks.append(word.text)
             case SchedulerEnded():
@@ -185,8 +188,8 @@ class Comparison:
         is_open = not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
         for label, views in self.arms.items():
-            values = {view.member.pair: _final_value(view, metric, is_open=is_open) for view in views}
-            found[label] = {pair: value for pair, value in values.items() if value is not None}
+            values = [(view.member.pair, _final_value(view, metric, is_open=is_open)) for view in views]
+            found[label] = {pair: value for pair, value in values if value is not None}
         return found
 
     def ranking(self, metric: str, level: float = 0.95) -> Ranking:
@@ -221,7 +224,7 @@ def _final_value(view: MemberView, metric: str, *, is_open: bool) -> float | Non
     if view.state in _CAME_TO_AN_END or (is_open and view.state not in {"cancelled", "gone"}):
         return value
     if view.state in _BROKE_OFF:
-        losses = (view.curves.last(name, BATCH_BETA) for name in ("batch/loss", "eval/loss", metric))
+        losses = (view.curves.newest(name) for name in ("batch/loss", "eval/loss", metric))
         return math.nan if any(loss is not None and not math.isfinite(loss) for loss in losses) else None
     return None
 
@@ -248,7 +251,7 @@ def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | N
 def task_of(preset: dict[str, object]) -> str:
     """What a preset trains on; empty where it does not say."""
     task = preset.get("task")
-    return str(task.get("dataset", "")) if isinstance(task, dict) else ""
+    return printable(str(task.get("dataset", ""))) if isinstance(task, dict) else ""
 
 
 def _is_same(one: Floats, other: Floats) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import structs
 
+from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
 from tuitrain.board.series import Floats
 from tuitrain.board.thinned import Thinned
@@ -26,6 +29,7 @@ from tuitrain.protocol.events import (
     RunState,
 )
 from tuitrain.protocol.measured import SharpnessMeasured
+from tuitrain.protocol.printable import printable
 
 GAPS = ("loss", "accuracy", "mse")
 """Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
@@ -71,6 +75,10 @@ class Curves:
     positions: Positions = field(default_factory=Positions)
     version: int = 0
     """Grows with everything that was read."""
+    _left: dict[int, tuple[dict[str, Thinned], dict[str, list[tuple[int, float]]], Positions]] = field(
+        default_factory=dict
+    )
+    """Timelines that going back has left → their curves."""
 
     @property
     def state(self) -> RunState:
@@ -109,7 +117,7 @@ class Curves:
             case EndPlanned():
                 self.total_steps = event.total_steps
             case RolledBack():
-                self._cut_after(event.step)
+                self._go_back(event)
                 self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
                 self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
             case RunResumed():
@@ -119,7 +127,8 @@ class Curves:
             case Resumed():
                 self.is_paused = False
             case RunEnded():
-                self.ended, self.step, self.steps_per_second = event, event.step, 0.0
+                self.ended = structs.replace(event, message=printable(event.message))
+                self.step, self.steps_per_second = event.step, 0.0
             case _:
                 pass  # tells nothing of curves
 
@@ -131,7 +140,7 @@ class Curves:
 
     def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:
         """What was measured at steps, shape (n,)."""
-        self.measured.setdefault(metric, Thinned()).append(first_step, stride, values)
+        self.measured.setdefault(printable(metric), Thinned()).append(first_step, stride, values)
 
     def metrics(self) -> Iterable[str]:
         """Names of all that there is a curve of."""
@@ -168,6 +177,10 @@ class Curves:
         points = self.evaluated.get(metric)
         return points[-1][1] if points else None
 
+    def newest(self, metric: str) -> float | None:
+        """The newest value as it was measured, also where it is not finite."""
+        return self.measured[metric].newest if metric in self.measured else self.last(metric)
+
     def best(self, metric: str, beta: float = 0.9) -> BestPoint | None:
         """Its best finite value, the first of equals; of what is measured at each step, of its moving average."""
         steps, values = self.line(metric, "step", beta)
@@ -199,6 +212,15 @@ class Curves:
         self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
         self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
 
+    def _go_back(self, event: RolledBack) -> None:
+        """To an earlier step, or by an undo to one that an earlier going back had left."""
+        now = event.timeline - 1
+        self._left[now] = deepcopy((self.measured, self.evaluated, self.positions))
+        if event.origin != now and event.origin in self._left:
+            self.measured, self.evaluated, self.positions = deepcopy(self._left[event.origin])
+        self._left = dict([*self._left.items()][-MOST_GHOSTS:])
+        self._cut_after(event.step)
+
     def _cut_after(self, step: int) -> None:
         for thinned in self.measured.values():
             thinned.cut_after(step)
@@ -207,7 +229,7 @@ class Curves:
         self.positions.cut_after(step)
 
     def _add_evaluation(self, event: EvalFinished) -> None:
-        found = dict(event.metrics)
+        found = {printable(metric): value for metric, value in event.metrics.items()}
         for name in GAPS:
             if f"train/{name}" in found and f"eval/{name}" in found:
                 ours, theirs = found[f"eval/{name}"], found[f"train/{name}"]

@@ -33,6 +33,8 @@ class Thinned:
         self._smoothed: tuple[tuple[int, float], tuple[Floats, Floats]] | None = None
         """What was asked for last: (version, beta) and the answer."""
         self._num_nonfinite = 0
+        self.newest: float | None = None
+        """The last value as it was measured; None where it was forgotten."""
         self.version = 0
         """Grows whenever values come or go."""
 
@@ -41,6 +43,7 @@ class Thinned:
         if len(values):
             self._waiting.append((first_step + stride * np.arange(len(values), dtype=float), values))
             self._num_waiting += len(values)
+            self.newest = float(values[-1])
             self.version += 1
             if self._num_waiting >= _MOST_WAITING:
                 self._work_in()
@@ -51,6 +54,8 @@ class Thinned:
         kept, rest = self._steps <= step, self._rest_steps <= step
         self._steps, self._means = self._steps[kept], self._means[kept]
         self._rest_steps, self._rest_values = self._rest_steps[rest], self._rest_values[rest]
+        if not (kept.all() and rest.all()):
+            self.newest = None
         self.version += 1
 
     def __len__(self) -> int:

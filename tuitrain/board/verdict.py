@@ -317,7 +317,10 @@ def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     if max(len(arm.values) for arm in arms) < 2:
         return f"Intervals need at least two {unit}s."
     best = arms[0]
-    paired = [best.is_paired_with(arm) for arm in arms[1:]]
+    # An arm that diverged has no interval.
+    paired = [best.is_paired_with(arm) for arm in arms[1:] if arm.values and not arm.num_diverged]
+    if not paired or best.num_diverged:
+        return ""
     pairs = f", taken {unit} by {unit}" if all(paired) else f", not {unit} by {unit}: the arms have different ones"
     wide = f"; widened so that all {len(arms)} arms are judged at once" if len(arms) > 2 else ""
     folds = " and because folds share their training data" if unit == "fold" else ""

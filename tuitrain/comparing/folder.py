@@ -22,6 +22,7 @@ from tuitrain.protocol.comparing import ComparisonPlan, JournalWord
 from tuitrain.rundir.follower import Follower
 from tuitrain.rundir.places import home_folder
 from tuitrain.rundir.private import (
+    FOLDER_MODE,
     cannot,
     make_private_folder,
     open_private,
@@ -124,14 +125,16 @@ def create_comparison(plan: ComparisonPlan) -> ComparisonFolder:
         RunFolderError: it cannot be made or written.
     """
     folder = ComparisonFolder(comparisons_folder() / plan.name)
-    if folder.path.exists():
+    try:
+        make_private_folder(folder.path.parent)
+        folder.path.mkdir(mode=FOLDER_MODE)  # of two that are made at once, one is refused
+        folder.path.chmod(FOLDER_MODE)
+        make_private_folder(folder.wishes_path)
+    except FileExistsError:
         raise UsageError(
             f'There is a comparison "{plan.name}" already.',
             hint=f"tuitrain compare --resume {plan.name}, or another --name.",
-        )
-    try:
-        make_private_folder(folder.path)
-        make_private_folder(folder.wishes_path)
+        ) from None
     except OSError as error:
         raise cannot("made", folder.path, error) from error
     try:

@@ -47,6 +47,7 @@ def follow(
             if not has_news and not reader.num_unread_bytes and _is_over(reader):
                 if process is not None:
                     process.wait()  # it has let go of the folder, and is about to end
+                _say_if_it_died(reader)
                 return True
             if not has_news:
                 time.sleep(_POLL_SECONDS)
@@ -56,8 +57,15 @@ def _is_over(reader: ComparisonReader) -> bool:
     """Whether nobody will launch anything more, and what was launched has ended."""
     if reader.is_scheduled:
         return False
-    waiting = {"waiting"} if reader.comparison.scheduler is not None else set()
-    return all(view.is_final or view.state in waiting for view in reader.comparison.members.values())
+    return all(view.is_final or view.state == "waiting" for view in reader.comparison.members.values())
+
+
+def _say_if_it_died(reader: ComparisonReader) -> None:
+    """Why members wait that nobody will launch: a scheduler that was killed cannot say it."""
+    num_waiting = sum(view.state == "waiting" for view in reader.comparison.members.values())
+    if num_waiting and reader.comparison.ended is None and reader.folder is not None:
+        name, output = reader.folder.name, reader.folder.output_path
+        say(f"the scheduler is gone, {num_waiting} wait: tuitrain compare --resume {name}; it printed: {output}")
 
 
 class _Told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
 from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
 from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info
@@ -91,7 +93,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         PresetError: mistakes of any preset with its overrides, all of them at once.
         RunNotFoundError: a run is not there.
     """
-    variants = _variants(wish.vary)
+    variants = _variants(wish.vary, wish.num_seeds * max(1, wish.num_folds))
     draft = _Draft()
     found_sets: list[ComparisonSet] = []
     named: list[str] = []
@@ -123,8 +125,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
             raise UnknownNameError("metric of these runs", wish.metric, known)
     if wish.is_by_seed:
         _group_by_seed(draft)
-    if len(draft.members) > _MOST_MEMBERS:
-        raise UsageError(f"{len(draft.members)} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
+    _check_number(len(draft.members))
     if len(draft.members) < 2:
         raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
     shown = found_sets[0] if is_one and found_sets else None
@@ -145,11 +146,15 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
     )
 
 
-def _variants(texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str, ...]]]:
     """Label and overrides of every combination of what is varied; one without either where nothing is.
 
+    Args:
+        texts: each "key=a,b".
+        num_each: members of each combination.
+
     Raises:
-        UsageError: one is not of the form key=a,b.
+        UsageError: one is not of the form key=a,b, or there are too many.
     """
     choices: list[list[tuple[str, str]]] = []
     seen: set[str] = set()
@@ -164,10 +169,16 @@ def _variants(texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
             raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
         seen.add(key)
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])
+    _check_number(math.prod(len(found) for found in choices) * num_each)  # before they are listed
     return [
         (", ".join(label for label, _ in combination), tuple(override for _, override in combination))
         for combination in itertools.product(*choices)
     ]
+
+
+def _check_number(num: int) -> None:
+    if num > _MOST_MEMBERS:
+        raise UsageError(f"{num} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
 
 
 def _label(key: str, value: str, *, is_only: bool) -> str:
@@ -250,7 +261,7 @@ def _plan_run(draft: _Draft, folder: RunFolder) -> None:
     except RunFolderError as error:
         draft.problems.append(str(error))
         return
-    label = read_labels(folder)[0].name or folder.id
+    label = read_labels(folder)[0].name or printable(folder.id)
     if any(member.run == str(folder.path) for member in draft.members):
         return  # asked for twice
     draft.add(
@@ -303,7 +314,7 @@ def _notes_on_optimizers(named: Sequence[str]) -> list[str]:
 
 def _task_of(preset: dict[str, Any]) -> str:
     task = preset.get("task")
-    return str(task.get("dataset", "unknown")) if isinstance(task, dict) else "unknown"
+    return printable(str(task.get("dataset", "unknown"))) if isinstance(task, dict) else "unknown"
 
 
 def _title(wish: Wish) -> str:

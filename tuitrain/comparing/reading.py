@@ -142,15 +142,15 @@ class ComparisonReader:
                 send(RunFolder(Path(view.run)), Stop())
 
     def stop_all(self) -> None:
-        """Ask the scheduler to launch nothing more and to stop what is at work.
+        """Ask the scheduler to launch nothing more and to stop what is at work. What waits is left for --resume.
 
         Raises:
             TuitrainError: a folder cannot be written.
         """
-        if self.folder is not None and self.is_scheduled:
+        if self.folder is not None and is_held(self.folder.lock_path):
             self.folder.wish(STOP_ALL)
         else:
-            self.stop(key for key, view in self.comparison.members.items() if not view.is_final)
+            self.stop(key for key, view in self.comparison.members.items() if view.run and not view.is_final)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -220,7 +220,8 @@ class ComparisonReader:
         if run.outside == "gone":
             return "gone"
         if view.ended is not None and view.ended != "lost":  # the scheduler has the last word on what it launched
-            return view.ended
+            is_finished = run.reader.has_ended and run.reader.curves.state == "finished"
+            return "finished" if view.ended == "failed" and is_finished else view.ended  # somebody resumed it by hand
         # One that waits in the queue of an engine looks lost from outside; while a scheduler is at work, it will say.
         is_theirs = self.is_scheduled and not view.member.run
         return run.reader.curves.state if is_theirs else run.outside or run.reader.curves.state

@@ -10,6 +10,7 @@ from tuitrain.board.series import Floats
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.codec import DecodeError, check_seal, decode_event
 from tuitrain.protocol.events import RunEnded
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.follower import Follower
 from tuitrain.rundir.places import RunFolder
 
@@ -100,7 +101,7 @@ class RunCurves:
         steps = _steps_decoder.decode(line)
         self.curves.add_steps(steps.step, steps.seconds)
         for column in steps.columns:
-            self.offered.add(column.metric)
+            self.offered.add(printable(column.metric))
             if column.metric in self.wanted:
                 values = _values(column.values)
                 self.curves.add_values(column.metric, column.first_step, column.stride, values)

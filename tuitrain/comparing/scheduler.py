@@ -31,6 +31,7 @@ from tuitrain.protocol.comparing import (
     MemberSubmitted,
     Remarked,
 )
+from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import send
@@ -124,17 +125,22 @@ class Scheduler:
         """What an earlier scheduler left of a member."""
         if view.member.run or not view.run:
             return  # only read, or not launched yet: the supply has it
-        if view.ended in {"lost", *(["failed"] if retries_failed else [])}:
+        if view.ended not in {None, "lost", *(["failed"] if retries_failed else [])}:
+            return
+        # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells. A person may
+        # have resumed by hand what was lost or had failed.
+        work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
+        while work.curves.poll():
+            pass
+        if view.ended is None:
+            is_over = not work.curves.has_ended and self._is_lost(work)
+        else:
+            is_done = work.curves.has_ended and work.curves.curves.state != "failed"
+            is_over = not is_done and not is_locked(work.folder)
+        if is_over:
             self._again.append(view)
-        elif view.ended is None:
-            # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells.
-            work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
-            while work.curves.poll():
-                pass
-            if not work.curves.has_ended and self._is_lost(work):
-                self._again.append(view)
-            else:
-                self._working[view.key] = work
+        else:
+            self._working[view.key] = work
 
     def _grant_wishes(self) -> None:
         for name in self._folder.wishes():
@@ -212,6 +218,7 @@ class Scheduler:
             return False
         view = self._comparison.members.get(member.key)
         if view is not None and view.ended == "cancelled":
+            self._supply.told(member, "cancelled", {}, {})  # it was given only now
             return True
         if view is None:
             self._write(MemberAdded(time=time.time(), member=member))
@@ -222,7 +229,9 @@ class Scheduler:
         """From its checkpoint; in its folder where nothing happened in it yet; else from the beginning in a new one."""
         folder = RunFolder(Path(view.run))
         has_state = view.ended != "failed" and any(folder.checkpoints_path.glob("step-*.pt"))
-        is_untouched = folder.info_path.is_file() and not folder.events_path.exists()
+        # A stop that was asked of one in the queue of its engine lies there still: it would end at its first step.
+        is_asked = any(folder.commands_path.glob("[!.]*.json"))
+        is_untouched = folder.info_path.is_file() and not folder.events_path.exists() and not is_asked
         kept = folder if has_state or is_untouched else None
         self._launch(view.member, attempt=view.attempt + 1, folder=kept, is_resumed=has_state)
 

@@ -69,7 +69,7 @@ def _schedule(
     _handle_signals(asked)  # again: an engine may have put its own in their place
     try:
         scheduler = Scheduler(
-            folder, comparison, journal, _supply_of(folder, comparison), executor,
+            folder, comparison, journal, _supply_of(folder, comparison, retries_failed=retries_failed), executor,
             environment=lambda slot, member: _environment(plan, slot, member), retries_failed=retries_failed,
         )  # fmt: skip
         while True:
@@ -84,12 +84,14 @@ def _schedule(
         executor.close()
 
 
-def _supply_of(folder: ComparisonFolder, comparison: Comparison) -> Supply:
+def _supply_of(folder: ComparisonFolder, comparison: Comparison, *, retries_failed: bool) -> Supply:
     if comparison.plan.search is not None:
         from tuitrain.comparing.search import SearchSupply
 
         return SearchSupply(folder, comparison)
-    waiting = [view for view in comparison.members.values() if not view.run and view.ended is None]
+    # One that failed without a run could not be launched, e.g. as its data were not there.
+    open_ones = {None, "failed"} if retries_failed else {None}
+    waiting = [view for view in comparison.members.values() if not view.run and view.ended in open_ones]
     return FixedSupply(view.member for view in waiting)
 
 

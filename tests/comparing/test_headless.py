@@ -1,0 +1,99 @@
+"""Following a comparison without a screen, where its scheduler does not get far; and wishes from before it began."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.comparing.made_up import made_up_run
+from tuitrain.cli import app
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, create_comparison
+from tuitrain.comparing.headless import follow
+from tuitrain.comparing.reading import ComparisonReader
+from tuitrain.comparing.starting import start_scheduler
+from tuitrain.errors import UsageError
+from tuitrain.protocol.comparing import ComparisonPlan, Member
+
+
+def made(name: str = "c") -> ComparisonFolder:
+    return create_comparison(
+        ComparisonPlan(name=name, created=0.0, arms=("a",), members=(Member(key="a", arm="a"),), num_parallel=1)
+    )
+
+
+def test_a_scheduler_that_died_before_its_first_word_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed while it began, or it cannot open its journal; where it printed why is said."""
+    folder = made()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    polls = 0
+
+    def tell(reader: ComparisonReader) -> None:
+        nonlocal polls
+        polls += 1
+        assert polls < 20, "it waits for ever"
+
+    assert follow(ComparisonReader.of_folder(folder), gone, tell)
+    assert str(folder.output_path) in capsys.readouterr().err
+
+
+def test_a_wish_to_stop_all_from_before_does_not_stop_what_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler that it was meant for was killed. What is to be taken out of the queue still is."""
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    folder = made()
+    folder.wish(STOP_ALL)
+    folder.wish("a")
+    start_scheduler(folder).wait()
+    assert folder.wishes() == {"a"}
+
+
+def test_of_two_that_are_made_at_once_under_one_name_one_is_refused() -> None:
+    """Neither gets the plan of the other."""
+    at_once = threading.Barrier(8)
+
+    def make(number: int) -> bool:
+        plan = ComparisonPlan(name="same", created=float(number))
+        at_once.wait()
+        try:
+            create_comparison(plan)
+        except UsageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == 1
+
+
+def test_what_a_strange_run_says_cannot_steer_the_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its task, its id and the names of its metrics are words of whoever made it."""
+    own = made_up_run(home / "runs", "one", num_steps=10)
+    strange = made_up_run(home / "runs", "two\x1b[2J", num_steps=10, dataset="digits\x1b]0;owned\x07\x9b2J")
+    app(["compare", str(own.path), str(strange.path), "--headless"], standalone_mode=False)
+    said = capsys.readouterr()
+    assert "digits" in said.err
+    assert "two" in said.out
+    assert not {sign for sign in said.out + said.err if not sign.isprintable()} - {"\n"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--parallel", "4"), ("--on", "slurm"), ("--target", "0.1"), ("--name", "b"), ("--by-seed",), ("--seeds", "2")],
+)
+def test_what_resuming_cannot_change_is_refused(option: tuple[str, ...]) -> None:
+    """It would be passed over without a word; nothing is started."""
+    made()
+    with pytest.raises(UsageError, match="as it is"):
+        app(["compare", "--resume", "c", "--headless", *option], standalone_mode=False)
+
+
+@pytest.mark.parametrize("option", [("--parallel", "4"), ("--method", "tpe"), ("--trials", "50"), ("--prune", "asha")])
+def test_what_resuming_a_search_cannot_change_is_refused(option: tuple[str, ...]) -> None:
+    """Likewise."""
+    made()
+    with pytest.raises(UsageError, match="as it is"):
+        app(["search", "--resume", "c", "--headless", *option], standalone_mode=False)
