@@ -104,6 +104,9 @@ def test_what_can_be_stopped() -> None:
     assert stop_choices(rows["sgd"], members)[0].keys == ("sgd-s0", "sgd-s1")
     assert [choice.is_all for choice in stop_choices(rows["muon"], members)] == [True]
     assert stop_choices(rows["muon"], list(rows["muon"].members)) == []
+    alone = comparison(["sgd"], seeds=2, states=lambda arm, seed: ("running", 400))
+    row = Rows().listed(alone, VIEW.toggled_opened("sgd"))[1]
+    assert [choice.is_all for choice in stop_choices(row, list(alone.members.values()))] == [False, False, True]
 
 
 @pytest.mark.parametrize("width", [30, 60, 76, 116, 200])

@@ -21,6 +21,7 @@ from tuitrain.errors import TuitrainError
 from tuitrain.ui import text
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.compare import CompareScreen
+from tuitrain.ui.screens.search import SearchScreen
 
 _MOST_LISTED = 100
 
@@ -82,7 +83,8 @@ class ComparisonsSheet(ModalScreen[None]):
 
     def _watch(self, reader: ComparisonReader) -> None:
         self.app.pop_screen()
-        self.app.push_screen(CompareScreen(ComparisonSource(reader), has_home=True))
+        kind = CompareScreen if reader.comparison.plan.search is None else SearchScreen
+        self.app.push_screen(kind(ComparisonSource(reader), has_home=True))
 
 
 def _line(folder: ComparisonFolder) -> Content:

@@ -277,9 +277,18 @@ class SearchScreen(Screen[None]):
         try:
             with self.source.lock:
                 content = best_preset_text(self.source.comparison)
-            path = Path.cwd() / f"{self.source.comparison.plan.name}-best.toml"
-            write_text(path, content, force=True)
+            path = _free_path(Path.cwd(), f"{self.source.comparison.plan.name}-best")
+            write_text(path, content, force=False)
         except TuitrainError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
             return
         self.app.call_from_thread(self.notify, f"wrote {path}\ntuitrain run {path.name}", timeout=10, markup=False)
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    """NAME.toml, or with a number where there is one: what a person has is not written over."""
+    path, number = folder / f"{name}.toml", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}.toml"
+    return path

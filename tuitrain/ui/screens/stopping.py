@@ -41,7 +41,7 @@ def stop_choices(row: Row, members: Sequence[MemberView]) -> list[StopChoice]:
         choices.append(StopChoice(f"stop {row.label}{_counted(own)}", tuple(member.key for member in own)))
     if len(arm) > len(own):
         choices.append(StopChoice(f"stop {row.arm}{_counted(arm)}", tuple(member.key for member in arm)))
-    if everything and len(everything) > len(arm):
+    if len(everything) > len(own):
         keys = tuple(member.key for member in everything)
         choices.append(StopChoice(f"stop the whole comparison{_counted(everything)}", keys, is_all=True))
     return choices
