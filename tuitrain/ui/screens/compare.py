@@ -62,6 +62,7 @@ class CompareScreen(Screen[None]):
     """
 
     CSS_PATH = "compare.tcss"
+    AUTO_FOCUS = ""  # after a dialog the filter would take every key, seen or not
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMPARE_ACTIONS)]
 
     def __init__(self, source: ComparisonSource, *, has_home: bool = False) -> None:
