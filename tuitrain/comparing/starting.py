@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tuitrain.comparing.folder import ComparisonFolder
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder
 from tuitrain.errors import RunBusyError
 from tuitrain.rundir.lock import RunLock, is_held
 from tuitrain.rundir.private import open_private
@@ -27,6 +27,7 @@ def start_scheduler(folder: ComparisonFolder, *, retries_failed: bool = False) -
         f"{folder.path}: a scheduler is at work on it.", hint=f"watching it: tuitrain compare --resume {folder.name}"
     )
     with RunLock.at(folder.lock_path, busy) as lock:
+        folder.grant(STOP_ALL)  # meant for the one before, which died of something else; now it is to go on
         output = open_private(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             return subprocess.Popen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.content import Content
 
@@ -75,8 +75,18 @@ def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Conte
     return Content.assemble(("verdict  ", "bold $accent"), words)
 
 
-def verdict_sheet(ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool) -> Content:
-    """The whole ranking: mean, standard deviation, difference to the best with its interval, the word."""
+def verdict_sheet(
+    ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool, told: Sequence[str] = ()
+) -> Content:
+    """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
+
+    Args:
+        ranking: by the metric; None where there is none.
+        metric: its name.
+        is_lower_better: as of a loss.
+        is_done: whether nothing more is to come.
+        told: what weakens the verdict.
+    """
     if ranking is None:
         return Content(
             f"There is nothing to rank by {metric}: no run has a value yet, or neither less nor more is better."
@@ -85,7 +95,8 @@ def verdict_sheet(ranking: Ranking | None, metric: str, *, is_lower_better: bool
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),
         Content(""),
-        Content(("" if is_done else "So far: ") + ranking.sentence),
+        Content(ranking.sentence if is_done else f"So far: {ranking.sentence}".replace("far: Cannot", "far: cannot")),
+        *(Content.styled(f"But {words}.", "$warning") for words in told),
         Content(""),
     ]
     width = min(30, max((len(standing.arm) for standing in ranking.standings), default=8))

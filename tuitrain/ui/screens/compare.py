@@ -19,6 +19,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.rundir.places import RunFolder
 from tuitrain.ui.actions import Action, bindings
@@ -378,8 +379,9 @@ class CompareScreen(Screen[None]):
             comparison, metric = self.source.comparison, self.view.metric
             ranking = self._verdicts.ranking(comparison, metric)
             sheet = verdict_sheet(
-                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done
-            )
+                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
+                told=cautions(comparison),
+            )  # fmt: skip
         self.app.push_screen(VerdictSheet(sheet))
 
     @on(Chart.CursorMoved)
