@@ -221,7 +221,7 @@ def _line(folder: ComparisonFolder, width: int) -> str:
     except TuitrainError as error:
         return f"{folder.name:<{width}}  {error}"
     comparison = reader.comparison
-    num_done = sum(view.is_final for view in comparison.members.values())
+    num_done = sum(view.is_final or bool(view.member.run) for view in comparison.members.values())
     state = "running" if reader.is_scheduled else "done" if num_done == len(comparison.members) else "stopped"
     size = f"{num_done} of {len(comparison.members)} runs"
     return f"{folder.name:<{width}}  {state:<8} {size:<15}  {comparison.plan.title}"

@@ -114,7 +114,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
     ("wish", "words"),
     [
         (Wish(subjects=["mnist-mpl"]), 'named "mnist-mpl". Did you mean "mnist-mlp"'),
-        (Wish(subjects=["optimisers"]), 'comparison set "optimizers"'),
+        (Wish(subjects=["optimisers"]), 'Did you mean "optimizers"?'),
         (Wish(subjects=["mnist-mlp"]), "One run alone is compared with nothing"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.name=sgd,adm"]), 'Did you mean "adam"'),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr"]), "not of the form key=a,b"),

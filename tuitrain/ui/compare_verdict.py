@@ -76,7 +76,13 @@ def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Conte
 
 
 def verdict_sheet(
-    ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool, told: Sequence[str] = ()
+    ranking: Ranking | None,
+    metric: str,
+    *,
+    is_lower_better: bool,
+    is_done: bool,
+    told: Sequence[str] = (),
+    room: int = 104,
 ) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
 
@@ -86,6 +92,7 @@ def verdict_sheet(
         is_lower_better: as of a loss.
         is_done: whether nothing more is to come.
         told: what weakens the verdict.
+        room: columns; where a row is wider, its difference is on a line of its own.
     """
     if ranking is None:
         return Content(
@@ -99,18 +106,25 @@ def verdict_sheet(
         *(Content.styled(f"But {words}.", "$warning") for words in told),
         Content(""),
     ]
+    words = [standing.word if standing.values else "no value yet" for standing in ranking.standings]
+    texts = [standing.text if standing.values else "" for standing in ranking.standings]
+    word_width = max((len(word) for word in words), default=8)
     width = min(30, max((len(standing.arm) for standing in ranking.standings), default=8))
-    words = max((len(standing.word) for standing in ranking.standings), default=8)
-    head = f"{'':>3}  {'run':<{width}}  {'mean':>9}  {'± sd':>8}  {'n':>3}  {'verdict':<{words}}  to the best"
-    lines.append(Content.styled(head, _QUIET))
-    for place, standing in enumerate(ranking.standings, 1):
+    rest = len(f"{'':>3}    {'':>9}  {'':>8}  {'':>3}  ") + word_width
+    width = max(8, min(width, room - rest))
+    is_narrow = rest + width + 2 + max((len(words) for words in texts), default=0) > room
+    head = f"{'':>3}  {'run':<{width}}  {'mean':>9}  {'± sd':>8}  {'n':>3}  {'verdict':<{word_width}}"
+    lines.append(Content.styled(head if is_narrow else f"{head}  to the best", _QUIET))
+    for place, (standing, word, difference) in enumerate(zip(ranking.standings, words, texts, strict=True), 1):
         name = standing.arm if len(standing.arm) <= width else f"{standing.arm[: width - 1]}…"
         deviation = "–" if standing.deviation is None else f"{standing.deviation:.2g}"
         lines.append(
             Content.assemble(
                 f"{place:>3}  {name:<{width}}  {text.number(standing.mean):>9}  {deviation:>8}  {standing.num:>3}  ",
-                (f"{standing.word:<{words}}", _WORD_STYLES.get(standing.word, "$warning")),
-                (f"  {standing.text}", "$foreground 75%"),
+                (f"{word:<{word_width}}", _WORD_STYLES.get(word, "$warning")),
+                ("" if is_narrow else f"  {difference}", "$foreground 75%"),
             )
         )
+        if is_narrow and difference:
+            lines.append(Content.styled(f"     {difference}", "$foreground 75%"))
     return Content("\n").join([*lines, Content(""), Content.styled(ranking.footing, _QUIET)])
