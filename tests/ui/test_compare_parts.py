@@ -221,7 +221,7 @@ def test_the_verdict_in_a_line_and_as_a_sheet() -> None:
 
 def test_a_sheet_in_a_small_terminal_breaks_no_row() -> None:
     """The difference has a line of its own there; an arm without a value is said to have none yet."""
-    found = comparison(seeds=3, states=lambda arm, seed: ("waiting", 0) if arm == "adam" else ("finished", STEPS))
+    found = comparison(seeds=3, states=lambda arm, seed: ("waiting", 0) if arm == 1 else ("finished", STEPS))
     for view in found.members.values():
         if view.member.arm == "adam":
             view.curves = Curves()
@@ -232,6 +232,8 @@ def test_a_sheet_in_a_small_terminal_breaks_no_row() -> None:
     assert "adam has no value yet" in ranking.sentence
     assert any("adam" in line and "no value yet" in line for line in rows)
     assert "0 seeds" not in "".join(sheet)
+    none = verdict_sheet(None, "batch/learning_rate", is_lower_better=True, is_done=False, is_aim=False).plain
+    assert none.endswith("neither less nor more of it is better.")
 
 
 def test_runs_that_all_diverged_can_be_drawn() -> None:

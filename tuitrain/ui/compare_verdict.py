@@ -83,6 +83,7 @@ def verdict_sheet(
     is_done: bool,
     told: Sequence[str] = (),
     room: int = 104,
+    is_aim: bool = True,
 ) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
 
@@ -93,11 +94,11 @@ def verdict_sheet(
         is_done: whether nothing more is to come.
         told: what weakens the verdict.
         room: columns; where a row is wider, its difference is on a line of its own.
+        is_aim: whether less or more of the metric is better at all.
     """
     if ranking is None:
-        return Content(
-            f"There is nothing to rank by {metric}: no run has a value yet, or neither less nor more is better."
-        )
+        why = "no run has a value yet" if is_aim else "neither less nor more of it is better"
+        return Content(f"There is nothing to rank by {metric}: {why}.")
     better = "lower" if is_lower_better else "higher"
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),

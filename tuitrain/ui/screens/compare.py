@@ -191,7 +191,8 @@ class CompareScreen(Screen[None]):
             self._show_table(comparison, looked_at)
         width = max(20, self.size.width - 2)
         ranking = self._verdicts.ranking(comparison, view.metric)
-        verdict = verdict_line(ranking, is_done=comparison.is_done, width=width)
+        is_over = comparison.is_done or not comparison.is_aim(view.metric)
+        verdict = verdict_line(ranking, is_done=is_over, width=width)
         self.query_one("#verdict", Static).update(verdict)
         self.query_one("#detail", Static).update(detail_line(chosen, view, width))
         self._show_footer()
@@ -380,7 +381,7 @@ class CompareScreen(Screen[None]):
             ranking = self._verdicts.ranking(comparison, metric)
             sheet = verdict_sheet(
                 ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
-                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6,
+                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6, is_aim=comparison.is_aim(metric),
             )  # fmt: skip
         self.app.push_screen(VerdictSheet(sheet))
 
