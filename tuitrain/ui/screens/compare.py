@@ -381,7 +381,8 @@ class CompareScreen(Screen[None]):
             ranking = self._verdicts.ranking(comparison, metric)
             sheet = verdict_sheet(
                 ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
-                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6, is_aim=comparison.is_aim(metric),
+                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6,
+                is_aim=comparison.is_aim(metric),
             )  # fmt: skip
         self.app.push_screen(VerdictSheet(sheet))
 
