@@ -156,14 +156,18 @@ def _list(tag: str, *, shows_disk: bool, as_json: bool) -> None:
         _print_space(sum(sizes.values()), len(found))
 
 
+_OPTIONAL = frozenset({"NAME", "COMPARISON", "DISK", "TAGS"})
+
+
 def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
     from tuitrain.rundir.disk import in_words
 
-    # Columns of what people wrote only where they wrote something.
+    # Columns of what people wrote, or began, only where they did.
     columns: dict[str, list[str]] = {
         "RUN": [item.id for item in found],
         "NAME": [item.name for item in found],
         "PRESET": [item.preset for item in found],
+        "COMPARISON": [item.comparison for item in found],
         "STATE": [item.state for item in found],
         "STEP": [f"{item.step}/{item.total_steps}" if item.total_steps else str(item.step) for item in found],
         "BEST VALIDATION": [_best(item) for item in found],
@@ -171,7 +175,7 @@ def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
         "DISK": [in_words(sizes[item.id]) if sizes else "" for item in found],
         "TAGS": [" ".join(item.tags) for item in found],
     }
-    shown = {title: cells for title, cells in columns.items() if any(cells) or title not in {"NAME", "DISK", "TAGS"}}
+    shown = {title: cells for title, cells in columns.items() if any(cells) or title not in _OPTIONAL}
     widths = {title: max(len(title), *map(len, cells)) for title, cells in shown.items()}
     typer.echo("  ".join(title.ljust(widths[title]) for title in shown).rstrip())
     for index, item in enumerate(found):

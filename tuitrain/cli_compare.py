@@ -56,7 +56,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         headless: Annotated[bool, typer.Option("--headless", help="No screen: lines, and the verdict.")] = False,
         report: Annotated[
             list[Path] | None,
-            typer.Option("--report", metavar="FILE", help="Write .html, .md, .svg or .png at the end."),
+            typer.Option("--report", metavar="FILE", help="Write .html, .md, .svg or .png at the end; no screen."),
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON on stdout.")] = False,
     ) -> None:
@@ -107,8 +107,6 @@ def _started(wish: object) -> tuple[ComparisonReader, subprocess.Popen[bytes] | 
         check_name(wish.name)
     check_engine(wish.executor)
     plan = plan_comparison(wish)
-    for note in plan.notes:
-        say(note)
     if not plan.name:
         return ComparisonReader.of_plan(plan), None
     folder = create_comparison(plan)
@@ -132,7 +130,9 @@ def _resumed(name: str, *, retries_failed: bool) -> tuple[ComparisonReader, subp
     left = [view for view in reader.comparison.members.values() if not view.member.run and _is_open(view, open_ones)]
     if is_scheduled(folder) or not (left or _has_more(reader)):
         return reader, None
-    say(f"comparison {folder.name}: {len(left)} of {len(reader.comparison.members)} runs are left")
+    num_stopped = sum(view.state == "stopped" for view in reader.comparison.members.values())
+    stay = f"; {num_stopped} that somebody stopped stay as they are" if num_stopped else ""
+    say(f"comparison {folder.name}: {len(left)} of {len(reader.comparison.members)} runs are left{stay}")
     return reader, start_scheduler(folder, retries_failed=retries_failed)
 
 
@@ -199,8 +199,9 @@ def _list() -> None:
     from tuitrain.preset.sets import list_sets
 
     found = list_comparisons()
+    width = max((len(folder.name) for folder in found[:_MOST_LISTED]), default=0)
     for folder in found[:_MOST_LISTED]:
-        typer.echo(_line(folder))
+        typer.echo(_line(folder, width))
     if len(found) > _MOST_LISTED:
         typer.echo(f"and {len(found) - _MOST_LISTED} older ones")
     if not found:
@@ -211,15 +212,16 @@ def _list() -> None:
     )
 
 
-def _line(folder: ComparisonFolder) -> str:
+def _line(folder: ComparisonFolder, width: int) -> str:
     from tuitrain.comparing.reading import ComparisonReader
 
     try:
         reader = ComparisonReader.of_folder(folder)
         reader.read_journal()
     except TuitrainError as error:
-        return f"{folder.name:<28} {error}"
+        return f"{folder.name:<{width}}  {error}"
     comparison = reader.comparison
-    num_done = sum(view.is_final for view in comparison.members.values())
+    num_done = sum(view.is_final or bool(view.member.run) for view in comparison.members.values())
     state = "running" if reader.is_scheduled else "done" if num_done == len(comparison.members) else "stopped"
-    return f"{folder.name:<28} {state:<8} {num_done} of {len(comparison.members)} runs   {comparison.plan.title}"
+    size = f"{num_done} of {len(comparison.members)} runs"
+    return f"{folder.name:<{width}}  {state:<8} {size:<15}  {comparison.plan.title}"

@@ -103,7 +103,7 @@ def _plan(
     subjects = [text for text in given if "=" not in text]
     if len(subjects) != 1:
         what = "no preset" if not subjects else f"{len(subjects)} presets"
-        raise UsageError(f"A search varies one preset, and {what} is given.", hint=_EXAMPLE)
+        raise UsageError(f"A search varies one preset, and {what} {'are' if subjects else 'is'} given.", hint=_EXAMPLE)
     if name:
         check_name(name)
     preset = load_preset(subjects[0], [text for text in given if "=" in text])

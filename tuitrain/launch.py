@@ -83,6 +83,7 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
         reader: of it.
         process: its scheduler, where it was started here.
     """
+    from tuitrain.comparing.starting import is_scheduled
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.compare import CompareScreen
@@ -95,7 +96,10 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
     if reader.folder is None:
         return app.return_code or 0
     if not comparison.is_done:
-        sys.stdout.write(f"{name} goes on.\nCome back with: tuitrain compare --resume {name}\n")
+        waits = sum(view.state == "waiting" for view in comparison.members.values())
+        is_left = waits and not is_scheduled(reader.folder)
+        what = f"{name}: its scheduler is gone, {waits} wait." if is_left else f"{name} goes on."
+        sys.stdout.write(f"{what}\nCome back with: tuitrain compare --resume {name}\n")
         return app.return_code or 0
     return app.return_code or int(comparison.has_gone_wrong)
 

@@ -42,7 +42,7 @@ def refused(*arguments: str) -> str:
 def test_what_cannot_be_searched_is_refused_before_anything_is_made() -> None:
     """No preset, two, no space, a bad name, a search that is not there; each with what to try."""
     assert "no preset is given" in refused(*RATE)
-    assert "2 presets is given" in refused("linreg", "lr-good", *RATE)
+    assert "2 presets are given" in refused("linreg", "lr-good", *RATE)
     assert "needs a space" in refused("linreg")
     assert "cannot be the name" in refused("linreg", *RATE, "--name", "A b")
     assert "There are no comparisons yet" in refused("--resume", "nothing")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tuitrain.comparing.folder import (
+    STOP_ALL,
     ComparisonFolder,
     Journal,
     JournalReader,
@@ -19,6 +21,7 @@ from tuitrain.comparing.folder import (
     new_key,
     read_plan,
 )
+from tuitrain.comparing.starting import start_scheduler
 from tuitrain.errors import RunFolderError, UnknownNameError, UsageError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberEnded, MemberLaunched, Remarked, SchedulerEnded
 
@@ -138,3 +141,14 @@ def test_keys_are_safe_and_apart() -> None:
         assert not key.startswith(".")
         assert key not in taken
         taken.add(key)
+
+
+def test_a_scheduler_that_is_started_again_does_not_obey_the_stop_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That one died before it could; who resumes wants it to go on."""
+    folder = made("one")
+    folder.wish(STOP_ALL)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_arguments, **_options: None)
+    start_scheduler(folder)
+    assert folder.wishes() == set()

@@ -114,7 +114,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
     ("wish", "words"),
     [
         (Wish(subjects=["mnist-mpl"]), 'named "mnist-mpl". Did you mean "mnist-mlp"'),
-        (Wish(subjects=["optimisers"]), 'comparison set "optimizers"'),
+        (Wish(subjects=["optimisers"]), 'Did you mean "optimizers"?'),
         (Wish(subjects=["mnist-mlp"]), "One run alone is compared with nothing"),
         (Wish(subjects=["mnist-mlp"], num_seeds=10**12), "more than the 10000 of a comparison"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.name=sgd,adm"]), 'Did you mean "adam"'),
@@ -127,6 +127,8 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["mnist-mlp"], num_seeds=2, metric="eval/acuracy"), '"eval/accuracy"'),
         (Wish(subjects=["ravine"], num_folds=5), "surface"),
         (Wish(subjects=["mnist-mlp"], num_seeds=20_000), "more than the 10000"),
+        (Wish(subjects=["linreg"], vary=["train.seed=1,2"], num_seeds=3), "repeat the same runs"),
+        (Wish(subjects=["optimzers"]), 'Did you mean "optimizers"?'),
         (Wish(subjects=["no/such/run"]), "is no run folder"),
     ],
 )

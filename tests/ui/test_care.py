@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -164,3 +165,9 @@ def test_a_line_keeps_its_columns(width: int, name: str, tmp_path: Path) -> None
     details = run_details(run, 1234)
     assert not any("\n" in str(line) for line in details)
     assert "1.2 kB on disk" in str(details[0])
+
+
+def test_runs_of_a_long_comparison_are_told_apart_in_a_line(tmp_path: Path) -> None:
+    """The key stands whole at the end of what is cut."""
+    run = replace(summarize(copied(HAND_MADE, tmp_path)), comparison="lr-good-random-over-many-rates/trial-007")
+    assert "…/trial-007" in run_line(run, 60).plain

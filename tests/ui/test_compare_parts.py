@@ -13,6 +13,7 @@ from msgspec.structs import replace as struct_replace
 from tests.ui.comparisons import STEPS, FakeReader, comparison, fill
 from tests.ui.test_compare_figure import VIEW, figure_of, going_on
 from tuitrain.board.comparison import Comparison
+from tuitrain.board.curves import Curves
 from tuitrain.ui.compare_actions import COMPARE_ACTIONS
 from tuitrain.ui.compare_rows import Row, Rows, spread_of
 from tuitrain.ui.compare_table import compare_table, progress_bar, spread_text
@@ -219,6 +220,23 @@ def test_the_verdict_in_a_line_and_as_a_sheet() -> None:
     assert is_ranked.wait(60.0)
     assert ranking is not verdicts.ranking(found, "eval/loss")
     assert verdicts.ranking(comparison(states=lambda arm, seed: ("waiting", 0)), "eval/loss") is None
+
+
+def test_a_sheet_in_a_small_terminal_breaks_no_row() -> None:
+    """The difference has a line of its own there; an arm without a value is said to have none yet."""
+    found = comparison(seeds=3, states=lambda arm, seed: ("waiting", 0) if arm == 1 else ("finished", STEPS))
+    for view in found.members.values():
+        if view.member.arm == "adam":
+            view.curves = Curves()
+    ranking = found.ranking("eval/loss")
+    sheet = verdict_sheet(ranking, "eval/loss", is_lower_better=True, is_done=False, room=66).plain.splitlines()
+    rows = [line for line in sheet if line.startswith("  ")]
+    assert max(map(len, rows)) <= 66
+    assert "adam has no value yet" in ranking.sentence
+    assert any("adam" in line and "no value yet" in line for line in rows)
+    assert "0 seeds" not in "".join(sheet)
+    none = verdict_sheet(None, "batch/learning_rate", is_lower_better=True, is_done=False, is_aim=False).plain
+    assert none.endswith("neither less nor more of it is better.")
 
 
 def test_runs_that_all_diverged_can_be_drawn() -> None:

@@ -142,6 +142,20 @@ async def test_rows_are_filtered_hidden_and_sorted() -> None:
         assert screen.view.selected == "sgd"
 
 
+async def test_keys_are_keys_again_after_a_filter_and_a_dialog() -> None:
+    """The filter, which is no longer seen, takes none of them."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("slash", *"sgd", "enter", "escape", "r")
+        await until(lambda: pilot.app.screen is not screen)
+        await pilot.press("escape")
+        await until(lambda: pilot.app.screen is screen)
+        await pilot.press("b")
+        assert screen.view.words == ""
+        await pilot.press("q")
+        await until(lambda: pilot.app.return_code == 0)
+
+
 async def test_a_target_is_set_and_taken_away() -> None:
     """As a level in the chart and a column of the table; what is no number is said."""
     async with compared(FakeReader(comparison())) as (screen, pilot):

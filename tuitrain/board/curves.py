@@ -14,8 +14,11 @@ from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
 from tuitrain.board.series import Floats
 from tuitrain.board.thinned import Thinned
+from tuitrain.protocol.commands import DECIDING, Command, Evaluate, RollBack, Stop, Undo, original_id
 from tuitrain.protocol.events import (
     BatchSizeChanged,
+    CommandApplied,
+    CommandQueued,
     EndPlanned,
     EvalFinished,
     Event,
@@ -43,6 +46,11 @@ def is_lower_better(metric: str) -> bool:
     nearer to 0 is better.
     """
     return not any(name in metric for name in _HIGHER)
+
+
+def _is_steering(command: Command) -> bool:
+    """Whether it makes of a run another one than its preset says; an end is told as one."""
+    return isinstance(command, (*DECIDING, RollBack, Undo)) and not isinstance(command, Evaluate | Stop)
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,9 @@ class Curves:
     evaluated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
     positions: Positions = field(default_factory=Positions)
+    steered: dict[str, str] = field(default_factory=dict)
+    """Id of a command that a person gave to this run, and that its course depends on → what it did, and when."""
+    _asked: set[str] = field(default_factory=set)
     version: int = 0
     """Grows with everything that was read."""
     _left: dict[int, tuple[dict[str, Thinned], dict[str, list[tuple[int, float]]], Positions]] = field(
@@ -122,6 +133,10 @@ class Curves:
                 self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
             case RunResumed():
                 self._cut_after(event.step)
+            case CommandQueued() if event.actor == "user" and _is_steering(event.request):
+                self._asked.add(event.command)
+            case CommandApplied() if event.command in self._asked:
+                self.steered.setdefault(original_id(event.command), f"{event.summary} at step {event.step}")
             case Paused():
                 self.is_paused = True
             case Resumed():

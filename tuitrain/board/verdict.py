@@ -296,6 +296,9 @@ def _sentence(standings: tuple[Standing, ...], unit: str) -> str:
     worse = [other.arm for other in others if other.word == WORSE]
     left = [standing.arm for standing in standings if standing.word != WORSE]
     told = f"{best.word[0].upper()}{best.word[1:]} which of {_listed(left)} is best"
+    empty = [standing.arm for standing in standings if not standing.values]
+    if best.num > 1 and empty:
+        told += f": {_listed(empty)} {'has' if len(empty) == 1 else 'have'} no value yet"
     if best.num < 2 and best.num_diverged == 0:
         told += f": one {unit} says nothing about chance" if best.num else ": there is no value yet"
     return told + (f"; {_listed(worse)} {'is' if len(worse) == 1 else 'are'} worse." if worse else ".")

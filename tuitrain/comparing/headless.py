@@ -132,7 +132,7 @@ def _signals_ask_to_stop(reader: ComparisonReader) -> Iterator[list[int]]:
         presses.append(number)
         if len(presses) > 1:
             return
-        say("stopping: what is at work evaluates, saves and ends; once more to leave it to itself")
+        say("stopping: what is at work evaluates, saves and ends where it is; once more to leave it to itself")
         try:
             reader.stop_all()
         except TuitrainError as error:

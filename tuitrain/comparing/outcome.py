@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import to_builtins
 
+from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.verdict import Ranking
 from tuitrain.comparing.report.numbers import difference_text, mean_text
@@ -47,7 +48,9 @@ def outcome_lines(comparison: Comparison, metric: str) -> list[str]:
         merits = [comparison.ranking(name) for name in ranked_metrics(comparison, metric) if name.startswith("eval/")]
         names = max(len(found.metric) for found in merits) if merits else 0
         return [*lines, "", *(f"{found.metric:<{names}}  {found.sentence}" for found in merits)]
-    return [*lines, "", *ranking_lines(ranking), "", ranking.sentence, *([ranking.footing] if ranking.footing else [])]
+    footing = [ranking.footing] if ranking.footing else []
+    told = [f"But {words}." for words in cautions(comparison)]
+    return [*lines, "", *ranking_lines(ranking), "", ranking.sentence, *told, *footing]
 
 
 def ranking_lines(ranking: Ranking) -> list[str]:
@@ -69,6 +72,7 @@ def outcome_data(comparison: Comparison, metric: str) -> dict[str, object]:
         "name": comparison.plan.name,
         "metric": metric,
         "notes": comparison.remarks,
+        "cautions": cautions(comparison),
         "members": [_member_data(view, comparison, metric) for view in comparison.members.values()],
         "rankings": {name: to_builtins(ranking) for name, ranking in rankings.items()},
     }

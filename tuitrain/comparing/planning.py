@@ -94,6 +94,8 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         RunNotFoundError: a run is not there.
     """
     variants = _variants(wish.vary, wish.num_seeds * max(1, wish.num_folds))
+    if wish.num_seeds > 1 and any(text.partition("=")[0] == "train.seed" for text in wish.vary):
+        raise UsageError("--vary train.seed and --seeds repeat the same runs.", hint="--seeds alone.")
     draft = _Draft()
     found_sets: list[ComparisonSet] = []
     named: list[str] = []
@@ -201,7 +203,7 @@ def _plan_preset(
             cases = _cases(checked, wish)
             presets = [(seed, fold, _pinned(load_preset(preset, [*given, *further]))) for seed, fold, further in cases]
         except PresetError as error:
-            draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset, error)]
+            draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset)]
             continue
         draft.metrics.update(dict.fromkeys(metrics_of(checked)))
         arm = draft.add_arm(", ".join([*words, *([variant] if variant else [])]))
@@ -327,11 +329,12 @@ def _is_unknown(error: PresetError) -> bool:
     return len(error.problems) == 1 and error.problems[0].startswith("No preset named")
 
 
-def _unknown(name: str, error: PresetError) -> str:
+def _unknown(name: str) -> str:
     """Something that is neither a set, nor a preset, nor a run."""
-    close = nearest(name, [members.name for members in list_sets()])
-    rest = f' Or the comparison set "{close}"?' if close else ""
-    return f"{error.problems[0].replace('No preset named', 'No preset, comparison set or run named')}{rest}"
+    known = [*(members.name for members in list_sets()), *(path.stem for path in presets_folder().glob("*.toml"))]
+    close = nearest(name, [*known, *_BY_OPTIMIZER])
+    hint = f'Did you mean "{close}"?' if close else "Try: tuitrain presets, or tuitrain runs."
+    return f'No preset, comparison set or run named "{name}". {hint}'
 
 
 def _what_to_compare(subjects: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.content import Content
 
@@ -75,31 +75,57 @@ def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Conte
     return Content.assemble(("verdict  ", "bold $accent"), words)
 
 
-def verdict_sheet(ranking: Ranking | None, metric: str, *, is_lower_better: bool, is_done: bool) -> Content:
-    """The whole ranking: mean, standard deviation, difference to the best with its interval, the word."""
+def verdict_sheet(
+    ranking: Ranking | None,
+    metric: str,
+    *,
+    is_lower_better: bool,
+    is_done: bool,
+    told: Sequence[str] = (),
+    room: int = 104,
+    is_aim: bool = True,
+) -> Content:
+    """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
+
+    Args:
+        ranking: by the metric; None where there is none.
+        metric: its name.
+        is_lower_better: as of a loss.
+        is_done: whether nothing more is to come.
+        told: what weakens the verdict.
+        room: columns; where a row is wider, its difference is on a line of its own.
+        is_aim: whether less or more of the metric is better at all.
+    """
     if ranking is None:
-        return Content(
-            f"There is nothing to rank by {metric}: no run has a value yet, or neither less nor more is better."
-        )
+        why = "no run has a value yet" if is_aim else "neither less nor more of it is better"
+        return Content(f"There is nothing to rank by {metric}: {why}.")
     better = "lower" if is_lower_better else "higher"
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),
         Content(""),
-        Content(("" if is_done else "So far: ") + ranking.sentence),
+        Content(ranking.sentence if is_done else f"So far: {ranking.sentence}".replace("far: Cannot", "far: cannot")),
+        *(Content.styled(f"But {words}.", "$warning") for words in told),
         Content(""),
     ]
+    words = [standing.word if standing.values else "no value yet" for standing in ranking.standings]
+    texts = [standing.text if standing.values else "" for standing in ranking.standings]
+    word_width = max((len(word) for word in words), default=8)
     width = min(30, max((len(standing.arm) for standing in ranking.standings), default=8))
-    words = max((len(standing.word) for standing in ranking.standings), default=8)
-    head = f"{'':>3}  {'run':<{width}}  {'mean':>9}  {'± sd':>8}  {'n':>3}  {'verdict':<{words}}  to the best"
-    lines.append(Content.styled(head, _QUIET))
-    for place, standing in enumerate(ranking.standings, 1):
+    rest = len(f"{'':>3}    {'':>9}  {'':>8}  {'':>3}  ") + word_width
+    width = max(8, min(width, room - rest))
+    is_narrow = rest + width + 2 + max((len(words) for words in texts), default=0) > room
+    head = f"{'':>3}  {'run':<{width}}  {'mean':>9}  {'± sd':>8}  {'n':>3}  {'verdict':<{word_width}}"
+    lines.append(Content.styled(head if is_narrow else f"{head}  to the best", _QUIET))
+    for place, (standing, word, difference) in enumerate(zip(ranking.standings, words, texts, strict=True), 1):
         name = standing.arm if len(standing.arm) <= width else f"{standing.arm[: width - 1]}…"
         deviation = "–" if standing.deviation is None else f"{standing.deviation:.2g}"
         lines.append(
             Content.assemble(
                 f"{place:>3}  {name:<{width}}  {text.number(standing.mean):>9}  {deviation:>8}  {standing.num:>3}  ",
-                (f"{standing.word:<{words}}", _WORD_STYLES.get(standing.word, "$warning")),
-                (f"  {standing.text}", "$foreground 75%"),
+                (f"{word:<{word_width}}", _WORD_STYLES.get(word, "$warning")),
+                ("" if is_narrow else f"  {difference}", "$foreground 75%"),
             )
         )
+        if is_narrow and difference:
+            lines.append(Content.styled(f"     {difference}", "$foreground 75%"))
     return Content("\n").join([*lines, Content(""), Content.styled(ranking.footing, _QUIET)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison
 from tuitrain.ui import text
 from tuitrain.ui.compare_rows import STATE_ORDER, Row, member_label
@@ -76,7 +77,7 @@ def warnings(source: ComparisonSource, rows: Sequence[Row], view: CompareView) -
     vanished = [member.key for member in members if member.state == "gone"]
     if vanished:
         found.append(f"gone: {_named(vanished)}; drawn as far as was read")
-    return [*found, *comparison.remarks[::-1]]
+    return [*found, *cautions(comparison), *comparison.remarks[::-1]]
 
 
 def detail_line(row: Row | None, view: CompareView, width: int) -> Content:

@@ -64,11 +64,19 @@ def run_details(run: RunSummary, num_bytes: int | None) -> list[Content]:
 
 def _named(run: RunSummary, cells: int) -> Content:
     """The name that people gave it, else that of its preset, and as many of its tags as fit."""
-    name = Content.styled(run.name or run.comparison or short_name(run.id), "bold" if run.is_live or run.name else "")
+    words = run.name or _member_name(run.comparison, cells) or short_name(run.id)
+    name = Content.styled(words, "bold" if run.is_live or run.name else "")
     name = name.truncate(cells, ellipsis=True)
     if run.tags and cells - name.cell_length > 2:
         name = Content.assemble(name, " ", _tags(run)).truncate(cells, ellipsis=True)
     return name.pad_right(cells - name.cell_length)
+
+
+def _member_name(comparison: str, cells: int) -> str:
+    """Of a long name the beginning of the comparison and the whole key, which tells its runs apart."""
+    name, _, key = comparison.rpartition("/")
+    room = cells - len(key) - 2
+    return comparison if len(comparison) <= cells or room < 1 else f"{name[:room]}…/{key}"
 
 
 def _tags(run: RunSummary) -> Content:

@@ -162,6 +162,9 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
             notes.append(
                 f"{view.run_id or view.key} ({view.member.arm}) was stopped at {where}; it counts as it stood."
             )
+        if view.curves.steered:
+            told = "; ".join(view.curves.steered.values())
+            notes.append(f"{view.run_id or view.key} ({view.member.arm}) was steered by hand: {told}.")
     return tuple(notes)
 
 

@@ -19,6 +19,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.rundir.places import RunFolder
 from tuitrain.ui.actions import Action, bindings
@@ -62,6 +63,7 @@ class CompareScreen(Screen[None]):
     """
 
     CSS_PATH = "compare.tcss"
+    AUTO_FOCUS = ""  # after a dialog the filter would take every key, seen or not
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMPARE_ACTIONS)]
 
     def __init__(self, source: ComparisonSource, *, has_home: bool = False) -> None:
@@ -189,7 +191,8 @@ class CompareScreen(Screen[None]):
             self._show_table(comparison, looked_at)
         width = max(20, self.size.width - 2)
         ranking = self._verdicts.ranking(comparison, view.metric)
-        verdict = verdict_line(ranking, is_done=comparison.is_done, width=width)
+        is_over = comparison.is_done or not comparison.is_aim(view.metric)
+        verdict = verdict_line(ranking, is_done=is_over, width=width)
         self.query_one("#verdict", Static).update(verdict)
         self.query_one("#detail", Static).update(detail_line(chosen, view, width))
         self._show_footer()
@@ -377,8 +380,10 @@ class CompareScreen(Screen[None]):
             comparison, metric = self.source.comparison, self.view.metric
             ranking = self._verdicts.ranking(comparison, metric)
             sheet = verdict_sheet(
-                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done
-            )
+                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
+                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6,
+                is_aim=comparison.is_aim(metric),
+            )  # fmt: skip
         self.app.push_screen(VerdictSheet(sheet))
 
     @on(Chart.CursorMoved)
