@@ -53,6 +53,9 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             str, typer.Option("--resume", metavar="NAME", help="Watch a comparison; go on with what is left of it.")
         ] = "",
         retry_failed: Annotated[bool, typer.Option("--retry-failed", help="With --resume: failed runs, too.")] = False,
+        retry_stopped: Annotated[
+            bool, typer.Option("--retry-stopped", help="With --resume: runs that were stopped go on, too.")
+        ] = False,
         headless: Annotated[bool, typer.Option("--headless", help="No screen: lines, and the verdict.")] = False,
         report: Annotated[
             list[Path] | None,
@@ -71,7 +74,9 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
                 raise UsageError(
                     "--resume goes on with a comparison as it is.", hint=f"tuitrain compare --resume {resume}"
                 )
-            reader, process = _resumed(resume, retries_failed=retry_failed)
+            reader, process = _resumed(
+                resume, [*(["failed"] if retry_failed else []), *(["stopped"] if retry_stopped else [])]
+            )
         elif not given:
             _list()
             return
@@ -115,7 +120,7 @@ def _started(wish: object) -> tuple[ComparisonReader, subprocess.Popen[bytes] | 
     return ComparisonReader.of_folder(folder), start_scheduler(folder)
 
 
-def _resumed(name: str, *, retries_failed: bool) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
+def _resumed(name: str, retries: list[str]) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
     """Go on with what is left; where nothing is, or a scheduler is at it, only look."""
     from tuitrain.comparing.folder import find_comparison
     from tuitrain.comparing.headless import say
@@ -126,14 +131,15 @@ def _resumed(name: str, *, retries_failed: bool) -> tuple[ComparisonReader, subp
     reader = ComparisonReader.of_folder(folder)
     while reader.poll(1.0):
         pass
-    open_ones = {"waiting", "lost", *(["failed"] if retries_failed else [])}
+    open_ones = {"waiting", "lost", *retries}
     left = [view for view in reader.comparison.members.values() if not view.member.run and _is_open(view, open_ones)]
     if is_scheduled(folder) or not (left or _has_more(reader)):
         return reader, None
     num_stopped = sum(view.state == "stopped" for view in reader.comparison.members.values())
-    stay = f"; {num_stopped} that somebody stopped stay as they are" if num_stopped else ""
+    has_stopped = num_stopped and "stopped" not in retries
+    stay = f"; {num_stopped} that somebody stopped stay so without --retry-stopped" if has_stopped else ""
     say(f"comparison {folder.name}: {len(left)} of {len(reader.comparison.members)} runs are left{stay}")
-    return reader, start_scheduler(folder, retries_failed=retries_failed)
+    return reader, start_scheduler(folder, retries)
 
 
 def _is_open(view: object, open_ones: set[str]) -> bool:

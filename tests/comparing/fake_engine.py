@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.comparing.made_up import started
 from tuitrain.comparing.executor import Job, JobState
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.codec import encode_event
@@ -45,9 +46,16 @@ class FakeEngine:
             EvalFinished(seq=step, time=0.0, step=step, metrics={"eval/loss": loss}, eval_seconds=0.0, num_samples=1),
         )
 
-    def end(self, run: FakeRun, reason: str = "finished") -> None:
+    def begin(self, run: FakeRun, total_steps: int) -> None:
+        """The run describes itself."""
+        self.say(run, started(total_steps, seed=0))
+
+    def end(self, run: FakeRun, reason: str = "finished", message: str = "", step: int = 9) -> None:
         """The run says its last word and its process is gone."""
-        self.say(run, RunEnded(seq=999, time=0.0, step=9, reason=reason, last={"eval/loss": 1.0}))  # type: ignore[arg-type]
+        ended = RunEnded(
+            seq=999, time=0.0, step=step, message=message, last={"eval/loss": 1.0}, reason=reason  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.say(run, ended)
         self.kill(run)
 
     def kill(self, run: FakeRun) -> None:

@@ -49,7 +49,7 @@ def _events(num_steps: int, level: float, seed: int, has_end: bool, metrics: tup
     steps = np.arange(1, num_steps + 1)
     curve = level + 2.0 * np.exp(-5.0 * steps / num_steps)
     noisy = (curve * rng.lognormal(0.0, 0.2, num_steps)).astype(np.float32).astype(float)
-    found: list[Event] = [_started(num_steps, seed)]
+    found: list[Event] = [started(num_steps, seed)]
     for first in range(1, num_steps + 1, _BLOCK):
         last = min(first + _BLOCK - 1, num_steps)
         columns = [
@@ -75,7 +75,8 @@ def _evaluation(seq: int, step: int, loss: float) -> EvalFinished:
     return EvalFinished(seq=seq, time=1.0, step=step, metrics=metrics, eval_seconds=0.01, num_samples=1000)
 
 
-def _started(num_steps: int, seed: int) -> RunStarted:
+def started(num_steps: int, seed: int) -> RunStarted:
+    """How a run of so many steps describes itself."""
     return RunStarted(
         seq=1, time=1.0, run="made-up", session="s", title="Made up", total_steps=num_steps,
         steps_per_epoch=STEPS_PER_EPOCH, batch_size=8, num_train=8 * STEPS_PER_EPOCH, num_validation=1000, seed=seed,

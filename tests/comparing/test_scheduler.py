@@ -69,13 +69,13 @@ class MortalJournal(Journal):
 
 def scheduler(
     folder: ComparisonFolder, engine: FakeEngine, *, journal: Journal | None = None, supply: Supply | None = None,
-    refusal: str = "", retries_failed: bool = False, clock: Callable[[], float] = lambda: 0.0,
+    refusal: str = "", retries: frozenset[str] = frozenset(), clock: Callable[[], float] = lambda: 0.0,
 ) -> Scheduler:  # fmt: skip
     comparison = folded(folder)
     waiting = [view.member for view in comparison.members.values() if not view.run and view.ended is None]
     return Scheduler(
         folder, comparison, journal or Journal(folder), supply or FixedSupply(waiting), FakeExecutor(engine, refusal),
-        environment=lambda slot, _member: {"SLOT": str(slot)}, retries_failed=retries_failed, clock=clock,
+        environment=lambda slot, _member: {"SLOT": str(slot)}, retries=retries, clock=clock,
     )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_a_failed_run_is_told_and_the_others_go_on() -> None:
             engine.end(run)
     assert states(folder) == ["failed", "finished", "finished"]
     assert scheduler(folder, engine).is_done
-    again = scheduler(folder, engine, retries_failed=True)
+    again = scheduler(folder, engine, retries=frozenset({"failed"}))
     again.look()
     assert len(engine.working) == 1
     assert engine.working[0].job.folder != engine.runs["0"].job.folder
@@ -344,7 +344,7 @@ def test_a_run_that_somebody_finished_by_hand_is_not_trained_again(retries_faile
         engine.kill(run)
     it.look()
     engine.end(run, "finished")
-    again = scheduler(folder, engine, retries_failed=retries_failed)
+    again = scheduler(folder, engine, retries=frozenset({"failed"} if retries_failed else ()))
     again.look()
     again.look()
     assert len(engine.runs) == 1
@@ -361,7 +361,7 @@ def test_a_run_that_somebody_resumed_by_hand_is_followed(retries_failed: bool) -
     engine.end(run, "failed" if retries_failed else "stopped")
     it.look()
     with RunLock.acquire(run.job.folder):
-        again = scheduler(folder, engine, retries_failed=retries_failed)
+        again = scheduler(folder, engine, retries=frozenset({"failed"} if retries_failed else ()))
         again.look()
         assert len(engine.runs) == 1
 
@@ -374,7 +374,27 @@ def test_a_member_that_could_not_be_launched_is_tried_again_when_failed_ones_are
     journal.write(SchedulerStarted(time=0.0, host="h", pid=1))
     journal.write(MemberEnded(time=0.0, key="a-s0", state="failed", message="no data"))
     journal.write(MemberEnded(time=0.0, key="a-s1", state="cancelled"))
-    assert _supply_of(folder, folded(folder), retries_failed=False).is_exhausted
-    it = scheduler(folder, FakeEngine(), supply=_supply_of(folder, folded(folder), retries_failed=True))
+    assert _supply_of(folder, folded(folder), frozenset()).is_exhausted
+    it = scheduler(folder, FakeEngine(), supply=_supply_of(folder, folded(folder), frozenset({"failed"})))
     it.look()
     assert states(folder) == ["starting", "cancelled"]
+
+
+def test_runs_that_were_stopped_go_on_where_that_is_asked_for() -> None:
+    """From their checkpoints; not what a rule of its own preset stopped, nor what had all its steps."""
+    folder, engine = folder_of(3, num_parallel=3), FakeEngine()
+    it = scheduler(folder, engine)
+    it.look()
+    for run, message, steps in zip(engine.working, ("", "early stopping: no better", ""), (5, 5, 9), strict=True):
+        (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+        engine.begin(run, 9)
+        engine.end(run, "stopped", message=message, step=steps)
+    it.look()
+    assert states(folder) == ["stopped"] * 3
+    assert scheduler(folder, engine).is_done
+    again = scheduler(folder, engine, retries=frozenset({"stopped"}))
+    again.look()
+    assert [run.job.is_resumed for run in engine.working] == [True]
+    engine.end(engine.working[0])
+    again.look()
+    assert states(folder) == ["finished", "stopped", "stopped"]

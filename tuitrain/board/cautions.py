@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.board.curves import Curves
 
 _MOST_NAMED = 3
 
@@ -24,9 +25,14 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def is_cut_short(view: MemberView) -> bool:
     """Whether somebody stopped it before its end: not a pruner, and no rule of its preset."""
-    ended = view.curves.ended
+    return view.state == "stopped" and was_stopped_early(view.curves)
+
+
+def was_stopped_early(curves: Curves) -> bool:
+    """Whether a run that has ended was stopped before its last step, and not by a rule of its preset."""
+    ended = curves.ended
     is_own_rule = ended is not None and ended.message.startswith("early stopping")
-    return view.state == "stopped" and view.curves.step < view.curves.total_steps and not is_own_rule
+    return curves.state == "stopped" and curves.step < curves.total_steps and not is_own_rule
 
 
 def _named(names: list[str]) -> str:

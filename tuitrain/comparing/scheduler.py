@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuitrain.board.cautions import was_stopped_early
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal
@@ -71,13 +72,13 @@ class Scheduler:
         supply: where members that were not launched yet come from.
         executor: where they run.
         environment: what the process of a member sees besides.
-        retries_failed: whether runs that failed are tried again.
+        retries: of "failed" and "stopped", which are tried again: what failed anew, what was stopped from there.
         clock: seconds by a clock that never jumps.
     """
 
     def __init__(
         self, folder: ComparisonFolder, comparison: Comparison, journal: Journal, supply: Supply, executor: Executor,
-        *, environment: Environment = lambda _slot, _member: {}, retries_failed: bool = False,
+        *, environment: Environment = lambda _slot, _member: {}, retries: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._folder = folder
@@ -93,7 +94,7 @@ class Scheduler:
         """Members that were launched before, and are to go on."""
         self.is_stopping = False
         for view in comparison.members.values():
-            self._take_over(view, retries_failed=retries_failed)
+            self._take_over(view, retries)
 
     @property
     def is_done(self) -> bool:
@@ -121,11 +122,11 @@ class Scheduler:
         for text in self._supply.remarks():
             self._write(Remarked(time=time.time(), text=text))
 
-    def _take_over(self, view: MemberView, *, retries_failed: bool) -> None:
+    def _take_over(self, view: MemberView, retries: frozenset[str]) -> None:
         """What an earlier scheduler left of a member."""
         if view.member.run or not view.run:
             return  # only read, or not launched yet: the supply has it
-        if view.ended not in {None, "lost", *(["failed"] if retries_failed else [])}:
+        if view.ended not in {None, "lost", *retries}:
             return
         # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells. A person may
         # have resumed by hand what was lost or had failed.
@@ -135,7 +136,9 @@ class Scheduler:
         if view.ended is None:
             is_over = not work.curves.has_ended and self._is_lost(work)
         else:
-            is_done = work.curves.has_ended and work.curves.curves.state != "failed"
+            curves = work.curves.curves
+            is_left = curves.state == "failed" or ("stopped" in retries and was_stopped_early(curves))
+            is_done = work.curves.has_ended and not is_left
             is_over = not is_done and not is_locked(work.folder)
         if is_over:
             self._again.append(view)

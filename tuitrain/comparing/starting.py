@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder
 from tuitrain.errors import RunBusyError
@@ -12,12 +13,12 @@ from tuitrain.rundir.lock import RunLock, is_held
 from tuitrain.rundir.private import open_private
 
 
-def start_scheduler(folder: ComparisonFolder, *, retries_failed: bool = False) -> subprocess.Popen[bytes]:
+def start_scheduler(folder: ComparisonFolder, retries: Iterable[str] = ()) -> subprocess.Popen[bytes]:
     """Start, or start again, what launches the members: no terminal, no stdin, its output in `output.log`.
 
     Args:
         folder: with its plan.
-        retries_failed: whether members that failed are tried again.
+        retries: of "failed" and "stopped", which members are tried again.
 
     Raises:
         RunBusyError: a scheduler is at work on it.
@@ -34,7 +35,7 @@ def start_scheduler(folder: ComparisonFolder, *, retries_failed: bool = False) -
                 [
                     sys.executable, "-m", "tuitrain.comparing.worker", str(folder.path),
                     "--lock-descriptor", str(lock.fileno()),
-                    *(["--retry-failed"] if retries_failed else []),
+                    *(f"--retry={state}" for state in retries),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

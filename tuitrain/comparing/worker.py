@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The scheduler of one comparison; `tuitrain compare` starts it.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--lock-descriptor", type=int, required=True)
-    parser.add_argument("--retry-failed", action="store_true")
+    parser.add_argument("--retry", choices=("failed", "stopped"), action="append", default=[])
     arguments = parser.parse_args()
     folder = ComparisonFolder(arguments.folder)
     lock = RunLock.from_descriptor(arguments.lock_descriptor)
@@ -44,7 +44,7 @@ def main() -> int:
     journal = Journal(folder)
     try:
         journal.write(SchedulerStarted(time=time.time(), host=this_host(), pid=os.getpid()))
-        ended = _schedule(folder, journal, asked, retries_failed=arguments.retry_failed)
+        ended = _schedule(folder, journal, asked, retries=frozenset(arguments.retry))
     except Exception as error:  # noqa: BLE001 - whatever it is, a person must be able to read it
         sys.stderr.write(traceback.format_exc())
         message = str(error) if isinstance(error, TuitrainError) else f"{type(error).__name__}: {error}"
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _schedule(
-    folder: ComparisonFolder, journal: Journal, asked: threading.Event, *, retries_failed: bool
+    folder: ComparisonFolder, journal: Journal, asked: threading.Event, *, retries: frozenset[str]
 ) -> SchedulerEnded:
     comparison = Comparison(read_plan(folder))
     reader = JournalReader(folder)
@@ -69,8 +69,8 @@ def _schedule(
     _handle_signals(asked)  # again: an engine may have put its own in their place
     try:
         scheduler = Scheduler(
-            folder, comparison, journal, _supply_of(folder, comparison, retries_failed=retries_failed), executor,
-            environment=lambda slot, member: _environment(plan, slot, member), retries_failed=retries_failed,
+            folder, comparison, journal, _supply_of(folder, comparison, retries), executor,
+            environment=lambda slot, member: _environment(plan, slot, member), retries=retries,
         )  # fmt: skip
         while True:
             scheduler.look()
@@ -84,13 +84,13 @@ def _schedule(
         executor.close()
 
 
-def _supply_of(folder: ComparisonFolder, comparison: Comparison, *, retries_failed: bool) -> Supply:
+def _supply_of(folder: ComparisonFolder, comparison: Comparison, retries: frozenset[str]) -> Supply:
     if comparison.plan.search is not None:
         from tuitrain.comparing.search import SearchSupply
 
         return SearchSupply(folder, comparison)
     # One that failed without a run could not be launched, e.g. as its data were not there.
-    open_ones = {None, "failed"} if retries_failed else {None}
+    open_ones = {None, *(retries & {"failed"})}
     waiting = [view for view in comparison.members.values() if not view.run and view.ended in open_ones]
     return FixedSupply(view.member for view in waiting)
 
