@@ -138,6 +138,11 @@ def test_tasks_are_told_apart() -> None:
     ]
     made = Comparison(ComparisonPlan(name="c", created=0.0, members=tuple(members)))
     assert made.tasks() == ["digits", "mnist-5k"]
+    for name, loss in (("a", 0.1), ("b", 0.2), ("c", 9.0)):
+        made.members[name].curves = curves([(10, loss)])
+    ranking = made.ranking("eval/loss")
+    assert "digits and mnist-5k) are not comparable" in ranking.sentence
+    assert {standing.word for standing in ranking.standings} == {"not comparable"}
 
 
 def test_best_last_and_time_to_target() -> None:

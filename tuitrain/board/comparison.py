@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from tuitrain.board.curves import Curves, is_lower_better
 from tuitrain.board.positions import PositionName
 from tuitrain.board.series import Floats
-from tuitrain.board.verdict import Ranking, rank
+from tuitrain.board.verdict import Ranking, not_comparable, rank
 from tuitrain.protocol.comparing import (
     FINAL,
     ComparisonPlan,
@@ -194,8 +194,17 @@ class Comparison:
 
     def ranking(self, metric: str, level: float = 0.95) -> Ranking:
         """The verdict on a metric. The first one of a size takes up to a second: not on the drawing thread."""
-        values = self.final_values(metric)
-        return rank(values, is_lower_better=self.is_lower_better(metric), metric=metric, level=level)
+        return self.judge(metric, level)()
+
+    def judge(self, metric: str, level: float = 0.95) -> Callable[[], Ranking]:
+        """What gives the verdict on the values as they are now, on any thread. Other tasks are not comparable."""
+        values, is_lower, tasks = self.final_values(metric), self.is_lower_better(metric), self.tasks()
+
+        def verdict() -> Ranking:
+            found = rank(values, is_lower_better=is_lower, metric=metric, level=level)
+            return found if len(tasks) < 2 else not_comparable(found, tasks)
+
+        return verdict
 
     def band(self, label: str, metric: str, position: PositionName, beta: float, num_points: int = 200) -> Band | None:
         """The mean line of an arm and its spread, on a grid, as far as every member has come.

@@ -8,10 +8,10 @@ interval: runs that diverged, seeds that change nothing. What cannot be claimed 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tuitrain.board.chance import chance_of_constant_differences, chance_of_constants, chance_of_divergence
 from tuitrain.board.intervals import Interval, Values, paired_interval, step_of, two_sample_interval
@@ -98,6 +98,16 @@ def rank(
         sentence=_sentence(standings, unit),
         footing=_footing(arms, level, unit),
     )
+
+
+def not_comparable(ranking: Ranking, tasks: Sequence[str]) -> Ranking:
+    """Of runs of different tasks: their numbers, in the order in which they are, and no claim."""
+    standings = tuple(
+        structs.replace(standing, word="not comparable", text="", difference=None, low=None, high=None)
+        for standing in ranking.standings
+    )
+    sentence = f"Runs of different tasks ({_listed(list(tasks))}) are not comparable: nothing is ranked."
+    return structs.replace(ranking, standings=standings, sentence=sentence, footing="")
 
 
 class _Arm:

@@ -131,7 +131,7 @@ def _that_fit(rows: Sequence[Row], view: CompareView, width: int) -> dict[str, _
         "last": _Column("last", value_width, 2, "last"),
         "best": _Column("best", value_width, 3, "best"),
         "best_step": _Column("at step", 8, 7),
-        "best_time": _Column("time", 8, 6, "best at"),
+        "best_time": _Column("after", 8, 6, "best at"),
         "target": _Column("to target", 10, 4, "target"),
         "speed": _Column("samples/s", 9, 9, "samples/s"),
         "gap": _Column("gap", 8, 8, "gap"),

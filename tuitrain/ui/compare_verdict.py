@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from textual.content import Content
 
 from tuitrain.board.comparison import Comparison
-from tuitrain.board.verdict import Ranking, rank
+from tuitrain.board.verdict import Ranking
 from tuitrain.ui import text
 
 _QUIET = "$foreground 55%"
@@ -40,11 +40,10 @@ class Verdicts:
         if not any(values.values()):
             return None
         key = repr((metric, values))  # a NaN is not equal to itself
-        is_lower = comparison.is_lower_better(metric)
         with self._lock:
             if (self._known is None or self._known[1] != key) and self._asked != key:
                 self._asked = key
-                self._wanted = metric, key, lambda: rank(values, is_lower_better=is_lower, metric=metric)
+                self._wanted = metric, key, comparison.judge(metric)
                 if not self._is_ranking:
                     self._is_ranking = True
                     threading.Thread(target=self._rank, name="verdict", daemon=True).start()
