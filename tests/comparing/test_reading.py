@@ -171,9 +171,9 @@ def test_a_run_in_the_queue_of_an_engine_is_not_lost(scheduled: ComparisonReader
     assert scheduled.folder is not None
     with RunLock.at(scheduled.folder.lock_path, AssertionError()):  # type: ignore[arg-type]
         read(scheduled)
-        assert scheduled.comparison.members["one"].state == "running"
+        before = scheduled.comparison.members["one"].state
     read(scheduled)
-    assert scheduled.comparison.members["one"].state == "lost"
+    assert (before, scheduled.comparison.members["one"].state) == ("running", "lost")
 
 
 def test_stopping_all_without_a_scheduler_leaves_what_waits_for_resume(scheduled: ComparisonReader, home: Path) -> None:

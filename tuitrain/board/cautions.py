@@ -25,14 +25,14 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def is_cut_short(view: MemberView) -> bool:
     """Whether somebody stopped it before its end: not a pruner, and no rule of its preset."""
-    return view.state == "stopped" and was_stopped_early(view.curves)
+    return view.state == "stopped" and has_steps_left(view.curves)
 
 
-def was_stopped_early(curves: Curves) -> bool:
-    """Whether a run that has ended was stopped before its last step, and not by a rule of its preset."""
+def has_steps_left(curves: Curves) -> bool:
+    """Whether a run is before its last step, and no rule of its preset ended it there."""
     ended = curves.ended
     is_own_rule = ended is not None and ended.message.startswith("early stopping")
-    return curves.state == "stopped" and curves.step < curves.total_steps and not is_own_rule
+    return curves.step < curves.total_steps and not is_own_rule
 
 
 def _named(names: list[str]) -> str:

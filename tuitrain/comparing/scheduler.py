@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuitrain.board.cautions import was_stopped_early
+from tuitrain.board.cautions import has_steps_left
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal
@@ -137,7 +137,9 @@ class Scheduler:
             is_over = not work.curves.has_ended and self._is_lost(work)
         else:
             curves = work.curves.curves
-            is_left = curves.state == "failed" or ("stopped" in retries and was_stopped_early(curves))
+            is_left = curves.state == "failed" or (
+                "stopped" in retries and curves.state == "stopped" and has_steps_left(curves)
+            )
             is_done = work.curves.has_ended and not is_left
             is_over = not is_done and not is_locked(work.folder)
         if is_over:

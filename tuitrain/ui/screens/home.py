@@ -36,6 +36,8 @@ from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.widgets.footer import Footer
 
 _REFRESH_SECONDS = 2.0
+_WIDE = 112
+"""Columns from which on there is room for two lists side by side, and for all keys."""
 _CARING = frozenset({"rename", "note", "tag", "delete"})
 
 
@@ -104,7 +106,7 @@ class HomeScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """One list above the other where there is no room beside it."""
-        self.set_class(event.size.width < 112, "-small")
+        self.set_class(event.size.width < _WIDE, "-small")
         self.set_class(event.size.height < 24, "-low")
         self._shown = None  # its lines are as wide as the list
         if self._runs:
@@ -292,7 +294,9 @@ class HomeScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         # The search is of presets; without it the keys for a run fit into 80 columns.
-        left_out = {"learn", "search" if self.focused is self.query_one("#runs") else "compare"}
+        left_out = {"learn", "search"} if self.focused is self.query_one("#runs") else {"learn", "compare"}
+        if self.size.width < _WIDE:
+            left_out.add("compare")
         shown = [action for action in HOME_ACTIONS if action.id not in left_out]
         self.query_one(Footer).show(shown, self.refusal, {})
 
