@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def ensemble(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Ids, names, or unique parts of ids. One alone: its snapshots."),
+        typer.Argument(metavar="RUN", help="Ids, names, parts of ids, a comparison or COMPARISON/ARM. One: snapshots."),
     ],
     at: Annotated[str, typer.Option("--at", metavar="last|best", help="Which state of each run.")] = "last",
     weights: Annotated[
@@ -55,11 +55,12 @@ def ensemble(
     the difference is on other samples, not on other seeds. --at best and the best single run are chosen on those very
     samples, which flatters them.
 
-    Members: tuitrain run mnist-mlp train.seed=1, then 2, 3, …; for bagging the preset bootstrap; for snapshots
-    sgdr-snapshots. Nothing is written.
+    Members: tuitrain compare mnist-mlp --seeds 5 --name five, then tuitrain ensemble five; for bagging the preset
+    bootstrap; for snapshots sgdr-snapshots. Nothing is written.
     """
     from tuitrain.comparing.ensembling import ask_together
     from tuitrain.comparing.members import At, Weights
+    from tuitrain.comparing.runs_of import with_runs_of_comparisons
 
     if at not in get_args(At):
         raise UsageError(f"--at {at} is not known.", hint="last or best.")
@@ -68,7 +69,9 @@ def ensemble(
     if snapshots and weights != "raw":
         raise UsageError("--snapshots are weights as they were trained.", hint="it without --weights.")
     which = cast("Weights", "snapshots" if snapshots else weights)
-    found = ask_together(runs, at=cast("At", at), which=which, last=last, is_whole=whole, say=_say)
+    found = ask_together(
+        with_runs_of_comparisons(runs), at=cast("At", at), which=which, last=last, is_whole=whole, say=_say
+    )
     for note in found.notes:
         _say(f"note: {note}")
     if as_json:

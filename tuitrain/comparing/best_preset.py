@@ -47,6 +47,7 @@ def trial_preset_text(plan: ComparisonPlan, number: int, value: float, parameter
         f"Found by tuitrain search ({search.method}, {plan.name}), trial {number}: {words}; "
         f"{plan.metric} {value:.4g}. {data.get('about', '')}"
     ).strip()
+    data["look_for"] = data["press"] = ""  # they are about the preset that was varied
     return f"# Trial {number} of the search {plan.name}, {plan.metric} {value:.6g}.\n{preset_as_text(data)}"
 
 
