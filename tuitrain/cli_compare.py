@@ -14,7 +14,9 @@ from tuitrain.errors import TuitrainError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuitrain.board.comparison import MemberView
     from tuitrain.comparing.folder import ComparisonFolder
+    from tuitrain.comparing.planning import Wish
     from tuitrain.comparing.reading import ComparisonReader
 
 _MOST_LISTED = 20
@@ -98,16 +100,15 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         raise typer.Exit(_headless(reader, process, report or [], metric, as_json=as_json))
 
 
-def _started(wish: object) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
+def _started(wish: Wish) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
     """Plan, and start what is to be run."""
     from tuitrain.comparing.engines import check_engine
     from tuitrain.comparing.folder import check_name, create_comparison
     from tuitrain.comparing.headless import say
-    from tuitrain.comparing.planning import Wish, plan_comparison
+    from tuitrain.comparing.planning import plan_comparison
     from tuitrain.comparing.reading import ComparisonReader
     from tuitrain.comparing.starting import start_scheduler
 
-    assert isinstance(wish, Wish)
     if wish.name:
         check_name(wish.name)
     check_engine(wish.executor)
@@ -142,10 +143,7 @@ def _resumed(name: str, retries: list[str]) -> tuple[ComparisonReader, subproces
     return reader, start_scheduler(folder, retries)
 
 
-def _is_open(view: object, open_ones: set[str]) -> bool:
-    from tuitrain.board.comparison import MemberView
-
-    assert isinstance(view, MemberView)
+def _is_open(view: MemberView, open_ones: set[str]) -> bool:
     return view.state in open_ones or (view.ended is None and bool(view.run))
 
 
