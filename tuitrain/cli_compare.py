@@ -70,6 +70,10 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         subjects = [text for text in given if "=" not in text]
         for path in report or []:
             _check_report(path)
+        if (retry_failed or retry_stopped) and not resume:
+            raise UsageError(
+                "--retry-failed and --retry-stopped come with --resume.", hint="tuitrain compare --resume NAME"
+            )
         if resume:
             is_changed = parallel or where != "local" or target is not None or by_seed or name
             if given or vary or seeds > 1 or folds or is_changed:

@@ -97,3 +97,10 @@ def test_what_resuming_a_search_cannot_change_is_refused(option: tuple[str, ...]
     made()
     with pytest.raises(UsageError, match="as it is"):
         app(["search", "--resume", "c", "--headless", *option], standalone_mode=False)
+
+
+@pytest.mark.parametrize("option", ["--retry-failed", "--retry-stopped"])
+def test_trying_again_needs_a_comparison_to_resume(option: str) -> None:
+    """Else it would be passed over, and everything run anew."""
+    with pytest.raises(UsageError, match="come with --resume"):
+        app(["compare", "mnist-mlp", "--seeds", "2", option], standalone_mode=False)
