@@ -294,3 +294,14 @@ def test_a_gap_nearer_to_zero_is_better_and_a_rate_is_no_aim() -> None:
     assert found.is_aim("eval/loss")
     assert found.is_aim("batch/loss")
     assert not found.is_aim("batch/learning_rate")
+
+
+async def test_a_key_writes_a_page_over_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into the folder where one stands; a second one beside the first."""
+    monkeypatch.chdir(tmp_path)
+    async with compared(FakeReader(comparison())) as (_, pilot):
+        for name in ("optimizers.html", "optimizers-2.html"):
+            await pilot.press("w")
+            await until(lambda name=name: (tmp_path / name).is_file())  # type: ignore[misc]
+            assert "sgd is better than every other arm" in (tmp_path / name).read_text()
+        await until(lambda: "wrote" in text_of(pilot.app))

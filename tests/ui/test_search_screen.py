@@ -19,9 +19,10 @@ from tuitrain.preset import load_preset
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState, SearchedParameter, SearchPlan
 from tuitrain.ui.actions import BY_ID
 from tuitrain.ui.app import TuitrainApp
+from tuitrain.ui.compare_report import free_path
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.live import LiveScreen
-from tuitrain.ui.screens.search import SearchScreen, _free_path
+from tuitrain.ui.screens.search import SearchScreen
 from tuitrain.ui.search_actions import SEARCH_ACTIONS
 from tuitrain.ui.search_figures import SearchView, is_log, parameter_figure, progress_figure
 from tuitrain.ui.search_table import listed, trial_table
@@ -184,9 +185,9 @@ async def test_keys_open_stop_and_export(
 
 def test_an_exported_best_writes_over_nothing(tmp_path: Path) -> None:
     """The command line asks for --force; a key must not do it unasked."""
-    assert _free_path(tmp_path, "rates-best").name == "rates-best.toml"
+    assert free_path(tmp_path, "rates-best", ".toml").name == "rates-best.toml"
     (tmp_path / "rates-best.toml").write_text("mine")
-    assert _free_path(tmp_path, "rates-best").name == "rates-best-2.toml"
+    assert free_path(tmp_path, "rates-best", ".toml").name == "rates-best-2.toml"
 
 
 async def test_help_names_every_key_and_q_leaves() -> None:

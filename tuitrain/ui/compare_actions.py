@@ -15,6 +15,8 @@ COMPARE_ACTIONS: tuple[Action, ...] = (
            help="Align the runs by step, epoch, samples seen or seconds."),
     Action(id="verdict", key="v", title="verdict", group="compare", in_footer=True,
            help="The whole ranking by this metric: who is better, worse, or cannot be told apart, and by how much."),
+    Action(id="report", key="w", title="write report", group="compare",
+           help="Write a page with curves and verdict, as it stands, into the folder where you are: NAME.html."),
     Action(id="stop", key="x", title="stop", group="compare", in_footer=True,
            help="Stop the run, the arm or all, after asking: step, evaluation and saving are finished."),
     Action(id="hide", key="space", title="hide", group="compare", in_footer=True,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -25,6 +25,7 @@ from tuitrain.rundir.places import RunFolder
 from tuitrain.ui.actions import Action, bindings
 from tuitrain.ui.compare_actions import COMPARE_ACTIONS
 from tuitrain.ui.compare_figure import Overlay, reading
+from tuitrain.ui.compare_report import report_words
 from tuitrain.ui.compare_rows import Row, Rows
 from tuitrain.ui.compare_table import compare_table
 from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
@@ -126,6 +127,8 @@ class CompareScreen(Screen[None]):
             case "stop" | "target" | "filter" | "verdict":
                 {"stop": self._ask_stop, "target": self._ask_target, "filter": self._ask_words,
                  "verdict": self._show_verdict}[action]()  # fmt: skip
+            case "report":
+                self._report()
             case "help":
                 self.app.push_screen(HelpSheet(self.refusal, COMPARE_ACTIONS))
             case "back":
@@ -374,6 +377,10 @@ class CompareScreen(Screen[None]):
 
     def _on_ranked(self) -> None:
         self._is_dirty = True  # from another thread: seen at the next tick
+
+    @work(thread=True)
+    def _report(self) -> None:
+        self.app.call_from_thread(self.notify, report_words(self.source, Path.cwd()), timeout=8, markup=False)
 
     def _show_verdict(self) -> None:
         with self.source.lock:

@@ -26,6 +26,7 @@ from tuitrain.errors import TuitrainError
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.exporting import write_text
 from tuitrain.ui.actions import Action, bindings
+from tuitrain.ui.compare_report import free_path
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
@@ -277,18 +278,9 @@ class SearchScreen(Screen[None]):
         try:
             with self.source.lock:
                 content = best_preset_text(self.source.comparison)
-            path = _free_path(Path.cwd(), f"{self.source.comparison.plan.name}-best")
+            path = free_path(Path.cwd(), f"{self.source.comparison.plan.name}-best", ".toml")
             write_text(path, content, force=False)
         except TuitrainError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
             return
         self.app.call_from_thread(self.notify, f"wrote {path}\ntuitrain run {path.name}", timeout=10, markup=False)
-
-
-def _free_path(folder: Path, name: str) -> Path:
-    """NAME.toml, or with a number where there is one: what a person has is not written over."""
-    path, number = folder / f"{name}.toml", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}.toml"
-    return path
