@@ -68,9 +68,10 @@ class LocalExecutor:
         if known is None or known.boot != current_boot_id():
             return "unknown"
         process = self._processes.get(handle)
-        if process is not None:
-            process.poll()  # reaps it
-        if not known.is_alive():
+        # One's own child is waited for, which reaps it: killed, it looks like a zombie before its last thread is gone,
+        # and with that the lock of its folder.
+        is_over = not known.is_alive() if process is None else process.poll() is not None
+        if is_over:
             return "done"
         asked = self._asked_at.get(handle)
         if asked is not None and self._clock() - asked >= self._grace_seconds:
