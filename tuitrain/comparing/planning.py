@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuitrain.board.comparison import task_of
 from tuitrain.comparing.folder import free_name, new_key
 from tuitrain.comparing.metrics import metrics_of
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
@@ -301,7 +302,7 @@ def _without_seed(preset: dict[str, Any]) -> str:
 
 
 def _notes(draft: _Draft) -> list[str]:
-    tasks = list(dict.fromkeys(_task_of(member.preset) for member in draft.members))
+    tasks = list(dict.fromkeys(task_of(member.preset) or "unknown" for member in draft.members))
     if len(tasks) < 2:
         return []
     return [f"runs of different tasks: {', '.join(tasks)}; their numbers are not comparable"]
@@ -312,11 +313,6 @@ def _notes_on_optimizers(named: Sequence[str]) -> list[str]:
         return []
     verb = "is" if len(named) == 1 else "are"
     return [f"{', '.join(named)} {verb} {_MAIN_PRESET} with that optimizer at its default learning rate"]
-
-
-def _task_of(preset: dict[str, Any]) -> str:
-    task = preset.get("task")
-    return printable(str(task.get("dataset", "unknown"))) if isinstance(task, dict) else "unknown"
 
 
 def _title(wish: Wish) -> str:

@@ -6,17 +6,15 @@ It draws what is known, four times a second at most and only when there is news.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tuitrain.board.cautions import cautions
@@ -33,6 +31,7 @@ from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
 from tuitrain.ui.screens.care import LabelSheet
+from tuitrain.ui.screens.comparing import ComparingScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet, stop_choices
@@ -40,14 +39,6 @@ from tuitrain.ui.source import LiveSource
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.footer import Footer
 
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
-_READING_SECONDS = 1.0
-"""Between two frames while there is much to read, which drawing would delay; a key is answered at once."""
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take."""
-_LOCK_SECONDS = 0.02
-"""For how long drawing waits for the thread that reads."""
 _LEAST_CHART = 10
 _TALL = 30
 """Lines from which on two warnings are shown."""
@@ -55,7 +46,7 @@ _MOST_TABLE = 0.45
 """Share of the height that the table may take."""
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(ComparingScreen):
     """Shows a comparison.
 
     Args:
@@ -66,22 +57,18 @@ class CompareScreen(Screen[None]):
     CSS_PATH = "compare.tcss"
     AUTO_FOCUS = ""  # after a dialog the filter would take every key, seen or not
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(COMPARE_ACTIONS)]
+    READING_SECONDS = 1.0  # drawing many runs would delay their reading
 
     def __init__(self, source: ComparisonSource, *, has_home: bool = False) -> None:
-        super().__init__()
-        self.source = source
+        super().__init__(source, has_home=has_home)
         plan = source.comparison.plan
         targets = () if plan.target is None else ((plan.metric, plan.target),)
         self.view = CompareView(metric=plan.metric, targets=targets)
-        self._has_home = has_home
         self._rows, self._overlay, self._verdicts = Rows(), Overlay(), Verdicts(self._on_ranked)
         self._shown: list[Row] = []
         """The rows of the table, as drawn last."""
         self._offered: list[str] = []
         self._top, self._page = 0, 1
-        self._drawn_version = -1
-        self._is_dirty = True
-        self._next_frame = 0.0
 
     def compose(self) -> ComposeResult:
         """Header, what a person should know, chart, verdict, table, the chosen row, footer."""
@@ -95,22 +82,12 @@ class CompareScreen(Screen[None]):
         yield Footer(id="footer")
 
     def on_mount(self) -> None:
-        """Begin to read and to draw."""
+        """Keys are for the table."""
         self.query_one("#overlay").can_focus = False
-        self.source.start()
-        self.set_interval(_TICK_SECONDS, self._tick)
 
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        self.source.close()
-
-    def on_resize(self, _event: events.Resize) -> None:
-        """Show what fits."""
-        self.redraw()
-
-    def on_screen_resume(self) -> None:
-        """Back from a run."""
-        self.redraw()
+    def is_covered(self) -> bool:
+        """A run hides it; a sheet leaves its edges."""
+        return isinstance(self.app.screen, LiveScreen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the filter while it is typed; escape ends it."""
@@ -150,29 +127,6 @@ class CompareScreen(Screen[None]):
         if action.id in {"hide", "only"} and row is None:
             return "there are no runs"
         return ""
-
-    def redraw(self) -> None:
-        """Draw at the next tick, whatever the frame rate."""
-        self._is_dirty = True
-        self._next_frame = 0.0
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        for refusal in self.source.take_refusals():
-            self.notify(refusal, severity="warning", markup=False)
-        has_news = self._is_dirty or self._drawn_version != self.source.version
-        if now < self._next_frame or not has_news or isinstance(self.app.screen, LiveScreen):
-            return
-        if not self.source.lock.acquire(timeout=_LOCK_SECONDS):
-            return
-        try:
-            self._is_dirty, self._drawn_version = False, self.source.version
-            self.draw(self.source.comparison)
-        finally:
-            self.source.lock.release()
-        spent = time.monotonic() - now
-        least = _FRAME_SECONDS if self.source.is_caught_up else _READING_SECONDS
-        self._next_frame = time.monotonic() + max(least, spent / _DRAW_SHARE)
 
     def draw(self, comparison: Comparison) -> None:
         """Show the comparison as it is now; called under the lock."""

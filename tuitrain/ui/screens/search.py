@@ -6,17 +6,15 @@ holds the lock, drawing waits a tick.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.board.comparison import Comparison
@@ -28,6 +26,7 @@ from tuitrain.session.exporting import write_text
 from tuitrain.ui.actions import Action, bindings
 from tuitrain.ui.compare_report import free_path
 from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.screens.comparing import ComparingScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.search_actions import SEARCH_ACTIONS
@@ -38,19 +37,13 @@ from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.figure import Figure
 from tuitrain.ui.widgets.footer import Footer
 
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take."""
-_LOCK_SECONDS = 0.02
-"""For how long drawing waits for the thread that reads."""
 _CHART_WIDTH = 38
 _MOST_CHARTS = 4
 _TABLE_SHARE = 0.4
 """Of the height."""
 
 
-class SearchScreen(Screen[None]):
+class SearchScreen(ComparingScreen):
     """Shows a search.
 
     Args:
@@ -62,17 +55,12 @@ class SearchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SEARCH_ACTIONS)]
 
     def __init__(self, source: ComparisonSource, *, has_home: bool = False) -> None:
-        super().__init__()
-        self.source = source
+        super().__init__(source, has_home=has_home)
         self.view = SearchView()
-        self._has_home = has_home
         self._found: Trials | None = None
         self._shown: list[Trial] = []
         """The trials of the table, in its order, as drawn last."""
         self._top, self._page = 0, 1
-        self._drawn_version = -1
-        self._is_dirty = True
-        self._next_frame = 0.0
 
     def compose(self) -> ComposeResult:
         """Header, what a person should know, charts side by side, the trials, footer."""
@@ -85,23 +73,9 @@ class SearchScreen(Screen[None]):
         yield Footer(id="footer")
 
     def on_mount(self) -> None:
-        """Begin to read and to draw."""
+        """Keys are for the table."""
         for chart in self.query(Chart):
             chart.can_focus = False
-        self.source.start()
-        self.set_interval(_TICK_SECONDS, self._tick)
-
-    def on_unmount(self) -> None:
-        """Stop reading."""
-        self.source.close()
-
-    def on_resize(self, _event: events.Resize) -> None:
-        """Show what fits."""
-        self.redraw()
-
-    def on_screen_resume(self) -> None:
-        """Back from a run."""
-        self.redraw()
 
     def action_press(self, action: str) -> None:
         """Every key of the table comes through here."""
@@ -135,11 +109,6 @@ class SearchScreen(Screen[None]):
         """Why an action cannot be used now; empty where it can."""
         return self._why_not(action.id)
 
-    def redraw(self) -> None:
-        """Draw at the next tick, whatever the frame rate."""
-        self._is_dirty = True
-        self._next_frame = 0.0
-
     def draw(self, comparison: Comparison) -> None:
         """Show the search as it is now; called under the lock."""
         found = self._found = trials_of(comparison)
@@ -155,23 +124,6 @@ class SearchScreen(Screen[None]):
         self._show_table(found)
         shown = [action for action in SEARCH_ACTIONS if action.in_footer]
         self.query_one(Footer).show(shown, self.refusal, {"sort": "best first"} if self.view.is_by_number else {})
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        for refusal in self.source.take_refusals():
-            self.notify(refusal, severity="warning", markup=False)
-        has_news = self._is_dirty or self._drawn_version != self.source.version
-        if now < self._next_frame or not has_news or self.app.screen is not self:
-            return
-        if not self.source.lock.acquire(timeout=_LOCK_SECONDS):
-            return
-        try:
-            self._is_dirty, self._drawn_version = False, self.source.version
-            self.draw(self.source.comparison)
-        finally:
-            self.source.lock.release()
-        spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
 
     def _state(self, comparison: Comparison) -> str:
         if self.source.is_scheduled:
