@@ -134,8 +134,7 @@ def _resumed(name: str, retries: list[str]) -> tuple[ComparisonReader, subproces
 
     folder = find_comparison(name)
     reader = ComparisonReader.of_folder(folder)
-    while reader.poll(1.0):
-        pass
+    reader.read_all()
     open_ones = {"waiting", "lost", *retries}
     left = [view for view in reader.comparison.members.values() if not view.member.run and _is_open(view, open_ones)]
     if is_scheduled(folder) or not (left or _has_more(reader)):
@@ -180,8 +179,7 @@ def _headless(
     chosen = metric or comparison.plan.metric
     check_metric(comparison, chosen, reader.offered())
     reader.want([chosen])
-    while reader.poll(1.0):
-        pass
+    reader.read_all()
     for path in reports:
         from tuitrain.comparing.report.from_comparison import contents_of, shared_metrics
         from tuitrain.comparing.report.writing import write_report

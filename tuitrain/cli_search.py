@@ -153,8 +153,7 @@ def _read(name: str) -> ComparisonReader:
     reader = ComparisonReader.of_folder(folder)
     if reader.comparison.plan.search is None:
         raise UsageError(f"{folder.name} is no search.", hint=f"tuitrain compare --resume {folder.name}")
-    while reader.poll(1.0):
-        pass
+    reader.read_all()
     return reader
 
 
@@ -201,8 +200,7 @@ def _list() -> None:
             if read_plan(folder).search is None:
                 continue
             reader = ComparisonReader.of_folder(folder)
-            while reader.poll(1.0):
-                pass
+            reader.read_all()
         except TuitrainError as error:
             typer.echo(f"{folder.name:<28} {error}")
             continue

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.preset import Preset, list_presets
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.start import resume_detached, start_detached
+
+if TYPE_CHECKING:
+    from tuitrain.comparing.reading import ComparisonReader
+    from tuitrain.ui.app import TuitrainApp
 
 _STOP_SECONDS = 30.0
 
@@ -46,10 +50,7 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.source import LiveSource
 
-    app = TuitrainApp(LiveSource(folder))
-    app.run()
-    if process is not None:
-        process.poll()
+    app = _run_and_reap(TuitrainApp(LiveSource(folder)), process)
     return app.return_code or _say_goodbye(folder)
 
 
@@ -88,10 +89,7 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.compare import CompareScreen
 
-    app = TuitrainApp(first=CompareScreen(ComparisonSource(reader)))
-    app.run()
-    if process is not None:
-        process.poll()
+    app = _run_and_reap(TuitrainApp(first=CompareScreen(ComparisonSource(reader))), process)
     comparison, name = reader.comparison, reader.comparison.plan.name
     if reader.folder is None:
         return app.return_code or 0
@@ -111,10 +109,7 @@ def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | No
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.search import SearchScreen
 
-    app = TuitrainApp(first=SearchScreen(ComparisonSource(reader)))
-    app.run()
-    if process is not None:
-        process.poll()
+    app = _run_and_reap(TuitrainApp(first=SearchScreen(ComparisonSource(reader))), process)
     comparison, name = reader.comparison, reader.comparison.plan.name
     best = trials_of(comparison).best
     if comparison.ended is None:
@@ -123,6 +118,14 @@ def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | No
         sys.stdout.write(f"{name}: the best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}\n")
         sys.stdout.write(f"Run it with: tuitrain run {reader.folder.path / 'best.toml'}\n")
     return app.return_code or int(comparison.ended is not None and best is None)
+
+
+def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> TuitrainApp:
+    """Show an app to its end; a process that was started here and has ended does not stay as a zombie."""
+    app.run()
+    if process is not None:
+        process.poll()
+    return app
 
 
 def _say_goodbye(folder: RunFolder) -> int:

@@ -1,14 +1,7 @@
-"""Every test has a home of its own."""
+"""Every test has a home of its own, and whatever trains there is ended with it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from tests.session.conftest import home
 
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home."""
-    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+__all__ = ["home"]

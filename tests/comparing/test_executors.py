@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -19,12 +18,12 @@ from tuitrain.comparing.engines import open_executor
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.ray_executor import RayExecutor
 from tuitrain.comparing.slurm import SlurmExecutor
-from tuitrain.errors import TuitrainError, UnknownNameError, UsageError
+from tuitrain.errors import UnknownNameError, UsageError
 from tuitrain.preset import load_preset
 from tuitrain.protocol.commands import Pause, SaveCheckpoint
 from tuitrain.protocol.events import CheckpointSaved, RunEnded, RunResumed, RunStarted
 from tuitrain.rundir.follower import read_events
-from tuitrain.rundir.places import RunFolder, read_info, runs_folder
+from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.status import CarrierWatch
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import ask_and_wait
@@ -40,19 +39,6 @@ QUICK = ("local", *(pytest.param(name, marks=pytest.mark.slow) for name in ENGIN
 """All of them, of which every day's suite takes the first."""
 
 pytestmark = pytest.mark.xdist_group("executors")
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """TUITRAIN_HOME in the test's own folder; whatever still trains there is ended afterwards."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TUITRAIN_HOME", str(folder))
-    yield folder
-    for run in runs_folder().glob("*") if runs_folder().is_dir() else ():
-        with contextlib.suppress(TuitrainError, ProcessLookupError):
-            pid = read_info(RunFolder(run)).pid
-            if pid and pid != os.getpid():
-                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ assert not loaded, loaded
          "assert CliRunner().invoke(c.app, ['presets']).exit_code == 0"), ["torch", "textual", "plotext"]),
         (("from typer.testing import CliRunner; import tuitrain.cli as c; "
          "assert CliRunner().invoke(c.app, ['runs']).exit_code == 0"), ["torch", "textual", "plotext"]),
-        ("import tuitrain.launch, tuitrain.ui.app, tuitrain.ui.source", ["torch"]),
+        ("import tuitrain.launch, tuitrain.ui.app, tuitrain.ui.source", ["torch", "PIL", "tuitrain.comparing"]),
         ("import tuitrain.session.start, tuitrain.session.asking, tuitrain.session.printer, tuitrain.session.headless",
          ["torch", "textual", "rich", "plotext"]),
         ("import tuitrain.session.worker, tuitrain.training.setup, tuitrain.techniques.build.optimizers",
@@ -80,7 +80,7 @@ assert not loaded, loaded
         (("import tuitrain.comparing.worker, tuitrain.comparing.search, tuitrain.comparing.engines, "
           "tuitrain.comparing.headless, tuitrain.comparing.outcome, tuitrain.comparing.report.writing"),
          ["torch", "textual", "rich", "plotext", "optuna", "ray", "submitit"]),
-        ("import tuitrain.ui.screens.compare, tuitrain.ui.screens.search", ["torch", "optuna"]),
+        ("import tuitrain.ui.screens.compare, tuitrain.ui.screens.search", ["torch", "optuna", "PIL"]),
         (("from typer.testing import CliRunner; import tuitrain.cli as c; "
           "assert CliRunner().invoke(c.app, ['compare']).exit_code == 0"), ["torch", "textual", "plotext"]),
     ],

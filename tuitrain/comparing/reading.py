@@ -128,6 +128,11 @@ class ComparisonReader:
             has_news = self._look_outside() or has_news
         return self._set_states() or has_news
 
+    def read_all(self) -> None:
+        """Read until nothing is new: of what goes on, as far as it is."""
+        while self.poll(1.0):
+            pass
+
     def stop(self, keys: Iterable[str]) -> None:
         """Ask members at work to stop, and take those that wait out of the queue.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuitrain.comparing.report.from_comparison import contents_of
-from tuitrain.comparing.report.writing import write_report
 from tuitrain.errors import TuitrainError
 from tuitrain.ui.comparison_source import ComparisonSource
 
@@ -17,6 +15,9 @@ def report_words(source: ComparisonSource, folder: Path) -> str:
         source: of the comparison.
         folder: where the page goes.
     """
+    from tuitrain.comparing.report.from_comparison import contents_of  # Pillow and all, which only this key needs
+    from tuitrain.comparing.report.writing import write_report
+
     path = free_path(folder, source.comparison.plan.name or "comparison", ".html")
     try:
         with source.lock:

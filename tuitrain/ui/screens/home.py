@@ -30,7 +30,6 @@ from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui.actions import HOME_ACTIONS, Action, bindings
 from tuitrain.ui.run_lines import run_details, run_line
 from tuitrain.ui.screens.care import Deed, DeleteSheet, deleting, label_sheet, refused_because, writing
-from tuitrain.ui.screens.comparisons import ComparisonsSheet
 from tuitrain.ui.screens.learn import LearnScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.widgets.footer import Footer
@@ -123,6 +122,8 @@ class HomeScreen(Screen[None]):
             case "learn":
                 self._learn()
             case "compare":
+                from tuitrain.ui.screens.comparisons import ComparisonsSheet  # home comes sooner without
+
                 self.app.push_screen(ComparisonsSheet())
             case "help":
                 self.app.push_screen(HelpSheet(self.refusal, HOME_ACTIONS))
