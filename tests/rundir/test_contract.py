@@ -46,10 +46,17 @@ class Reader:
         self.events: list[Event] = []
 
     def look(self) -> str:
+        has_grown = self.read()
+        has_ended = bool(self.events) and isinstance(self.events[-1], RunEnded)
+        status = self.watch.poll(has_ended=has_ended, has_grown=has_grown).status
+        if status == "ended":
+            self.read()  # the last word may have come between the two looks
+        return status
+
+    def read(self) -> bool:
         new = [event for event in self.stream.poll() if isinstance(event, Event)]
         self.events += new
-        has_ended = bool(self.events) and isinstance(self.events[-1], RunEnded)
-        return self.watch.poll(has_ended=has_ended, has_grown=bool(new)).status
+        return bool(new)
 
     def answers(self) -> list[str]:
         return [event.command for event in self.events if isinstance(event, CommandApplied)]

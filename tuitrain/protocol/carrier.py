@@ -14,7 +14,8 @@ class CarrierStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Literal["live", "silent", "lost", "ended", "moved"]
     """live: its trainer runs. silent: seen from another host, nothing new for a while. lost: the trainer
-    died without a last word. ended: it said its last word. moved: the folder is gone."""
+    died without a last word. ended: it said its last word, which may have come after the stream was last read.
+    moved: the folder is gone."""
     detail: str = ""
 
 
