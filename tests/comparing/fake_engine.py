@@ -8,6 +8,7 @@ from tests.comparing.made_up import started
 from tuitrain.comparing.executor import Job, JobState
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.codec import encode_event
+from tuitrain.protocol.commands import Request, Stop
 from tuitrain.protocol.events import EvalFinished, Event, RunEnded
 from tuitrain.rundir.commands import CommandReader
 from tuitrain.rundir.lock import RunLock
@@ -57,6 +58,13 @@ class FakeEngine:
         )  # fmt: skip
         self.say(run, ended)
         self.kill(run)
+
+    def obey(self, run: FakeRun) -> None:
+        """The run ends as the stop in its folder asks it to."""
+        asked = CommandReader(run.job.folder, set()).poll()[-1]
+        assert isinstance(asked, Request)
+        assert isinstance(asked.command, Stop)
+        self.end(run, "stopped", asked.command.because)
 
     def kill(self, run: FakeRun) -> None:
         """Its process is gone, without a word."""

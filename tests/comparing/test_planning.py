@@ -8,7 +8,7 @@ import pytest
 
 from tests.comparing.made_up import made_up_run
 from tuitrain.comparing.planning import Wish, plan_comparison
-from tuitrain.errors import PresetError, TuitrainError, UsageError
+from tuitrain.errors import PresetError, TuitrainError, UnknownNameError, UsageError
 from tuitrain.preset.sets import list_sets
 from tuitrain.protocol.comparing import ComparisonPlan, Member
 from tuitrain.rundir.labels import renamed
@@ -90,6 +90,18 @@ def test_runs_that_are_there_alone_need_no_folder(home: Path) -> None:
     assert plan("one", "two").name == ""
     with pytest.raises(UsageError, match="stay as they are"):
         plan("one", "two", num_seeds=3)
+
+
+def test_a_metric_that_no_run_has_is_refused_before_anything_starts(home: Path) -> None:
+    """With runs that are there alone, too; one that was not evaluated yet may still bring it."""
+    for name in ("one", "two"):
+        made_up_run(home / "runs", name, num_steps=1000)
+    made_up_run(home / "runs", "young", num_steps=10).events_path.write_bytes(b"")
+    for subjects in (("one", "two"), ("one", "mnist-mlp")):
+        with pytest.raises(UnknownNameError, match='Try: "eval/loss"'):
+            plan(*subjects, metric="eval/los")
+        assert plan(*subjects, metric="batch/gradient_norm").metric == "batch/gradient_norm"
+    assert plan("one", "young", metric="eval/my_score").metric == "eval/my_score"
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_arm_where_that_is_asked_for(home: Path) -> None:

@@ -292,15 +292,15 @@ class Picky:
 
 
 def test_members_that_a_search_thinks_of_are_journalled_pruned_and_told() -> None:
-    """A hopeless one is asked to stop once, and what it ends with is told."""
+    """A hopeless one is asked to stop; another scheduler sees what it ended with, and why, and tells it."""
     plan = ComparisonPlan(name="s", created=0.0, num_parallel=1)
     folder, engine, supply = create_comparison(plan), FakeEngine(), Picky(2)
     it = scheduler(folder, engine, supply=supply)
     it.look()
     engine.evaluate(engine.working[0], 5, 3.0)
     it.look()
-    assert engine.is_asked_to_stop(engine.working[0])
-    engine.end(engine.working[0], "stopped")
+    engine.obey(engine.working[0])
+    it = scheduler(folder, engine, supply=supply)  # the one that asked was killed
     it.look()
     engine.evaluate(engine.working[0], 5, 1.0)
     it.look()

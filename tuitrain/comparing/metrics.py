@@ -1,11 +1,13 @@
-"""Metrics that a preset's evaluations will have, before it is started."""
+"""Metrics that the evaluations of a preset will have, before it is started, and those that a run has."""
 
 from __future__ import annotations
 
+from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.errors import UnknownNameError
 from tuitrain.preset import Preset
 from tuitrain.preset.combining import loss_name
 from tuitrain.preset.dataset import dataset_of
+from tuitrain.rundir.places import RunFolder
 
 
 def metrics_of(preset: Preset) -> list[str]:
@@ -33,3 +35,11 @@ def check_metric(preset: Preset, metric: str) -> None:
     known = metrics_of(preset)
     if metric not in known:
         raise UnknownNameError(f"metric of {preset.task.dataset}", metric, known)
+
+
+def measured_by(folder: RunFolder) -> set[str]:
+    """Names of what a run has measured by now, e.g. "eval/loss", "batch/gradient_norm"; reads it to its end."""
+    reader = RunCurves(folder, frozenset())
+    while reader.poll():
+        pass
+    return {*reader.curves.evaluated, *reader.offered}

@@ -7,11 +7,12 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tuitrain.board.comparison import task_of
 from tuitrain.comparing.folder import free_name, new_key
-from tuitrain.comparing.metrics import metrics_of
+from tuitrain.comparing.metrics import measured_by, metrics_of
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
 from tuitrain.preset.folds import fold_overrides
@@ -122,10 +123,8 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         raise UsageError(
             "Runs that are there already stay as they are.", hint="the preset that they were started from."
         )
-    if wish.metric and has_new and not any(member.run for member in draft.members):
-        known = [*draft.metrics, *_AT_EACH_STEP]
-        if wish.metric not in known:
-            raise UnknownNameError("metric of these runs", wish.metric, known)
+    if wish.metric:
+        _check_metric(draft, wish.metric)
     if wish.is_by_seed:
         _group_by_seed(draft)
     _check_number(len(draft.members))
@@ -177,6 +176,25 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
         (", ".join(label for label, _ in combination), tuple(override for _, override in combination))
         for combination in itertools.product(*choices)
     ]
+
+
+def _check_metric(draft: _Draft, metric: str) -> None:
+    """Some run has it, or will have it; a run that was not evaluated yet may bring anything.
+
+    Raises:
+        UnknownNameError: none has.
+    """
+    known = dict.fromkeys([*draft.metrics, *(_AT_EACH_STEP if draft.metrics else ())])
+    for member in draft.members:
+        if metric in known:
+            return
+        if member.run:
+            measured = measured_by(RunFolder(Path(member.run)))
+            if not any(name.startswith("eval/") for name in measured):
+                return
+            known.update(dict.fromkeys(sorted(measured)))
+    if metric not in known:
+        raise UnknownNameError("metric of these runs", metric, list(known))
 
 
 def _check_number(num: int) -> None:

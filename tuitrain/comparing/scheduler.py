@@ -38,6 +38,8 @@ from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import send
 from tuitrain.session.start import create_run
 
+_PRUNED = "the search saw no hope in it"
+"""What a pruned run gives as its reason; whoever reads it later knows that no person stopped it."""
 _LAST_WORD_SECONDS = 10.0
 """A process that said its last word has so long to go before its slot is given away."""
 
@@ -57,6 +59,7 @@ class _Work:
     watch: CarrierWatch
     num_evaluations: int = 0
     is_pruned: bool = False
+    """Whether it was asked to stop for that, by this scheduler."""
     has_grown: bool = False
     ended_at: float | None = None
     """When its last word was read."""
@@ -176,7 +179,8 @@ class Scheduler:
             work.ended_at = self._clock() if work.ended_at is None else work.ended_at
             is_gone = state != "running"
             if is_gone or self._clock() - work.ended_at > _LAST_WORD_SECONDS:
-                self._end(work, "pruned" if work.is_pruned and curves.state == "stopped" else curves.state)
+                is_pruned = curves.state == "stopped" and curves.ended is not None and curves.ended.message == _PRUNED
+                self._end(work, "pruned" if is_pruned else curves.state)
             return
         if self._is_lost(work):
             self._end(work, "lost", "its process ended without a last word; --resume goes on with it")
@@ -198,13 +202,13 @@ class Scheduler:
         work.num_evaluations = len(evaluations)
         if self._supply.is_hopeless(work.member, evaluations):
             work.is_pruned = True
-            self._ask_to_stop(work)
+            self._ask_to_stop(work, _PRUNED)
 
-    def _ask_to_stop(self, work: _Work) -> None:
+    def _ask_to_stop(self, work: _Work, because: str = "") -> None:
         if self._executor.state(work.handle) == "waiting":
             self._executor.cancel(work.handle)
         with suppress(TuitrainError):  # a folder that cannot be written is seen as lost, or ends by itself
-            send(work.folder, Stop())
+            send(work.folder, Stop(because=because))
 
     def _end(self, work: _Work, state: MemberState, message: str = "") -> None:
         del self._working[work.member.key]

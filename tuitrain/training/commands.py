@@ -156,7 +156,7 @@ def _resume(trainer: Trainer, cause: str) -> str:
 
 def _stop(trainer: Trainer, command: Stop) -> str:
     trainer.control.stop(abort=command.abort)
-    trainer.control.stopped_because = command.because
+    trainer.control.stopped_because = command.because or trainer.control.stopped_because
     return "aborting" if trainer.control.stopping == "abort" else "stopping: evaluate, save, end"
 
 
