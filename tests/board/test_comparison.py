@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
+from tests.comparing.made_up import started
 from tuitrain.board.comparison import Comparison, MemberView, band_of
 from tuitrain.board.curves import Curves
 from tuitrain.protocol.comparing import (
@@ -23,7 +25,7 @@ from tuitrain.protocol.comparing import (
     SchedulerStarted,
 )
 from tuitrain.protocol.description import OptimizerState
-from tuitrain.protocol.events import EvalFinished, RolledBack, RunEnded
+from tuitrain.protocol.events import EvalFinished, Heartbeat, RolledBack, RunEnded
 from tuitrain.protocol.measured import SharpnessMeasured
 
 
@@ -260,3 +262,17 @@ def test_words_of_a_strange_run_are_made_harmless() -> None:
     assert list(found.metrics()) == ["b·2J", "e·[2J"]
     assert found.ended is not None
     assert found.ended.message == "no· memory"
+
+
+def test_seconds_begin_where_the_first_step_could() -> None:
+    """Half a minute of loading libraries is no time of the training, and none of its best."""
+    found = Curves()
+    found.add(Heartbeat(seq=1, seconds=20.0, step=0, state="starting", steps_per_second=0.0, watching_share=0.0))
+    assert found.seconds == 0.0
+    found.add(msgspec.structs.replace(started(100, seed=0), seconds=30.0))
+    found.add_steps(10, 31.0)
+    found.add(msgspec.structs.replace(evaluation(10, 0.5), seconds=31.0))
+    assert found.seconds == 1.0
+    best = found.best("eval/loss")
+    assert best is not None
+    assert best.seconds == 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_the_table_says_in_what_the_arms_differ() -> None:
         ("optimizer.lr = 0.1", "2 waiting"),
         ("optimizer.lr = 0.2", "2 waiting"),
     ]
+
+
+def test_the_table_says_at_which_rate_an_optimizer_was_left() -> None:
+    """As far as the rates differ: one that is given and the same is no difference."""
+    optimizers: list[dict[str, Any]] = [
+        {"name": "sgd", "lr": 0.5}, {"name": "adam"}, {"name": "adamw", "lr": 0.001}
+    ]  # fmt: skip
+    members = [Member(key=each["name"], arm=each["name"], seed=0, preset={"optimizer": each}) for each in optimizers]
+    plans = [
+        ComparisonPlan(name="c", created=0.0, arms=tuple(member.arm for member in chosen), members=tuple(chosen))
+        for chosen in (members, members[1:])
+    ]
+    cells = [[row.cells[0] for row in contents_of(Comparison(plan)).table] for plan in plans]
+    assert cells[0][1] == "optimizer.name = adam, optimizer.lr = 0.001 (its default)"
+    assert cells[0][2] == "optimizer.name = adamw, optimizer.lr = 0.001"
+    assert cells[1] == ["optimizer.name = adam", "optimizer.name = adamw"]
 
 
 def test_runs_on_disk_become_a_report(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tuitrain.board.curves import Curves
 from tuitrain.ui.compare_actions import COMPARE_ACTIONS
 from tuitrain.ui.compare_rows import Row, Rows, spread_of
 from tuitrain.ui.compare_table import compare_table, progress_bar, spread_text
-from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
+from tuitrain.ui.compare_verdict import Verdicts, verdict_lines, verdict_sheet
 from tuitrain.ui.compare_view import SORTS, CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, size_text, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
@@ -209,8 +209,12 @@ def test_the_verdict_in_a_line_and_as_a_sheet() -> None:
     assert is_ranked.wait(60.0)
     ranking = verdicts.ranking(found, "eval/loss")
     assert ranking is verdicts.ranking(found, "eval/loss")
-    assert verdict_line(ranking, is_done=True, width=100).plain == "verdict  sgd is better than every other arm."
-    assert verdict_line(ranking, is_done=False, width=30).cell_length <= 30
+    assert verdict_lines(ranking, is_done=True, width=100).plain == "verdict  sgd is better than every other arm."
+    narrow = verdict_lines(ranking, is_done=False, width=40).plain.split("\n")
+    assert narrow == ["verdict  so far: sgd is better than", "         every other arm."]
+    narrowest = verdict_lines(ranking, is_done=False, width=20).plain.split("\n")
+    assert [len(line) <= 20 for line in narrowest] == [True, True]
+    assert narrowest[1].endswith("…")
     sheet = verdict_sheet(ranking, "eval/loss", is_lower_better=True, is_done=True).plain
     for words in ("lower is better", "sgd is better", "adam", "worse", "95 % intervals"):
         assert words in sheet

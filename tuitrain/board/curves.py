@@ -72,7 +72,6 @@ class Curves:
     step: int = 0
     total_steps: int = 0
     """0 where it is not known yet."""
-    seconds: float = 0.0
     is_paused: bool = False
     steps_per_second: float = 0.0
     batch_size: int = 0
@@ -84,6 +83,8 @@ class Curves:
     steered: dict[str, str] = field(default_factory=dict)
     """Id of a command that a person gave to this run, and that its course depends on → what it did, and when."""
     _asked: set[str] = field(default_factory=set)
+    _newest: float = 0.0
+    """Seconds since the run began, of the newest event."""
     version: int = 0
     """Grows with everything that was read."""
     _left: dict[int, tuple[dict[str, Thinned], dict[str, list[tuple[int, float]]], Positions]] = field(
@@ -102,6 +103,11 @@ class Curves:
         return "paused" if self.is_paused else "running"
 
     @property
+    def seconds(self) -> float:
+        """Since the first step could begin, up to the newest word; 0 before. What was loaded before does not count."""
+        return max(0.0, self._newest - self.positions.began) if self.started is not None else 0.0
+
+    @property
     def samples_per_second(self) -> float:
         """Training samples a second since the first step, pauses and evaluations included; 0 before it is done."""
         step = np.array([float(self.step)])
@@ -111,7 +117,7 @@ class Curves:
     def add(self, event: Event) -> None:
         """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
         self.version += 1
-        self.seconds = max(self.seconds, event.seconds)
+        self._newest = max(self._newest, event.seconds)
         match event:
             case RunStarted():
                 self._start(event)
@@ -150,7 +156,7 @@ class Curves:
     def add_steps(self, step: int, seconds: float) -> None:
         """Steps were finished."""
         self.version += 1
-        self.step, self.seconds = max(self.step, step), max(self.seconds, seconds)
+        self.step, self._newest = max(self.step, step), max(self._newest, seconds)
         self.positions.note(step, seconds)
 
     def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:

@@ -34,13 +34,14 @@ class Positions:
     def __init__(self) -> None:
         self._knots: list[_Knot] = [_Knot(0, 0.0, 0.0, 0.0, 0.0)]
         """Where the batch size changed."""
-        self._began = 0.0
+        self.began = 0.0
+        """Seconds from the start to where the axis of seconds is 0."""
         self._steps: list[int] = [0]
         self._seconds: list[float] = [0.0]
 
     def begin(self, seconds: float) -> None:
         """Everything was ready for the first step at `seconds` since the start: there the axis of seconds is 0."""
-        self._began = seconds
+        self.began = seconds
         self._seconds[0] = max(self._seconds[0], seconds)
 
     def batches_change(self, step: int, steps_per_epoch: int, batch_size: int) -> None:
@@ -88,4 +89,4 @@ class Positions:
         known, seconds = np.array(self._steps, dtype=float), np.array(self._seconds)
         pace = (seconds[-1] - seconds[0]) / known[-1] if known[-1] else 0.0
         beyond = np.maximum(steps - known[-1], 0.0) * pace
-        return np.asarray(np.interp(steps, known, seconds) + beyond - self._began)
+        return np.asarray(np.interp(steps, known, seconds) + beyond - self.began)

@@ -1,7 +1,8 @@
-"""The verdict of a comparison for a person: one line, and a sheet with the whole ranking by a metric."""
+"""The verdict of a comparison for a person: a line or two, and a sheet with the whole ranking by a metric."""
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 
@@ -63,15 +64,16 @@ class Verdicts:
             self._when_ranked()
 
 
-def verdict_line(ranking: Ranking | None, *, is_done: bool, width: int) -> Content:
-    """The verdict in one line."""
+def verdict_lines(ranking: Ranking | None, *, is_done: bool, width: int) -> Content:
+    """The verdict in one line, or in two where it is longer; the sheet has what is longer still."""
     if ranking is None:
         return Content.styled("no verdict by this metric" if is_done else "no verdict yet", _QUIET)
     so_far = "" if is_done else "so far: "
     words = f"{so_far}{ranking.sentence}".replace("so far: Cannot", "so far: cannot")
-    room = width - len("verdict  ")
-    words = words if len(words) <= room else f"{words[: max(1, room - 1)]}…"
-    return Content.assemble(("verdict  ", "bold $accent"), words)
+    head = "verdict  "
+    room = max(2, width - len(head))
+    lines = textwrap.wrap(words, room, max_lines=2, placeholder=" …", break_on_hyphens=False) or [""]
+    return Content.assemble((head, "bold $accent"), f"\n{'':{len(head)}}".join(lines))
 
 
 def verdict_sheet(

@@ -26,7 +26,7 @@ from tuitrain.ui.compare_figure import Overlay, reading
 from tuitrain.ui.compare_report import report_words
 from tuitrain.ui.compare_rows import Row, Rows
 from tuitrain.ui.compare_table import compare_table
-from tuitrain.ui.compare_verdict import Verdicts, verdict_line, verdict_sheet
+from tuitrain.ui.compare_verdict import Verdicts, verdict_lines, verdict_sheet
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
@@ -144,13 +144,13 @@ class CompareScreen(ComparingScreen):
         if view.layout != "table":
             columns = max(8, chart.size.width - 8)
             chart.set_figure(self._overlay.figure(comparison, arms, looked_at, columns))
-        if view.layout != "chart":
-            self._show_table(comparison, looked_at)
         width = max(20, self.size.width - 2)
         ranking = self._verdicts.ranking(comparison, view.metric)
         is_over = comparison.is_done or not comparison.is_aim(view.metric)
-        verdict = verdict_line(ranking, is_done=is_over, width=width)
+        verdict = verdict_lines(ranking, is_done=is_over, width=width)
         self.query_one("#verdict", Static).update(verdict)
+        if view.layout != "chart":
+            self._show_table(comparison, looked_at, len(verdict.split("\n")))
         self.query_one("#detail", Static).update(detail_line(chosen, view, width))
         self._show_footer()
 
@@ -164,11 +164,16 @@ class CompareScreen(ComparingScreen):
         if found:
             widget.update(Content("\n").join(Content(words) for words in shown), layout=True)
 
-    def _show_table(self, comparison: Comparison, view: CompareView) -> None:
+    def _show_table(self, comparison: Comparison, view: CompareView, num_verdict_lines: int) -> None:
         widget = self.query_one("#table", Static)
-        # The frame takes two lines, the headers one; header, verdict, detail and footer one each.
-        most = max(4, min(round(self.size.height * _MOST_TABLE), self.size.height - 5 - _LEAST_CHART))
-        height = self.size.height - 4 if view.layout == "table" else max(4, min(len(self._shown) + 3, most))
+        # The frame takes two lines, the headers one; header, detail and footer one each.
+        most = self.size.height - 4 - num_verdict_lines - _LEAST_CHART
+        most = max(4, min(round(self.size.height * _MOST_TABLE), most))
+        height = (
+            self.size.height - 3 - num_verdict_lines
+            if view.layout == "table"
+            else max(4, min(len(self._shown) + 3, most))
+        )
         if view.layout != "table":
             widget.styles.height = height
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from itertools import groupby
 from typing import ClassVar
@@ -11,11 +12,16 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.ui.actions import ACTIONS, Action
+
+_LEAST_HELP = 24
+"""Columns that help beside its title needs."""
+_NARROW_INDENT = 4
 
 
 class TextSheet(ModalScreen[None]):
@@ -30,28 +36,40 @@ class TextSheet(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,question_mark,w", "dismiss", "close")]
 
-    def __init__(self, title: str, content: Content) -> None:
+    def __init__(self, title: str, text: Content | Static) -> None:
         super().__init__()
         self._title = title
-        self._content = content
+        self._text = text if isinstance(text, Static) else Static(text)
 
     def compose(self) -> ComposeResult:
         """One scrollable text."""
         with VerticalScroll() as sheet:
             sheet.border_title = self._title
             sheet.border_subtitle = "esc closes"
-            yield Static(self._content)
+            yield self._text
 
 
 class HelpSheet(TextSheet):
     """All keys, by group, with why some cannot be used now."""
 
     def __init__(self, refusal: Callable[[Action], str], all_actions: tuple[Action, ...] = ACTIONS) -> None:
+        super().__init__("keys", _Keys([(action, refusal(action)) for action in all_actions]))
+
+
+class _Keys(Static):
+    """Actions with why they are refused, in columns as wide as there is room."""
+
+    def __init__(self, actions: list[tuple[Action, str]]) -> None:
+        super().__init__()
+        self._actions = actions
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap to the new width."""
         lines: list[Content] = []
-        for group, actions in groupby(all_actions, key=lambda action: action.group):
+        for group, actions in groupby(self._actions, key=lambda pair: pair[0].group):
             lines += [Content(""), Content.styled(group, "bold $warning")]
-            lines += [_help_line(action, refusal(action)) for action in actions]
-        super().__init__("keys", Content("\n").join(lines[1:]))
+            lines += [line for action, refused in actions for line in _help_lines(action, refused, event.size.width)]
+        self.update(Content("\n").join(lines[1:]))
 
 
 class OutputSheet(TextSheet):
@@ -128,10 +146,14 @@ class ResumeSheet(ModalScreen[bool]):
         self.dismiss(False)
 
 
-def _help_line(action: Action, refused: str) -> Content:
-    key = f"{action.key_text:<13}"
-    help_text = f"{action.help}" + (f"  (not now: {refused})" if refused else "")
+def _help_lines(action: Action, refused: str, width: int) -> list[Content]:
+    """Key, title and help in columns; the help goes on under itself, or is under the title where it is narrow."""
+    key, title = f"{action.key_text:<13}", f"{action.title:<17}"
+    help_text = f"{action.help}" + (f" (not now: {refused})" if refused else "")
     style = "$foreground 55%" if refused else "$foreground"
-    return Content.assemble(
-        (key, "bold" if not refused else "$foreground 55%"), (f"{action.title:<17}", style), (help_text, style)
-    )
+    is_narrow = width < len(key) + len(title) + _LEAST_HELP
+    indent = _NARROW_INDENT if is_narrow else len(key) + len(title)
+    lines = textwrap.wrap(help_text, max(1, width - indent), break_on_hyphens=False)
+    beside = "" if is_narrow or not lines else lines.pop(0)
+    head = Content.assemble((key, "$foreground 55%" if refused else "bold"), (title, style), (beside, style))
+    return [head, *(Content.styled(f"{'':{indent}}{line}", style) for line in lines)]
