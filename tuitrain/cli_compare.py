@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitrain.board.comparison import MemberView
-    from tuitrain.comparing.folder import ComparisonFolder
     from tuitrain.comparing.planning import Wish
     from tuitrain.comparing.reading import ComparisonReader
 
@@ -202,12 +201,19 @@ def _check_report(path: Path) -> None:
 def _list() -> None:
     """All comparisons, the newest first."""
     from tuitrain.comparing.folder import list_comparisons
+    from tuitrain.comparing.listing import standing_of
     from tuitrain.preset.sets import list_sets
 
     found = list_comparisons()
     width = max((len(folder.name) for folder in found[:_MOST_LISTED]), default=0)
     for folder in found[:_MOST_LISTED]:
-        typer.echo(_line(folder, width))
+        try:
+            standing = standing_of(folder)
+        except TuitrainError as error:
+            typer.echo(f"{folder.name:<{width}}  {error}")
+            continue
+        title = standing.comparison.plan.title
+        typer.echo(f"{folder.name:<{width}}  {standing.state:<8} {standing.progress:<26}  {title}")
     if len(found) > _MOST_LISTED:
         typer.echo(f"and {len(found) - _MOST_LISTED} older ones")
     if not found:
@@ -216,18 +222,3 @@ def _list() -> None:
     typer.echo(
         "Try: tuitrain compare optimizers, or tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam --seeds 3"
     )
-
-
-def _line(folder: ComparisonFolder, width: int) -> str:
-    from tuitrain.comparing.reading import ComparisonReader
-
-    try:
-        reader = ComparisonReader.of_folder(folder)
-        reader.read_journal()
-    except TuitrainError as error:
-        return f"{folder.name:<{width}}  {error}"
-    comparison = reader.comparison
-    num_done = sum(view.is_final or bool(view.member.run) for view in comparison.members.values())
-    state = "running" if reader.is_scheduled else "done" if num_done == len(comparison.members) else "stopped"
-    size = f"{num_done} of {len(comparison.members)} runs"
-    return f"{folder.name:<{width}}  {state:<8} {size:<15}  {comparison.plan.title}"

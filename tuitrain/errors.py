@@ -95,8 +95,11 @@ class DataError(TuitrainError):
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when none is close."""
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
-    matches = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1, cutoff=0.5)
-    return folded[matches[0]] if matches else None
+    wanted = name.lower().replace("-", "_")
+    matches = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
+    # Of several that are as close, one with the same letters: "sdg" is sgd, and not wsd.
+    same = [match for match in matches if sorted(match) == sorted(wanted)]
+    return folded[(same or matches)[0]] if matches else None
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.comparing.made_up import made_up_run
+from tuitrain.comparing.differing import labels_by_difference, leaves
+from tuitrain.comparing.folder import create_comparison
 from tuitrain.comparing.planning import Wish, plan_comparison
 from tuitrain.errors import PresetError, TuitrainError, UnknownNameError, UsageError
 from tuitrain.preset.sets import list_sets
@@ -31,7 +33,7 @@ def test_every_combination_of_what_is_varied_is_an_arm_and_every_seed_a_member()
     """Two optimizers, two batch sizes, three seeds: four arms of three."""
     made = plan("mnist-mlp", vary=("optimizer.name=sgd,adam", "train.batch_size=32,512"), num_seeds=3)
     assert made.arms == (
-        "sgd, batch_size 32", "sgd, batch_size 512", "adam, batch_size 32", "adam, batch_size 512"
+        "sgd · batch_size 32", "sgd · batch_size 512", "adam · batch_size 32", "adam · batch_size 512"
     )  # fmt: skip
     assert len(made.members) == 12
     assert [member.seed for member in made.members[:3]] == [0, 1, 2]
@@ -39,6 +41,7 @@ def test_every_combination_of_what_is_varied_is_an_arm_and_every_seed_a_member()
     assert value(made.members[3], "train", "batch_size") == 512
     assert value(made.members[11], "optimizer", "name") == "adam"
     assert len({member.key for member in made.members}) == 12
+    assert made.members[11].varied == {"optimizer.name": "adam", "train.batch_size": 512}
 
 
 def test_a_switched_optimizer_has_its_own_default_rate() -> None:
@@ -108,10 +111,59 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm_where_that_is_asked_for(
     """Another task is another arm."""
     for name, seed, dataset in (("one", 0, "mnist-5k"), ("two", 1, "mnist-5k"), ("three", 0, "digits")):
         made_up_run(home / "runs", name, num_steps=10, seed=seed, dataset=dataset)
-    assert plan("one", "two", "three").arms == ("one", "two", "three")
+    assert plan("one", "two").arms == ("one", "two")
     made = plan("one", "two", "three", is_by_seed=True)
-    assert made.arms == ("one", "three")
-    assert [member.arm for member in made.members] == ["one", "one", "three"]
+    assert [member.arm for member in made.members] == [made.arms[0], made.arms[0], made.arms[1]]
+
+
+def test_runs_without_a_name_are_called_by_what_they_do_not_share(home: Path) -> None:
+    """Their ids say nothing; the end of one is there where the words alone would name two."""
+    for name, seed, dataset in (("r-one", 0, "mnist-5k"), ("r-two", 1, "mnist-5k"), ("r-three", 0, "digits")):
+        made_up_run(home / "runs", name, num_steps=10, seed=seed, dataset=dataset)
+    runs = ("r-one", "r-two", "r-three")
+    first, second, third = plan(*runs).arms
+    assert (first, second) == ("made-up · dataset mnist-5k · one", "made-up · dataset mnist-5k · two")
+    assert third == "made-up · dataset digits"
+    assert plan(*runs, is_by_seed=True).arms == ("made-up · dataset mnist-5k", third)
+    renamed(RunFolder(home / "runs" / "r-three"), "my best")
+    assert plan(*runs).arms == ("r-one", "r-two", "my best")
+
+
+def test_a_rate_that_was_left_open_names_a_run_too(home: Path) -> None:
+    """One was started with optimizer.lr=0.1, the other one without."""
+    presets = [{"optimizer": {"name": "sgd", **more}} for more in ({"lr": 0.1}, {})]
+    assert labels_by_difference([(f"r{number}", "mlp", leaves(preset)) for number, preset in enumerate(presets)]) == [
+        "mlp · lr 0.1", "mlp · lr 0.001"
+    ]  # fmt: skip
+
+
+def test_arms_that_train_the_very_same_are_said(home: Path) -> None:
+    """They may be meant: two equal ones should come out equal."""
+    assert plan("sgd", "adam", vary=("optimizer.name=sgd,adam",)).notes[-2:] == (
+        "sgd · sgd and adam · sgd train the very same", "sgd · adam and adam · adam train the very same"
+    )  # fmt: skip
+    assert plan("linreg", "linreg").notes == ("linreg and linreg (2) train the very same",)
+    assert plan("linreg", num_seeds=2).notes == ()
+
+
+def test_a_comparison_that_is_there_is_not_made_again_under_another_name(home: Path) -> None:
+    """A name that a person gave is taken, or free; one that was made up is told apart."""
+    create_comparison(plan("linreg", num_seeds=2, name="mine"))
+    create_comparison(plan("linreg", num_seeds=2))
+    assert plan("linreg", num_seeds=2).name == "linreg-2"
+    with pytest.raises(UsageError, match="--resume mine, or another --name"):
+        create_comparison(plan("linreg", num_seeds=2, name="mine"))
+    with pytest.raises(TuitrainError, match="mine is the name of a comparison"):
+        plan("mine/lr-0.1", "linreg")
+
+
+def test_runs_alone_are_not_to_be_repeated_but_their_preset_is(home: Path) -> None:
+    """What is tried instead can be done."""
+    made_up_run(home / "runs", "one", num_steps=10)
+    with pytest.raises(UsageError, match="started from: made-up"):
+        plan("one", num_seeds=3)
+    with pytest.raises(UsageError, match="another preset or run beside it"):
+        plan("one")
 
 
 def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
@@ -119,7 +171,9 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
     made = plan("sgd", "momentum", "adam")
     assert made.arms == ("sgd", "momentum", "adam")
     assert value(made.members[1], "optimizer", "momentum") == 0.9
-    assert made.notes == ("sgd, momentum, adam are mnist-mlp with that optimizer at its default learning rate",)
+    assert made.notes[0].startswith(
+        "sgd, momentum, adam are mnist-mlp with that optimizer at its default learning rate: sgd 0.001, momentum 0.001"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +185,9 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["mnist-mlp"], num_seeds=10**12), "more than the 10000 of a comparison"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.name=sgd,adm"]), 'Did you mean "adam"'),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr"]), "not of the form key=a,b"),
-        (Wish(subjects=["mnist-mlp"], vary=["lr=1,2"]), "not of the form key=a,b"),
+        (Wish(subjects=["mnist-mlp"], vary=["lr=1,2"]), '"lr" is no key of a preset. Try: optimizer.lr=1,2'),
+        (Wish(subjects=[], overrides=["train.seed=3"]), "nothing to compare"),
+        (Wish(subjects=["sdg", "adam"]), 'Did you mean "sgd"'),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,,2"]), "not of the form key=a,b"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=0.1,0.1"]), "has 0.1 twice"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,2", "optimizer.lr=3,4"]), "is there twice"),

@@ -335,10 +335,10 @@ def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     if not paired or best.num_diverged:
         return ""
     pairs = f", taken {unit} by {unit}" if all(paired) else f", not {unit} by {unit}: the arms have different ones"
-    wide = f"; widened so that all {len(arms)} arms are judged at once" if len(arms) > 2 else ""
-    folds = " and because folds share their training data" if unit == "fold" else ""
-    folds = folds if not folds or wide else "; widened" + folds
-    return f"{100 * level:g} % intervals of the difference to the best{pairs}{wide}{folds}."
+    reasons = [f"so that all {len(arms)} arms are judged at once"] if len(arms) > 2 else []
+    reasons += ["because folds share their training data"] if unit == "fold" else []
+    wide = f"; widened {' and '.join(reasons)}" if reasons else ""
+    return f"{100 * level:g} % intervals of the difference to the best{pairs}{wide}."
 
 
 def _is_constant(scaled: Values) -> bool:

@@ -129,7 +129,7 @@ def _member_data(view: MemberView, comparison: Comparison, metric: str) -> dict[
         "last": {name: curves.last(name, BATCH_BETA) for name in curves.metrics()},
         "best": None if best is None else {"value": best.value, "step": best.step, "seconds": best.seconds},
         "reached": None if reached is None else {"step": reached.step, "seconds": reached.seconds},
-        "parameters": view.member.parameters,
+        "parameters": view.member.parameters or view.member.varied,
     }
 
 

@@ -6,19 +6,21 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuitrain.board.comparison import task_of
-from tuitrain.comparing.folder import free_name, new_key
+from tuitrain.comparing.differing import SEPARATOR
+from tuitrain.comparing.draft import MAIN_PRESET, Draft, group_by_seed, name_runs, notes_of
+from tuitrain.comparing.folder import free_name, list_comparisons
 from tuitrain.comparing.metrics import measured_by, metrics_of
+from tuitrain.comparing.space import full_key
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
 from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
 from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
-from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.protocol.comparing import ComparisonPlan
 from tuitrain.protocol.printable import printable
 from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.labels import read_labels
@@ -29,7 +31,6 @@ from tuitrain.techniques.optimizers import OPTIMIZERS
 _MOST_MEMBERS = 10_000
 _AT_EACH_STEP = ("batch/loss", "batch/gradient_norm", "batch/learning_rate", "weights/norm", "sharpness")
 """Metrics besides the evaluated ones."""
-_MAIN_PRESET = "mnist-mlp"
 _BY_OPTIMIZER: dict[str, tuple[str, ...]] = {
     **{name: (f"optimizer.name={name}",) for name in OPTIMIZERS},
     "momentum": ("optimizer.name=sgd", "optimizer.momentum=0.9"),
@@ -60,33 +61,6 @@ class Wish:
     """Whether runs that are there and differ in the seed alone are one arm."""
 
 
-@dataclass
-class _Draft:
-    """What is planned so far."""
-
-    arms: list[str] = field(default_factory=list)
-    members: list[Member] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-    metrics: dict[str, None] = field(default_factory=dict)
-    """That some run to come will be evaluated by."""
-
-    def add_arm(self, label: str) -> str:
-        """Take in a label; one that is there already is told apart by a number."""
-        taken, number = label, 1
-        while taken in self.arms:
-            number += 1
-            taken = f"{label} ({number})"
-        self.arms.append(taken)
-        return taken
-
-    def add(self, label: str, *, seed: int, fold: int, preset: dict[str, Any], run: str = "") -> None:
-        """Add a member to an arm."""
-        key = new_key(label, f"s{seed}", f"f{fold}" if fold else "", taken=self.keys)
-        self.keys.add(key)
-        self.members.append(Member(key=key, arm=label, seed=seed, fold=fold, preset=preset, run=run))
-
-
 def plan_comparison(wish: Wish) -> ComparisonPlan:
     """Find, vary and check everything that is to be compared.
 
@@ -98,7 +72,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
     variants = _variants(wish.vary, wish.num_seeds * max(1, wish.num_folds))
     if wish.num_seeds > 1 and any(text.partition("=")[0] == "train.seed" for text in wish.vary):
         raise UsageError("--vary train.seed and --seeds repeat the same runs.", hint="--seeds alone.")
-    draft = _Draft()
+    draft = Draft()
     found_sets: list[ComparisonSet] = []
     named: list[str] = []
     known_sets = {members.name for members in list_sets()}
@@ -111,7 +85,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
                 _plan_preset(draft, wish, arm.preset, arm.overrides, arm.label, variants, is_labelled=True)
         elif subject in _BY_OPTIMIZER and not is_preset(subject):
             named.append(subject)
-            _plan_preset(draft, wish, _MAIN_PRESET, _BY_OPTIMIZER[subject], subject, variants, is_labelled=True)
+            _plan_preset(draft, wish, MAIN_PRESET, _BY_OPTIMIZER[subject], subject, variants, is_labelled=True)
         elif (folder := _run_of(subject)) is not None:
             _plan_run(draft, folder)
         else:
@@ -119,20 +93,24 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
     if draft.problems:
         raise PresetError(dict.fromkeys(draft.problems))
     has_new = any(not member.run for member in draft.members)
+    if not draft.members:
+        raise UsageError("There is nothing to compare.", hint=_what_to_compare(("mnist-mlp",)))
     if not has_new and (wish.overrides or wish.vary or wish.num_seeds > 1 or wish.num_folds):
         raise UsageError(
-            "Runs that are there already stay as they are.", hint="the preset that they were started from."
+            "Runs that are there already stay as they are.",
+            hint=f"the preset that they were started from: {', '.join(dict.fromkeys(_presets_of(draft)))}",
         )
     if wish.metric:
         _check_metric(draft, wish.metric)
     if wish.is_by_seed:
-        _group_by_seed(draft)
+        group_by_seed(draft)
+    name_runs(draft)
     _check_number(len(draft.members))
     if len(draft.members) < 2:
         raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
     shown = found_sets[0] if is_one and found_sets else None
     return ComparisonPlan(
-        name=free_name(wish.name or "-".join(wish.subjects)) if has_new else "",
+        name=(wish.name or free_name("-".join(wish.subjects))) if has_new else "",
         created=time.time(),
         title=shown.title if shown is not None else _title(wish),
         about=shown.about if shown is not None else "",
@@ -144,7 +122,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         target=wish.target,
         num_parallel=wish.num_parallel,
         executor=wish.executor,
-        notes=(*_notes(draft), *_notes_on_optimizers(named)),
+        notes=notes_of(draft, named),
     )
 
 
@@ -163,8 +141,10 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
     for text in texts:
         key, separator, values = text.partition("=")
         found = [value.strip() for value in values.split(",")]
-        if not separator or "." not in key or not all(found):
+        if not separator or not all(found):
             raise UsageError(f'--vary "{text}" is not of the form key=a,b.', hint="--vary optimizer.name=sgd,adam")
+        if "." not in key:
+            raise UsageError(f'--vary: "{key}" is no key of a preset.', hint=f"{full_key(key)}={values}")
         if key in seen:
             raise UsageError(f"--vary {key} is there twice.", hint=f"--vary {key}=… with all values once.")
         if twice := next((value for index, value in enumerate(found) if value in found[:index]), ""):
@@ -173,12 +153,16 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])
     _check_number(math.prod(len(found) for found in choices) * num_each)  # before they are listed
     return [
-        (", ".join(label for label, _ in combination), tuple(override for _, override in combination))
+        (SEPARATOR.join(label for label, _ in combination), tuple(override for _, override in combination))
         for combination in itertools.product(*choices)
     ]
 
 
-def _check_metric(draft: _Draft, metric: str) -> None:
+def _presets_of(draft: Draft) -> list[str]:
+    return [printable(read_info(RunFolder(Path(member.run))).preset_name) for member in draft.members if member.run]
+
+
+def _check_metric(draft: Draft, metric: str) -> None:
     """Some run has it, or will have it; a run that was not evaluated yet may bring anything.
 
     Raises:
@@ -210,7 +194,7 @@ def _label(key: str, value: str, *, is_only: bool) -> str:
 
 
 def _plan_preset(
-    draft: _Draft, wish: Wish, preset: str, overrides: Sequence[str], label: str,
+    draft: Draft, wish: Wish, preset: str, overrides: Sequence[str], label: str,
     variants: Sequence[tuple[str, tuple[str, ...]]], *, is_labelled: bool,
 ) -> None:  # fmt: skip
     """An arm for each variant of a preset, with a member for each seed and fold."""
@@ -225,9 +209,10 @@ def _plan_preset(
             draft.problems += error.problems if not _is_unknown(error) else [_unknown(preset)]
             continue
         draft.metrics.update(dict.fromkeys(metrics_of(checked)))
-        arm = draft.add_arm(", ".join([*words, *([variant] if variant else [])]))
+        arm = draft.add_arm(SEPARATOR.join([*words, *([variant] if variant else [])]))
         for seed, fold, each in presets:
-            draft.add(arm, seed=seed, fold=fold, preset=each.to_data())
+            values = {key: parse_value(value) for key, _, value in (text.partition("=") for text in varied)}
+            draft.add(arm, seed=seed, fold=fold, preset=each.to_data(), varied=values)
 
 
 def _pinned(preset: Preset) -> Preset:
@@ -264,73 +249,40 @@ def _run_of(subject: str) -> RunFolder | None:
 
     Raises:
         RunNotFoundError: it is ambiguous, or a path to what is no run.
+        UsageError: it is the name of a comparison.
     """
     if subject.endswith(".toml") or is_preset(subject):
         return None
     try:
         return find_run(subject)
     except RunNotFoundError as error:
+        if "/" in subject and _is_comparison(subject):
+            raise UsageError(_unknown(subject)) from None
         if "ambiguous" in error.message or "/" in subject or "is the name of" in error.message:
             raise
         return None
 
 
-def _plan_run(draft: _Draft, folder: RunFolder) -> None:
+def _plan_run(draft: Draft, folder: RunFolder) -> None:
     """An arm for a run that is there already."""
     try:
         info = read_info(folder)
     except RunFolderError as error:
         draft.problems.append(str(error))
         return
-    label = read_labels(folder)[0].name or printable(folder.id)
+    name, identity = read_labels(folder)[0].name, printable(folder.id)
     if any(member.run == str(folder.path) for member in draft.members):
         return  # asked for twice
-    draft.add(
-        draft.add_arm(label), seed=info.seed, fold=_fold_of(info.preset), preset=info.preset, run=str(folder.path)
-    )
+    arm = draft.add_arm(name or identity)
+    if not name:
+        draft.ids[arm] = (identity, printable(info.preset_name))
+    draft.add(arm, seed=info.seed, fold=_fold_of(info.preset), preset=info.preset, run=str(folder.path))
 
 
 def _fold_of(preset: dict[str, Any]) -> int:
     task = preset.get("task")
     fold = task.get("fold", 0) if isinstance(task, dict) else 0
     return fold if isinstance(fold, int) else 0
-
-
-def _group_by_seed(draft: _Draft) -> None:
-    """Make one arm of runs that are there already and differ in nothing but the seed (and the fold)."""
-    labels: dict[str, str] = {}
-    members: list[Member] = []
-    for member in draft.members:
-        label = member.arm
-        if member.run:
-            label = labels.setdefault(_without_seed(member.preset), member.arm)
-        members.append(Member(
-            key=member.key, arm=label, seed=member.seed, fold=member.fold, preset=member.preset, run=member.run
-        ))  # fmt: skip
-    draft.members = members
-    kept = {member.arm for member in members}
-    draft.arms = [label for label in draft.arms if label in kept]
-
-
-def _without_seed(preset: dict[str, Any]) -> str:
-    task, train = dict(preset.get("task", {})), dict(preset.get("train", {}))
-    task.pop("fold", None)
-    train.pop("seed", None)
-    return repr(sorted({**preset, "task": sorted(task.items()), "train": sorted(train.items())}.items()))
-
-
-def _notes(draft: _Draft) -> list[str]:
-    tasks = list(dict.fromkeys(task_of(member.preset) or "unknown" for member in draft.members))
-    if len(tasks) < 2:
-        return []
-    return [f"runs of different tasks: {', '.join(tasks)}; their numbers are not comparable"]
-
-
-def _notes_on_optimizers(named: Sequence[str]) -> list[str]:
-    if not named:
-        return []
-    verb = "is" if len(named) == 1 else "are"
-    return [f"{', '.join(named)} {verb} {_MAIN_PRESET} with that optimizer at its default learning rate"]
 
 
 def _title(wish: Wish) -> str:
@@ -343,8 +295,15 @@ def _is_unknown(error: PresetError) -> bool:
     return len(error.problems) == 1 and error.problems[0].startswith("No preset named")
 
 
+def _is_comparison(name: str) -> bool:
+    return name.partition("/")[0] in {folder.name for folder in list_comparisons()}
+
+
 def _unknown(name: str) -> str:
     """Something that is neither a set, nor a preset, nor a run."""
+    if _is_comparison(name):
+        head = name.partition("/")[0]
+        return f"{head} is the name of a comparison. Try: tuitrain compare --resume {head}"
     known = [*(members.name for members in list_sets()), *(path.stem for path in presets_folder().glob("*.toml"))]
     close = nearest(name, [*known, *_BY_OPTIMIZER])
     hint = f'Did you mean "{close}"?' if close else "Try: tuitrain presets, or tuitrain runs."
@@ -353,4 +312,6 @@ def _unknown(name: str) -> str:
 
 def _what_to_compare(subjects: Sequence[str]) -> str:
     first = subjects[0] if subjects else "mnist-mlp"
+    if not is_preset(first) and not first.endswith(".toml"):
+        return "another preset or run beside it."
     return f"another preset or run beside it, --seeds 3, or tuitrain compare {first} --vary optimizer.name=sgd,adam"

@@ -180,11 +180,19 @@ def _key_problem(key: str) -> str:
     known = known_keys()
     if key in known:
         return ""
-    name = key.rpartition(".")[2]
-    same = [full for full in known if full.rpartition(".")[2] == name]
-    close = same[0] if same else nearest(key, known)
+    close = _close_key(key)
     hint = f'Did you mean "{close}"?' if close else "Try: optimizer.lr, regularize.weight_decay, task.hidden."
     return f'"{key}" is not a key of a preset that can be searched. {hint}'
+
+
+def full_key(name: str) -> str:
+    """The key that is meant by a name without its section, or by a misspelt one: "lr" is "optimizer.lr"."""
+    return _close_key(name) or "optimizer.lr"
+
+
+def _close_key(key: str) -> str | None:
+    known, name = known_keys(), key.rpartition(".")[2]
+    return next((full for full in known if full.rpartition(".")[2] == name), None) or nearest(key, known)
 
 
 def known_keys() -> list[str]:

@@ -37,6 +37,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Absolute path of the folder of a run that is there already: it is read, and not launched."""
     parameters: dict[str, Value] = {}
     """Of a trial: key of the preset → value."""
+    varied: dict[str, Value] = {}
+    """Of an arm that is one of several variants: key of the preset → value."""
 
     @property
     def pair(self) -> str:
@@ -113,7 +115,7 @@ class SchedulerStarted(JournalBase, frozen=True, kw_only=True):
 
 
 class MemberAdded(JournalBase, frozen=True, kw_only=True):
-    """A search thought of a trial."""
+    """A member that is not in the plan: a search thought of a trial, or more seeds were asked for."""
 
     member: Member
 

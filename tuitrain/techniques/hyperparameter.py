@@ -105,7 +105,7 @@ def problems_with(
             continue
         if name not in specs:
             close = nearest(name, allowed)
-            hint = f'Did you mean "{close}"?' if close else f"It takes {', '.join(allowed) or 'nothing'}."
+            hint = f'Did you mean "{close}"?' if close else f"It takes {', '.join(sorted(allowed)) or 'nothing'}."
             found.append((name, f"{owner} has no such hyper-parameter. {hint}"))
             continue
         problem = specs[name].problem_with(value)

@@ -12,6 +12,7 @@ import numpy as np
 from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.curves import BestPoint
 from tuitrain.protocol.comparing import MemberState
+from tuitrain.protocol.plan import Value
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.text import plain
 
@@ -204,9 +205,13 @@ def holds(label: str, members: Iterable[MemberView], words: str) -> bool:
         return True
     texts = [f"{label} {view.key} {view.state} {view.task} {member_label(view)}".lower() for view in members]
     texts += [label.lower()]
-    parameters = [f"{key}={plain(value)}" for view in members for key, value in view.member.parameters.items()]
+    parameters = [f"{key}={plain(value)}" for view in members for key, value in _values(view)]
     texts = [" ".join([text, *parameters]).lower() for text in texts]
     return any(all(word in text for word in wanted) for text in texts)
+
+
+def _values(view: MemberView) -> Iterable[tuple[str, Value]]:
+    return {**view.member.varied, **view.member.parameters}.items()
 
 
 def spread_of(values: Iterable[float | None]) -> Spread | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from tuitrain import __version__
 from tuitrain.board.comparison import BATCH_BETA, Band, Comparison, MemberView
 from tuitrain.board.positions import PositionName
+from tuitrain.comparing.differing import differing_keys, leaves, worded
 from tuitrain.comparing.report.contents import Contents, Figure, Line, Row
-from tuitrain.techniques.optimizers import OPTIMIZERS
 
 MOST_METRICS = 6
 _MOST_POINTS = 300
@@ -107,54 +107,16 @@ def _is_wide(bands: Iterable[Band]) -> bool:
 
 def _compared(comparison: Comparison) -> tuple[tuple[str, ...], tuple[Row, ...]]:
     """What the arms' presets do not have in common, and what became of the runs."""
-    presets = {
-        label: _with_rate(dict(_leaves(views[0].member.preset))) if views else {}
-        for label, views in comparison.arms.items()
-    }
-    keys = dict.fromkeys(key for preset in presets.values() for key in preset)
-    differing = [
-        key
-        for key in keys
-        if key not in _NAMES and len({repr(preset.get(key)) for preset in presets.values() if preset}) > 1
-    ]
+    presets = {label: leaves(views[0].member.preset) if views else {} for label, views in comparison.arms.items()}
+    differing = differing_keys(presets.values())
     rows = []
     for label, views in comparison.arms.items():
-        changed = ", ".join(f"{key} = {_worded(presets[label][key])}" for key in differing if key in presets[label])
+        changed = ", ".join(f"{key} = {worded(presets[label][key])}" for key in differing if key in presets[label])
         seconds = [view.curves.seconds for view in views if view.state == "finished"]
         pace = f"{sum(seconds) / len(seconds):.3g} s" if seconds else ""
         rows.append(Row(label, (changed, _states(views), pace) if differing else (_states(views), pace)))
     heads = ("runs", "time of a run")
     return (("differs in", *heads) if differing else heads), tuple(rows)
-
-
-_NAMES = frozenset(
-    {"title", "about", "look_for", "name", "press", "chapter", "order", "train.seed", "train.max_steps_per_second"}
-)
-"""Keys of a preset that change nothing of what is trained, and the seed, which is no difference between arms."""
-
-
-class _Default(float):
-    """A number that the preset leaves open."""
-
-
-def _with_rate(leaves: dict[str, object]) -> dict[str, object]:
-    """With the learning rate that an optimizer has where none is given: few differences explain as much."""
-    spec = OPTIMIZERS.get(str(leaves.get("optimizer.name")))
-    if spec is None or leaves.get("optimizer.lr") is not None:
-        return leaves
-    return {**leaves, "optimizer.lr": _Default(spec.learning_rate)}
-
-
-def _worded(value: object) -> str:
-    return f"{value:g} (its default)" if isinstance(value, _Default) else f"{value}"
-
-
-def _leaves(table: Mapping[str, object], place: str = "") -> Iterable[tuple[str, object]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", value
 
 
 def _states(views: list[MemberView]) -> str:

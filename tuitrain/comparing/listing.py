@@ -1,0 +1,51 @@
+"""How comparisons stand, for a list of them: their journals are read, and none of their runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from tuitrain.board.comparison import Comparison
+from tuitrain.comparing.folder import ComparisonFolder
+from tuitrain.comparing.reading import ComparisonReader
+from tuitrain.comparing.starting import is_scheduled
+from tuitrain.protocol.comparing import MemberState
+
+_DONE: tuple[MemberState, ...] = ("finished", "pruned")
+_TOLD: tuple[MemberState, ...] = ("stopped", "failed", "lost", "cancelled")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One comparison, or search."""
+
+    name: str
+    state: Literal["running", "done", "stopped"]
+    """stopped: nobody works at it, and something is left that --resume would do."""
+    progress: str
+    """E.g. "3 of 12 runs, 1 failed"."""
+    comparison: Comparison
+
+
+def standing_of(folder: ComparisonFolder) -> Standing:
+    """How a comparison stands.
+
+    Raises:
+        RunFolderError: its plan cannot be read.
+    """
+    reader = ComparisonReader.of_folder(folder)
+    while reader.read_journal():
+        pass
+    comparison = reader.comparison
+    plan, members = comparison.plan, comparison.members.values()
+    states: list[MemberState] = ["finished" if view.member.run else view.ended or "waiting" for view in members]
+    counts = Counter(states)
+    num_done, is_search = sum(counts[state] for state in _DONE), plan.search is not None
+    total = len(members) if plan.search is None else max(plan.search.num_trials, len(members))
+    is_over = comparison.ended is not None and comparison.ended.reason == "finished"
+    is_left = counts["stopped"] + counts["lost"] + counts["waiting"] > 0 or (is_search and not is_over)
+    words = [f"{num_done} of {total} {'trials' if is_search else 'runs'}"]
+    words += [f"{counts[state]} {state}" for state in _TOLD if counts[state]]
+    state: Literal["running", "done", "stopped"] = "stopped" if is_left else "done"
+    return Standing(folder.name, "running" if is_scheduled(folder) else state, ", ".join(words), comparison)
