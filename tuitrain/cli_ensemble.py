@@ -69,10 +69,16 @@ def ensemble(
     if snapshots and weights != "raw":
         raise UsageError("--snapshots are weights as they were trained.", hint="it without --weights.")
     which = cast("Weights", "snapshots" if snapshots else weights)
+    named = with_runs_of_comparisons(runs)
+    if len(runs) == len(named.names) == len(named.labels) == 1 and not snapshots:
+        raise UsageError(
+            f"{runs[0]} has one run that can be asked, and one run is no ensemble.",
+            hint=f"more seeds (tuitrain compare --resume {runs[0].partition('/')[0]} --seeds 3), or --snapshots.",
+        )
     found = ask_together(
-        with_runs_of_comparisons(runs), at=cast("At", at), which=which, last=last, is_whole=whole, say=_say
+        named.names, at=cast("At", at), which=which, last=last, is_whole=whole, labels=named.labels, say=_say
     )
-    for note in found.notes:
+    for note in (*named.notes, *found.notes):
         _say(f"note: {note}")
     if as_json:
         typer.echo(json.dumps(_plain(asdict(found))))
@@ -85,20 +91,24 @@ def table(found: EnsembleScore) -> list[str]:
     """The members, what they come to, and what that is worth."""
     metrics = list(found.ensemble.metrics)
     width = max(len(item.label) for item in (*found.members, found.ensemble)) + 2
-    width = max(width, len("best single") + 2)
+    width = max(width, len("best by accuracy") + 2)
     lines = [f"{'RUN':<{width}}{'STEP':>8}" + "".join(f"{metric.upper():>11}" for metric in metrics)]
     lines += [_row(item.label, item, metrics, width) for item in found.members]
-    for label, item in ((found.mean.label, found.mean), ("best single", found.best), ("", found.ensemble)):
-        lines.append(_row(label or item.label, item, metrics, width))
+    lines.append(_row(found.mean.label, found.mean, metrics, width))
+    bests = {best.metric: next(item for item in found.members if item.label == best.against)
+             for best in found.against_best}  # fmt: skip
+    is_one = len({item.label for item in bests.values()}) == 1
+    names = dict.fromkeys(bests, "best single") if is_one else {metric: f"best by {metric}" for metric in bests}
+    lines += [_row(name, bests[metric], metrics, width) for metric, name in names.items()][: 1 if is_one else None]
+    lines.append(_row(found.ensemble.label, found.ensemble, metrics, width))
     for best, mean in zip(found.against_best, found.against_mean, strict=True):
-        lines += [_gain(best.metric, "the best single", best), _gain("", "the mean", mean)]
+        lines += [_gain(best.metric, f"the {names[best.metric]}", best), _gain("", "the mean", mean)]
     if found.is_classified:
         lines.append(f"two members give different classes to {found.disagreement:.1%} of the samples")
     else:
         lines.append(f"members deviate from their mean by a mean square of {found.disagreement:.4g}")
-    main = found.against_best[0]
-    lines.append(f"{found.num_samples} samples; by {main.metric} the ensemble is {_HEADLINE[main.verdict]}")
-    return lines
+    lines.append(f"on {found.num_samples} samples the ensemble is")
+    return [*lines, *(f"  by {best.metric} {_HEADLINE[best.verdict]}" for best in found.against_best)]
 
 
 def _row(label: str, item: Score, metrics: list[str], width: int) -> str:
@@ -108,7 +118,7 @@ def _row(label: str, item: Score, metrics: list[str], width: int) -> str:
 
 def _gain(name: str, against: str, item: Gain) -> str:
     interval = f"95 % {item.low:+.4f} to {item.high:+.4f}"
-    return f"{name:<10}{item.difference:+.4f} against {against:<16}{interval}  {item.verdict}"
+    return f"{name:<10}{item.difference:+.4f} against {against:<21}{interval}  {item.verdict}"
 
 
 def _plain(value: Any) -> Any:

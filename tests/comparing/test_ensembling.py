@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch
 from tests.comparing.asking import said
 from tests.session.again import trained
 from tests.training.harness import trainer_of
-from tuitrain.comparing.ensembling import EnsembleScore, ask_together, gain
+from tuitrain.cli_ensemble import table
+from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score, ask_together, gain
 from tuitrain.comparing.members import Weights
 from tuitrain.preset import preset_from_data
 from tuitrain.rundir.places import RunFolder, read_info
@@ -185,6 +187,39 @@ def test_an_interval_is_that_of_the_mean_difference() -> None:
     assert gain("accuracy", "", mine, theirs).verdict == "worse"
     assert gain("loss", "", mine, mine).verdict == "cannot tell"
     assert gain("loss", "", mine, rng.permutation(mine)).verdict == "cannot tell"
+
+
+def test_each_metric_has_its_best_single_one() -> None:
+    """A difference in loss is not read off the row of the most accurate one."""
+    scores = [
+        Score(label=label, run=label, step=9, metrics={"accuracy": accuracy, "loss": loss})
+        for label, accuracy, loss in (("one", 0.94, 0.3), ("two", 0.93, 0.2))
+    ]
+    mine = {"accuracy": 0.95, "loss": 0.25}
+    gains = [
+        Gain(metric="accuracy", against="one", difference=0.01, low=0.001, high=0.02, verdict="better"),
+        Gain(metric="loss", against="two", difference=0.05, low=0.01, high=0.09, verdict="worse"),
+    ]
+    found = EnsembleScore(
+        members=scores, mean=Score(label="mean of 2", metrics=mine), best=scores[0],
+        ensemble=Score(label="ensemble of 2", metrics=mine), against_best=gains, against_mean=gains, disagreement=0.1,
+        is_classified=True, num_samples=100, num_validation=100, notes=[],
+    )  # fmt: skip
+    lines = [" ".join(line.split()) for line in table(found)]
+    assert "best by accuracy 9 0.9400 0.3000" in lines
+    assert "best by loss 9 0.9300 0.2000" in lines
+    assert any(line.startswith("loss +0.0500 against the best by loss") for line in lines)
+    assert lines[-2:] == ["by accuracy better than the best single one", "by loss worse than the best single one"]
+    same = replace(found, members=scores[:1], against_best=[replace(item, against="one") for item in gains])
+    lines = [" ".join(line.split()) for line in table(same)]
+    assert len([line for line in lines if line.startswith("best single")]) == 1
+
+
+def test_runs_of_a_comparison_are_called_as_they_are_there(runs: list[RunFolder]) -> None:
+    """An id says nothing of what was trained."""
+    found = ask_together([run.id for run in runs], labels={runs[0].id: "adam-s0"})
+    assert [score.label for score in found.members] == ["adam-s0", runs[1].id, runs[2].id]
+    assert found.members[0].run == runs[0].id
 
 
 def test_the_command_prints_a_table_and_json(runs: list[RunFolder], capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -90,7 +90,7 @@ class EnsembleScore:
 
 def ask_together(
     names: Sequence[str], *, at: At = "last", which: Weights = "raw", last: int = 0, is_whole: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    labels: Mapping[str, str] = {}, say: Callable[[str], None] = lambda _: None,
 ) -> EnsembleScore:  # fmt: skip
     """Judge runs, or the snapshots of one, alone and together.
 
@@ -100,6 +100,7 @@ def ask_together(
         which: which weights of that state.
         last: of the snapshots of a run only so many, the newest; 0 is all.
         is_whole: judge on all validation samples also where the runs themselves took fewer.
+        labels: id of a run → what it is called; others are called by their ids.
         say: takes the progress.
 
     Raises:
@@ -122,7 +123,7 @@ def ask_together(
         asked.append(predict(source, which, num_samples, last))
         notes += asked[-1].notes
     _check_same_targets(asked, [source.folder.id for source in sources])
-    members = [member for one in asked for member in one.members]
+    members = [_called(member, labels) for one in asked for member in one.members]
     if len(members) < 2:
         what = "snapshot" if which == "snapshots" else "run"
         hint = "average.snapshots=5 with a schedule of cycles, or more runs." if what == "snapshot" else "more runs."
@@ -169,6 +170,10 @@ def _scored(members: list[Predicted], first: Asked, num_validation: int, notes: 
         num_validation=num_validation,
         notes=notes,
     )
+
+
+def _called(member: Predicted, labels: Mapping[str, str]) -> Predicted:
+    return replace(member, label=member.label.replace(member.run, labels.get(member.run, member.run)))
 
 
 def gain(metric: str, against: str, mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> Gain:
