@@ -38,7 +38,9 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         vary: Annotated[
             list[str] | None, typer.Option("--vary", metavar="KEY=A,B", help="An arm for each; combined if repeated.")
         ] = None,
-        seeds: Annotated[int, typer.Option("--seeds", min=1, help="Repeat each arm with so many seeds.")] = 1,
+        seeds: Annotated[
+            int, typer.Option("--seeds", min=0, help="Repeat each arm with so many seeds; with --resume, too.")
+        ] = 0,
         folds: Annotated[int, typer.Option("--folds", min=0, help="Cross-validate each arm on so many folds.")] = 0,
         metric: Annotated[str, typer.Option("--metric", help="To rank by. Default: that of the set, eval/loss.")] = "",
         target: Annotated[float | None, typer.Option("--target", help="Of that metric: when was it reached?")] = None,
@@ -75,13 +77,13 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             )
         if resume:
             is_changed = parallel or where != "local" or target is not None or by_seed or name
-            if given or vary or seeds > 1 or folds or is_changed:
+            if given or vary or folds or is_changed:
                 raise UsageError(
-                    "--resume goes on with a comparison as it is.", hint=f"tuitrain compare --resume {resume}"
+                    "--resume goes on with a comparison as it is, but for --seeds.",
+                    hint=f"tuitrain compare --resume {resume}",
                 )
-            reader, process = _resumed(
-                resume, [*(["failed"] if retry_failed else []), *(["stopped"] if retry_stopped else [])]
-            )
+            retries = [*(["failed"] if retry_failed else []), *(["stopped"] if retry_stopped else [])]
+            reader, process = _resumed(resume, retries, seeds)
         elif not given:
             _list()
             return
@@ -92,7 +94,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             reader, process = _started(
                 Wish(
                     subjects=subjects, overrides=[text for text in given if "=" in text], vary=vary or [],
-                    num_seeds=seeds, num_folds=folds, metric=metric, target=target, name=name,
+                    num_seeds=max(1, seeds), num_folds=folds, metric=metric, target=target, name=name,
                     num_parallel=parallel or default_parallel(), executor=where, is_by_seed=by_seed,
                 )
             )  # fmt: skip
@@ -124,10 +126,11 @@ def _started(wish: Wish) -> tuple[ComparisonReader, subprocess.Popen[bytes] | No
     return ComparisonReader.of_folder(folder), start_scheduler(folder)
 
 
-def _resumed(name: str, retries: list[str]) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
+def _resumed(name: str, retries: list[str], num_seeds: int) -> tuple[ComparisonReader, subprocess.Popen[bytes] | None]:
     """Go on with what is left; where nothing is, or a scheduler is at it, only look."""
     from tuitrain.comparing.folder import find_comparison
     from tuitrain.comparing.headless import say
+    from tuitrain.comparing.more_seeds import further_members
     from tuitrain.comparing.reading import ComparisonReader
     from tuitrain.comparing.starting import is_scheduled, start_scheduler
 
@@ -136,13 +139,17 @@ def _resumed(name: str, retries: list[str]) -> tuple[ComparisonReader, subproces
     reader.read_all()
     open_ones = {"waiting", "lost", *retries}
     left = [view for view in reader.comparison.members.values() if not view.member.run and _is_open(view, open_ones)]
-    if is_scheduled(folder) or not (left or _has_more(reader)):
+    further = further_members(reader.comparison, num_seeds) if num_seeds else []
+    if further and is_scheduled(folder):
+        raise UsageError(f"{folder.name} is at work.", hint="more seeds when it is done.")
+    if is_scheduled(folder) or not (left or further or _has_more(reader)):
         return reader, None
     num_stopped = sum(view.state == "stopped" for view in reader.comparison.members.values())
     has_stopped = num_stopped and "stopped" not in retries
     stay = f"; {num_stopped} that somebody stopped stay so without --retry-stopped" if has_stopped else ""
-    say(f"comparison {folder.name}: {len(left)} of {len(reader.comparison.members)} runs are left{stay}")
-    return reader, start_scheduler(folder, retries)
+    num_left, num_all = len(left) + len(further), len(reader.comparison.members) + len(further)
+    say(f"comparison {folder.name}: {num_left} of {num_all} runs are left{stay}")
+    return reader, start_scheduler(folder, retries, further)
 
 
 def _is_open(view: MemberView, open_ones: set[str]) -> bool:

@@ -90,6 +90,10 @@ def test_presets_are_run_with_seeds_and_judged(home: Path, tmp_path: Path) -> No
     standings = json.loads(beside.stdout)["rankings"]["eval/loss"]["standings"]
     assert [len(standing["values"]) for standing in standings] == [2, 2]
     assert "rates" in tuitrain("compare").stdout
+    more = json.loads(tuitrain("compare", "--resume", "rates", "--seeds", "3", "--json").stdout)
+    assert [member["seed"] for member in more["members"]] == [0, 1, 0, 1, 2, 2]
+    assert [len(standing["values"]) for standing in more["rankings"]["eval/loss"]["standings"]] == [3, 3]
+    assert [member["run"] for member in more["members"][:4]] == [member["run"] for member in data["members"]]
     refused = tuitrain("compare", runs[0], runs[1], "--metric", "eval/los", "--headless")
     assert refused.returncode == 2
     assert '"eval/loss"' in refused.stderr

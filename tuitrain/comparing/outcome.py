@@ -50,7 +50,22 @@ def outcome_lines(comparison: Comparison, metric: str) -> list[str]:
         return [*lines, "", *(f"{found.metric:<{names}}  {found.sentence}" for found in merits)]
     footing = [ranking.footing] if ranking.footing else []
     told = [f"But {words}." for words in cautions(comparison)]
+    more = more_seeds_words(comparison, ranking)
+    footing += [f"More seeds tell more: {more}"] if more else []
     return [*lines, "", *ranking_lines(ranking), "", ranking.sentence, *told, *footing]
+
+
+def more_seeds_words(comparison: Comparison, ranking: Ranking) -> str:
+    """How to go on where a comparison cannot tell: twice the seeds, at least 3; empty where that does not help."""
+    arms = [[view for view in views if not view.member.run] for views in comparison.arms.values()]
+    is_open = any(standing.word.startswith("cannot tell") for standing in ranking.standings)
+    if (
+        not (is_open and comparison.is_done and comparison.plan.name and all(arms))
+        or comparison.plan.search is not None
+    ):
+        return ""
+    num_seeds = max(len({view.member.seed for view in views}) for views in arms)
+    return f"tuitrain compare --resume {comparison.plan.name} --seeds {max(3, 2 * num_seeds)}"
 
 
 def ranking_lines(ranking: Ranking) -> list[str]:
