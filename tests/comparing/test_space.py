@@ -140,3 +140,10 @@ def test_a_preset_at_a_point_is_that_of_the_command_line() -> None:
         "lr-good", ["optimizer.lr=0.003", "optimizer.name=adam", "task.hidden=[64]", "task.activation=tanh"]
     )
     assert ours.to_data() == theirs.to_data()
+
+
+def test_a_loss_is_not_searched_by_its_own_number() -> None:
+    """The one with the smallest numbers would be the best; by the accuracy they are comparable."""
+    with pytest.raises(PresetError, match=r"another number with another task\.loss\. Try: --metric eval/accuracy"):
+        search_plan(load_preset("digits-bce"), ["task.loss=cross-entropy,bce"], name="s")
+    search_plan(load_preset("digits-bce"), ["task.loss=cross-entropy,bce"], name="s", metric="eval/accuracy")

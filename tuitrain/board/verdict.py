@@ -101,13 +101,20 @@ def rank(
     )
 
 
-def not_comparable(ranking: Ranking, tasks: Sequence[str]) -> Ranking:
-    """Of runs of different tasks: their numbers, in the order in which they are, and no claim."""
+def not_comparable(ranking: Ranking, what: str, names: Sequence[str]) -> Ranking:
+    """Of runs of different tasks or losses: their numbers, in the order in which they are, and no claim.
+
+    Args:
+        ranking: as if they were comparable.
+        what: they differ in, "tasks" or "losses".
+        names: of those.
+    """
     standings = tuple(
         structs.replace(standing, word="not comparable", text="", difference=None, low=None, high=None)
         for standing in ranking.standings
     )
-    sentence = f"Runs of different tasks ({_listed(list(tasks))}) are not comparable: nothing is ranked."
+    by = f" by {ranking.metric}" if what == "losses" else ""
+    sentence = f"Runs of different {what} ({_listed(list(names))}) are not comparable{by}: nothing is ranked."
     return structs.replace(ranking, standings=standings, sentence=sentence, footing="")
 
 
