@@ -53,7 +53,7 @@ def test_a_million_marks_stay_few() -> None:
 
 
 def test_a_branch_begins_where_its_parent_was() -> None:
-    """By epochs and samples it goes on there, beside its parent; its own seconds begin with it, and so does its pace."""
+    """By epochs and samples it goes on there, beside its parent; its own seconds begin with it."""
     found = Curves()
     first = msgspec.structs.replace(started(1000, 0), step=500, steps_per_epoch=50, batch_size=8, seconds=2.0)
     found.add(first)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.comparing.made_up import made_up_run
+from tuitrain.comparing.folder import create_comparison
 from tuitrain.comparing.planning import Wish, plan_comparison
 from tuitrain.errors import PresetError, TuitrainError, UsageError
 from tuitrain.preset.sets import list_sets
@@ -39,6 +40,18 @@ def test_every_combination_of_what_is_varied_is_an_arm_and_every_seed_a_member()
     assert value(made.members[3], "train", "batch_size") == 512
     assert value(made.members[11], "optimizer", "name") == "adam"
     assert len({member.key for member in made.members}) == 12
+
+
+def test_lists_are_varied_too_and_a_name_that_was_given_is_kept() -> None:
+    """A comma within a list ends no value; of a name that is taken a person is told, as the folder is made."""
+    made = plan("mnist-mlp", vary=("task.hidden=[64],[128,64]",), name="mine")
+    assert made.arms == ("hidden [64]", "hidden [128,64]")
+    assert value(made.members[1], "task", "hidden") == [128, 64]
+    create_comparison(made)
+    again = plan("mnist-mlp", num_seeds=2, name="mine")
+    assert again.name == "mine"
+    with pytest.raises(UsageError, match='There is a comparison "mine" already'):
+        create_comparison(again)
 
 
 def test_a_switched_optimizer_has_its_own_default_rate() -> None:
@@ -122,6 +135,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["mnist-mlp"], vary=["lr=1,2"]), "not of the form key=a,b"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,,2"]), "not of the form key=a,b"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=0.1,0.1"]), "has 0.1 twice"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1e-1,0.1"]), "has 0.1 twice"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,2", "optimizer.lr=3,4"]), "is there twice"),
         (Wish(subjects=["mnist-mlp"], num_folds=1), "at least 2"),
         (Wish(subjects=["mnist-mlp"], num_seeds=2, metric="eval/acuracy"), '"eval/accuracy"'),

@@ -12,6 +12,7 @@ from typing import Any
 from tuitrain.board.comparison import task_of
 from tuitrain.comparing.folder import free_name, new_key
 from tuitrain.comparing.metrics import metrics_of
+from tuitrain.comparing.space import split_at_commas
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
 from tuitrain.preset.folds import fold_overrides
@@ -133,7 +134,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
         raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
     shown = found_sets[0] if is_one and found_sets else None
     return ComparisonPlan(
-        name=free_name(wish.name or "-".join(wish.subjects)) if has_new else "",
+        name=(wish.name or free_name("-".join(wish.subjects))) if has_new else "",
         created=time.time(),
         title=shown.title if shown is not None else _title(wish),
         about=shown.about if shown is not None else "",
@@ -163,12 +164,13 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
     seen: set[str] = set()
     for text in texts:
         key, separator, values = text.partition("=")
-        found = [value.strip() for value in values.split(",")]
+        found = split_at_commas(values)
         if not separator or "." not in key or not all(found):
             raise UsageError(f'--vary "{text}" is not of the form key=a,b.', hint="--vary optimizer.name=sgd,adam")
         if key in seen:
             raise UsageError(f"--vary {key} is there twice.", hint=f"--vary {key}=… with all values once.")
-        if twice := next((value for index, value in enumerate(found) if value in found[:index]), ""):
+        meant = [repr(parse_value(value)) for value in found]
+        if twice := next((value for index, value in enumerate(found) if meant[index] in meant[:index]), ""):
             raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
         seen.add(key)
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])

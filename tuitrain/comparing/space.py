@@ -208,7 +208,7 @@ def _parsed(key: str, text: str) -> SearchedParameter | str:
     if parts and "," not in text and not text.startswith(("[", '"')):
         close = nearest(form, FORMS)
         return f'"{form}" is no scale. {f"Did you mean {close}:" if close else f"Try: {_words(FORMS)}:"}'
-    choices = tuple(parse_value(part) for part in _split(text))
+    choices = tuple(parse_value(part) for part in split_at_commas(text) if part)
     if len(choices) < 2:
         return f"one value alone is not searched. Try: {key}={text} before --space, or log:LOW:HIGH."
     if len({written(choice) for choice in choices}) < len(choices):
@@ -241,8 +241,8 @@ def _range(key: str, form: str, parts: Sequence[str]) -> SearchedParameter | str
     )
 
 
-def _split(text: str) -> list[str]:
-    """At commas that are in no list and no quotes: `[64],[128, 64]` is two."""
+def split_at_commas(text: str) -> list[str]:
+    """Values of a key: at commas that are in no list and no quotes, `[64],[128, 64]` is two."""
     parts, depth, is_quoted = [""], 0, False
     for letter in text:
         is_quoted ^= letter == '"'
@@ -251,7 +251,7 @@ def _split(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in parts]
 
 
 def _corners(space: Sequence[SearchedParameter]) -> Iterator[dict[str, Value]]:
