@@ -115,6 +115,14 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm_where_that_is_asked_for(
     assert [member.arm for member in made.members] == ["one", "one", "three"]
 
 
+def test_a_second_run_of_a_seed_is_no_further_seed(home: Path) -> None:
+    """A rerun would count twice, and a branch that was steered would take the place of its parent."""
+    for name, seed in (("one", 0), ("two", 1), ("again", 0)):
+        made_up_run(home / "runs", name, num_steps=10, seed=seed)
+    made = plan("one", "two", "again", is_by_seed=True)
+    assert [member.arm for member in made.members] == ["one", "one", "again"]
+
+
 def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
     """What a beginner types; it says what it did."""
     made = plan("sgd", "momentum", "adam")
