@@ -100,7 +100,12 @@ def preset_at(data: Mapping[str, Any], parameters: Mapping[str, Value], place: s
 
 
 def written(value: Value) -> str:
-    """A value as a preset writes it; what `parse_value` reads."""
+    """A value as a preset writes it; what `parse_value` reads.
+
+    Whole numbers in a list are written as such: the plan of a search, which knows lists of floats alone, forgets it.
+    """
+    if isinstance(value, list):
+        return json.dumps([int(item) if float(item).is_integer() else item for item in value])
     return json.dumps(value) if not isinstance(value, float) else repr(value)
 
 
@@ -211,9 +216,17 @@ def _parsed(key: str, text: str) -> SearchedParameter | str:
     choices = tuple(parse_value(part) for part in split_at_commas(text) if part)
     if len(choices) < 2:
         return f"one value alone is not searched. Try: {key}={text} before --space, or log:LOW:HIGH."
+    if not all(_is_value(choice) for choice in choices):
+        return "choices are numbers, words, true or false, or lists of numbers. Try: [64],[128,64]."
     if len({written(choice) for choice in choices}) < len(choices):
         return "the same value is there twice. Try: each once."
     return SearchedParameter(key=key, choices=choices)
+
+
+def _is_value(choice: object) -> bool:
+    if isinstance(choice, list):
+        return all(isinstance(item, int | float) and not isinstance(item, bool) for item in choice)
+    return isinstance(choice, int | float | str)
 
 
 def _range(key: str, form: str, parts: Sequence[str]) -> SearchedParameter | str:
