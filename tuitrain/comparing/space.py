@@ -176,7 +176,7 @@ def share_of(parameter: SearchedParameter, value: Value) -> float:
 def range_words(parameter: SearchedParameter) -> str:
     """The range in words: "1e-05 to 0.1, log"."""
     if parameter.choices:
-        return ", ".join(str(choice) for choice in parameter.choices)
+        return ", ".join(choice if isinstance(choice, str) else written(choice) for choice in parameter.choices)
     return f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.is_log else ''}"
 
 
