@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from tests.comparing.fake_engine import FakeEngine, FakeExecutor
-from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, JournalReader, create_comparison, read_plan
-from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.scheduler import Scheduler
 from tuitrain.comparing.supply import FixedSupply, Supply
 from tuitrain.comparing.worker import _supply_of
@@ -313,26 +311,6 @@ def test_members_that_a_search_thinks_of_are_journalled_pruned_and_told() -> Non
     assert supply.ends == [("a-s0", "pruned", {"eval/loss": 1.0}), ("a-s1", "finished", {"eval/loss": 1.0})]
     assert states(folder) == ["pruned", "finished"]
     assert folded(folder).remarks == ["one at the edge"]
-
-
-def test_a_run_that_a_rule_of_its_preset_ended_has_finished() -> None:
-    """Early stopping is the end that was wanted: a search counts such a trial, and nobody reads that it was stopped."""
-    folder, engine, supply = (
-        create_comparison(ComparisonPlan(name="s", created=0.0, num_parallel=1)),
-        FakeEngine(),
-        Picky(2),
-    )
-    it = scheduler(folder, engine, supply=supply)
-    for message in ("early stopping: eval/loss was best at step 3", ""):
-        it.look()
-        engine.begin(engine.working[0], 20)
-        engine.end(engine.working[0], "stopped", message)
-        it.look()
-    assert [state for _, state, _ in supply.ends] == ["finished", "stopped"]
-    reader = ComparisonReader.of_folder(folder)
-    reader.read_all()
-    assert [view.state for view in reader.comparison.members.values()] == ["finished", "stopped"]
-    assert len(cautions(reader.comparison)) == 1
 
 
 def test_a_job_taken_out_of_the_queue_of_its_engine_is_trained_whole_when_it_is_resumed() -> None:
