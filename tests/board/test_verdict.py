@@ -212,6 +212,9 @@ def test_seeds_of_a_fold_are_no_further_folds() -> None:
     assert often.standings[1].low == pytest.approx(once.standings[1].low)
     assert often.standings[1].high == pytest.approx(once.standings[1].high)
     assert often.standings[1].word == "cannot tell with 5 folds"
+    assert often.footing.endswith(
+        "fold by fold, the seeds of each averaged; widened because folds share their training data."
+    )
     alone = ranked({"a": {"0/1": 1.0, "1/1": 1.0, "0/2": 3.0, "1/2": 3.0}})
     assert alone.sentence == "a: 2 ± 1.2, mean and standard deviation over 4 runs of 2 folds."
     some = ranked({"a": {"0/1": 1.0, "1/1": 1.0, "0/2": 3.0, "1/2": 3.0}, "b": {"0/1": 0.0, "1/1": math.nan}})

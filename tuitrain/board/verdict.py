@@ -363,9 +363,10 @@ def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     if not paired or best.num_diverged:
         return ""
     pairs = f", taken {unit} by {unit}" if all(paired) else f", not {unit} by {unit}: the arms have different ones"
+    if any(arm.num_units < len(arm.values) for arm in arms):
+        pairs += ", the seeds of each averaged"
     wide = f"; widened so that all {len(arms)} arms are judged at once" if len(arms) > 2 else ""
-    folds = " and because folds share their training data" if unit == "fold" else ""
-    folds = folds if not folds or wide else "; widened" + folds
+    folds = f"{' and' if wide else '; widened'} because folds share their training data" if unit == "fold" else ""
     return f"{100 * level:g} % intervals of the difference to the best{pairs}{wide}{folds}."
 
 
