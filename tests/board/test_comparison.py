@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.comparing.made_up import started
-from tuitrain.board.comparison import Comparison, MemberView, band_of
+from tuitrain.board.comparison import Comparison, MemberView, band_of, task_of
 from tuitrain.board.curves import Curves
 from tuitrain.protocol.comparing import (
     ComparisonPlan,
@@ -149,6 +149,36 @@ def test_tasks_are_told_apart() -> None:
     ranking = made.ranking("eval/loss")
     assert "digits and mnist-5k) are not comparable" in ranking.sentence
     assert {standing.word for standing in ranking.standings} == {"not comparable"}
+
+
+def test_one_function_and_ones_own_table_are_a_task_each() -> None:
+    """Two tables are two tasks, and so are two columns of one, and two surfaces."""
+    tables = [
+        {"dataset": "csv", "path": path, "target": target} for path, target in (("a", "x"), ("b", "x"), ("a", "y"))
+    ]
+    assert len({task_of({"task": task}) for task in tables}) == 3
+    surfaces: list[dict[str, object]] = [
+        {"task": {"dataset": "surface"}, "surface": {"name": name}} for name in ("ravine", "beale")
+    ]
+    assert [task_of(preset) for preset in surfaces] == ["surface ravine", "surface beale"]
+
+
+def test_a_loss_ranks_no_runs_that_minimise_another_one() -> None:
+    """Half of a square is not less than an absolute value; accuracies stay comparable."""
+    members = [
+        Member(key=name, arm=name, seed=seed, preset={"task": {"dataset": "line", "huber_delta": delta}})
+        for name, seed, delta in (("a-0", 0, None), ("a-1", 1, None), ("b-0", 0, 0.5), ("b-1", 1, 0.5))
+    ]
+    made = Comparison(ComparisonPlan(name="c", created=0.0, members=tuple(members)))
+    for index, (name, loss) in enumerate((("a-0", "l1"), ("a-1", "l1"), ("b-0", "huber"), ("b-1", "huber"))):
+        made.members[name].curves = curves([(10, 0.1 * index)])
+        made.members[name].curves.started = msgspec.structs.replace(started(10, 0), loss=loss)
+    assert made.losses() == ["l1", "huber delta 0.5"]
+    found = made.ranking("eval/loss")
+    assert found.sentence == (
+        "Runs of different losses (l1 and huber delta 0.5) are not comparable by eval/loss: nothing is ranked."
+    )
+    assert "comparable" not in made.ranking("eval/accuracy").sentence
 
 
 def test_best_last_and_time_to_target() -> None:

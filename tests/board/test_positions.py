@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
+from tests.comparing.made_up import started
+from tuitrain.board.curves import Curves
 from tuitrain.board.positions import Positions
 
 
@@ -47,3 +50,16 @@ def test_a_million_marks_stay_few() -> None:
     for step in range(1, 20_001):
         positions.note(step, step / 10)
     np.testing.assert_allclose(positions.at(np.array([777.0, 19_999.0]), "seconds"), [77.7, 1999.9])
+
+
+def test_a_branch_begins_where_its_parent_was() -> None:
+    """By epochs and samples it goes on there, beside its parent; its own seconds begin with it."""
+    found = Curves()
+    first = msgspec.structs.replace(started(1000, 0), step=500, steps_per_epoch=50, batch_size=8, seconds=2.0)
+    found.add(first)
+    found.add_steps(600, 3.0)
+    ends = np.array([500.0, 600.0])
+    assert found.positions.at(ends, "epoch").tolist() == [10.0, 12.0]
+    assert found.positions.at(ends, "samples").tolist() == [4000.0, 4800.0]
+    assert found.positions.at(np.array([500.0, 600.0, 700.0]), "seconds").tolist() == [0.0, 1.0, 2.0]
+    assert found.samples_per_second == 800.0

@@ -83,3 +83,16 @@ def test_values_that_are_not_finite_are_counted_and_left_out() -> None:
     assert [value for value in means if math.isfinite(value)] == [1.0, 3.0]
     assert thinned.num_nonfinite == 2
     assert thinned.smoothed(0.5)[1][-1] > 2.0
+
+
+@pytest.mark.parametrize("num", [2049, 10_001, 65_537, 100_033])
+def test_a_bucket_that_is_not_full_counts_for_what_is_in_it(num: int) -> None:
+    """The newest average is that of all values, also where the last of them begins a bucket: it decides nothing."""
+    for seed in range(5):
+        values = np.random.default_rng(seed).normal(size=num)
+        thinned = Thinned()
+        thinned.append(1, 1, values)
+        without = Thinned()
+        without.append(1, 1, np.append(values[:-1], values[-1] + 1.0))
+        moved = without.smoothed(0.98)[1][-1] - thinned.smoothed(0.98)[1][-1]
+        assert moved == pytest.approx(0.02, rel=1e-6)

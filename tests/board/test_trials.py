@@ -79,3 +79,9 @@ def test_a_key_tells_the_number() -> None:
     assert number_of("trial-1234") == 1234
     with pytest.raises(ValueError, match="is no search"):
         trials_of(Comparison(ComparisonPlan(name="s", created=0.0)))
+
+
+def test_trials_of_equal_value_tell_nothing_of_a_parameter() -> None:
+    """Accuracies are often the same: that a grid went up with the rate is no effect of the rate."""
+    found = searched(*(("finished", 0.97, 10.0 ** (-4 + index / 4)) for index in range(16)))
+    assert found.shares() == {"optimizer.lr": 0.0, "task.activation": 0.0}

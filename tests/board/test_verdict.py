@@ -199,6 +199,28 @@ def test_folds_share_their_data_and_widen_the_interval() -> None:
     assert words({"a": {"0/1": 1.0, "0/2": 2.0}, "b": {"0/1": 1.1, "0/2": 1.9}})["a"] == "cannot tell with 2 folds"
 
 
+def test_seeds_of_a_fold_are_no_further_folds() -> None:
+    """They have the same data: ten times the same is no more than once, and the words count folds."""
+    a, b = (1.0, 1.1, 1.2, 1.05, 1.15), (0.9, 1.15, 1.0, 1.02, 1.1)
+    once, often = (
+        ranked({
+            name: {f"{seed}/{fold + 1}": value for seed in range(num) for fold, value in enumerate(of)}
+            for name, of in {"a": a, "b": b}.items()
+        })
+        for num in (1, 10)
+    )  # fmt: skip
+    assert often.standings[1].low == pytest.approx(once.standings[1].low)
+    assert often.standings[1].high == pytest.approx(once.standings[1].high)
+    assert often.standings[1].word == "cannot tell with 5 folds"
+    assert often.footing.endswith(
+        "fold by fold, the seeds of each averaged; widened because folds share their training data."
+    )
+    alone = ranked({"a": {"0/1": 1.0, "1/1": 1.0, "0/2": 3.0, "1/2": 3.0}})
+    assert alone.sentence == "a: 2 ± 1.2, mean and standard deviation over 4 runs of 2 folds."
+    some = ranked({"a": {"0/1": 1.0, "1/1": 1.0, "0/2": 3.0, "1/2": 3.0}, "b": {"0/1": 0.0, "1/1": math.nan}})
+    assert some.standings[1].text == "diverged in 1 of 2 runs"
+
+
 values = st.dictionaries(st.sampled_from([str(seed) for seed in range(7)]), st.floats(), max_size=7)
 tables = st.dictionaries(st.text(max_size=4), values, max_size=5)
 

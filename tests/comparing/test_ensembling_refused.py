@@ -195,3 +195,11 @@ def test_a_mistake_need_not_wait_for_torch() -> None:
     code = "import sys, tuitrain.comparing.ensembling, tuitrain.comparing.predicting; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "textual", "rich", "plotext"} & set(loaded)
+
+
+def test_a_run_that_diverged_is_no_member(first: RunFolder) -> None:
+    """Numbers so large that their squares are none: there is nothing to compare with."""
+    del first
+    shared = ("task.num_train=100", "task.norm=none", "regularize.dropout=0", "train.steps=3", "optimizer.lr=1e12")
+    folders = [trained(*shared, f"train.seed={seed}", name="lab-wave-sgd") for seed in (0, 1)]
+    assert "has a loss that is no number: it diverged" in why(*(folder.id for folder in folders))

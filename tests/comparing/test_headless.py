@@ -12,12 +12,13 @@ import pytest
 
 from tests.comparing.made_up import made_up_run
 from tuitrain.cli import app
-from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, create_comparison
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, create_comparison
 from tuitrain.comparing.headless import follow
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import start_scheduler
 from tuitrain.errors import UsageError
-from tuitrain.protocol.comparing import ComparisonPlan, Member
+from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberEnded
+from tuitrain.rundir.lock import RunLock
 
 
 def made(name: str = "c") -> ComparisonFolder:
@@ -40,6 +41,27 @@ def test_a_scheduler_that_died_before_its_first_word_is_not_waited_for(capsys: p
 
     assert follow(ComparisonReader.of_folder(folder), gone, tell)
     assert str(folder.output_path) in capsys.readouterr().err
+
+
+def test_a_scheduler_that_was_started_a_moment_ago_is_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    """As by --resume: the reader had just found that nobody is at work, and believed it for a second."""
+    folder = made()
+    reader = ComparisonReader.of_folder(folder)
+    reader.read_all()
+    lock = RunLock.at(folder.lock_path, UsageError("busy"))
+    journal, polls = Journal(folder), 0
+
+    def tell(reader: ComparisonReader) -> None:
+        nonlocal polls
+        polls += 1
+        if polls == 2:  # by now it would have left
+            journal.write(MemberEnded(time=0.0, key="a", state="failed", message="no such data"))
+            journal.close()
+            lock.release()
+
+    assert follow(reader, None, tell)
+    assert reader.comparison.members["a"].state == "failed"
+    assert "the scheduler is gone" not in capsys.readouterr().err
 
 
 def test_a_wish_to_stop_all_from_before_does_not_stop_what_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +104,7 @@ def test_what_a_strange_run_says_cannot_steer_the_terminal(home: Path, capsys: p
 
 @pytest.mark.parametrize(
     "option",
-    [("--parallel", "4"), ("--on", "slurm"), ("--target", "0.1"), ("--name", "b"), ("--by-seed",), ("--seeds", "2")],
+    [("--parallel", "4"), ("--on", "slurm"), ("--target", "0.1"), ("--name", "b"), ("--by-seed",), ("--folds", "2")],
 )
 def test_what_resuming_cannot_change_is_refused(option: tuple[str, ...]) -> None:
     """It would be passed over without a word; nothing is started."""

@@ -47,7 +47,7 @@ def test_as_many_as_there_are_adds_nothing() -> None:
 def test_a_search_and_runs_that_were_there_alone_are_refused() -> None:
     """With what to do instead; and so are too many."""
     search = SearchPlan(space=(SearchedParameter(key="optimizer.lr"),), method="random", num_trials=3)
-    with pytest.raises(UsageError, match="best.toml --seeds 4"):
+    with pytest.raises(UsageError, match=r"best\.toml --seeds 4"):
         further_members(comparison(member("a", 0), search=search), 4)
     with pytest.raises(UsageError, match="their presets, with --seeds"):
         further_members(comparison(member("a", 0, run="/runs/x")), 4)

@@ -44,6 +44,18 @@ def test_every_combination_of_what_is_varied_is_an_arm_and_every_seed_a_member()
     assert made.members[11].varied == {"optimizer.name": "adam", "train.batch_size": 512}
 
 
+def test_lists_are_varied_too_and_a_name_that_was_given_is_kept() -> None:
+    """A comma within a list ends no value; of a name that is taken a person is told, as the folder is made."""
+    made = plan("mnist-mlp", vary=("task.hidden=[64],[128,64]",), name="mine")
+    assert made.arms == ("hidden [64]", "hidden [128,64]")
+    assert value(made.members[1], "task", "hidden") == [128, 64]
+    create_comparison(made)
+    again = plan("mnist-mlp", num_seeds=2, name="mine")
+    assert again.name == "mine"
+    with pytest.raises(UsageError, match='There is a comparison "mine" already'):
+        create_comparison(again)
+
+
 def test_a_switched_optimizer_has_its_own_default_rate() -> None:
     """The rate of the preset is that of its own optimizer."""
     made = plan("mnist-mlp", vary=("optimizer.name=sgd,adam",), overrides=("train.steps=7",))
@@ -166,6 +178,14 @@ def test_runs_alone_are_not_to_be_repeated_but_their_preset_is(home: Path) -> No
         plan("one")
 
 
+def test_a_second_run_of_a_seed_is_no_further_seed(home: Path) -> None:
+    """A rerun would count twice, and a branch that was steered would take the place of its parent."""
+    for name, seed in (("one", 0), ("two", 1), ("again", 0)):
+        made_up_run(home / "runs", name, num_steps=10, seed=seed)
+    made = plan("one", "two", "again", is_by_seed=True)
+    assert [member.arm for member in made.members] == ["one", "one", "again"]
+
+
 def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
     """What a beginner types; it says what it did."""
     made = plan("sgd", "momentum", "adam")
@@ -190,6 +210,7 @@ def test_names_of_optimizers_stand_for_the_main_preset_with_them() -> None:
         (Wish(subjects=["sdg", "adam"]), 'Did you mean "sgd"'),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,,2"]), "not of the form key=a,b"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=0.1,0.1"]), "has 0.1 twice"),
+        (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1e-1,0.1"]), "has 0.1 twice"),
         (Wish(subjects=["mnist-mlp"], vary=["optimizer.lr=1,2", "optimizer.lr=3,4"]), "is there twice"),
         (Wish(subjects=["mnist-mlp"], num_folds=1), "at least 2"),
         (Wish(subjects=["mnist-mlp"], num_seeds=2, metric="eval/acuracy"), '"eval/accuracy"'),

@@ -390,11 +390,11 @@ def test_runs_that_were_stopped_go_on_where_that_is_asked_for() -> None:
         engine.begin(run, 9)
         engine.end(run, "stopped", message=message, step=steps)
     it.look()
-    assert states(folder) == ["stopped"] * 3
+    assert states(folder) == ["stopped", "finished", "stopped"]
     assert scheduler(folder, engine).is_done
     again = scheduler(folder, engine, retries=frozenset({"stopped"}))
     again.look()
     assert [run.job.is_resumed for run in engine.working] == [True]
     engine.end(engine.working[0])
     again.look()
-    assert states(folder) == ["finished", "stopped", "stopped"]
+    assert states(folder) == ["finished", "finished", "stopped"]

@@ -308,6 +308,11 @@ def test_the_number_of_evaluations_is_told_from_the_preset() -> None:
     assert num_evaluations({"train": {"steps": 500}, "eval": {"every_steps": 50}}) == 10
     assert num_evaluations({"train": {"epochs": 5.0}, "eval": {"every_epochs": 0.5}}) == 10
     assert num_evaluations({"train": {"epochs": 5.0}, "eval": {}}) == 20
+    # Steps and epochs mixed, as by train.steps on the command line: 4000 samples are 63 batches of 64.
+    mixed = load_preset("mnist-mlp", ["train.steps=1500", "train.batch_size=64"]).to_data()
+    assert (mixed["eval"]["every_epochs"], num_evaluations(mixed)) == (0.25, 100)
+    mixed = {**mixed, "train": {"epochs": 10.0, "batch_size": 64}, "eval": {"every_steps": 10}}
+    assert num_evaluations(mixed) == 63
 
 
 def test_every_preset_can_be_shortened_with_its_schedule() -> None:

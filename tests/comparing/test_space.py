@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tuitrain.comparing.search_plan import search_plan
 from tuitrain.comparing.space import grid_values, num_points_of, parse_space, preset_at, share_of, value_at
 from tuitrain.errors import PresetError, UsageError
 from tuitrain.preset import load_preset
-from tuitrain.protocol.comparing import SearchedParameter
+from tuitrain.protocol.codec import to_jsonable
+from tuitrain.protocol.comparing import ComparisonPlan, SearchedParameter
 from tuitrain.protocol.plan import Value
 
 DIGITS = load_preset("lr-good")
@@ -140,3 +142,21 @@ def test_a_preset_at_a_point_is_that_of_the_command_line() -> None:
         "lr-good", ["optimizer.lr=0.003", "optimizer.name=adam", "task.hidden=[64]", "task.activation=tanh"]
     )
     assert ours.to_data() == theirs.to_data()
+
+
+def test_a_loss_is_not_searched_by_its_own_number() -> None:
+    """The one with the smallest numbers would be the best; by the accuracy they are comparable."""
+    with pytest.raises(PresetError, match=r"another number with another task\.loss\. Try: --metric eval/accuracy"):
+        search_plan(load_preset("digits-bce"), ["task.loss=cross-entropy,bce"], name="s")
+    search_plan(load_preset("digits-bce"), ["task.loss=cross-entropy,bce"], name="s", metric="eval/accuracy")
+
+
+def test_a_list_is_the_same_after_the_plan_was_written_and_read() -> None:
+    """JSON has one kind of number: widths that were whole stay so, or no trial could be trained."""
+    plan = search_plan(load_preset("mnist-mlp"), ["task.hidden=[16],[32,16]"], name="s")
+    read = msgspec.json.decode(msgspec.json.encode(to_jsonable(plan)), type=ComparisonPlan, strict=False)
+    assert read.search is not None
+    found = [preset_at(read.search.preset, {"task.hidden": choice}) for choice in read.search.space[0].choices]
+    assert [preset.task.hidden for preset in found] == [[16], [32, 16]]
+    with pytest.raises(PresetError, match="lists of numbers"):
+        search_plan(load_preset("mnist-mlp"), ['task.freeze=["a"],["b"]'], name="s")

@@ -14,7 +14,7 @@ from textual.theme import Theme
 from tests.ui.comparisons import STEPS, comparison, fill
 from tuitrain.board.comparison import Comparison
 from tuitrain.protocol.comparing import MemberState
-from tuitrain.ui.compare_figure import Overlay, reading, thinned
+from tuitrain.ui.compare_figure import Overlay, place_text, reading, thinned
 from tuitrain.ui.compare_rows import Rows
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.theme import DARK, LIGHT
@@ -224,3 +224,10 @@ def test_an_empty_chart_says_why(found: Comparison, words: str) -> None:
     figure = figure_of(found)
     assert figure.curves == ()
     assert figure.empty_text == words
+
+
+def test_a_cursor_among_few_seconds_says_where_it_stands() -> None:
+    """A run of half a second is read at 0.314, not at 0."""
+    view = replace(VIEW, position="seconds", cursor=0.3141)
+    assert place_text(view) == "0.314"
+    assert place_text(replace(view, cursor=31415.9)) == "31 416"

@@ -45,12 +45,15 @@ def test_keys_are_all_different() -> None:
 
 
 def test_a_mean_is_over_what_is_done_with() -> None:
-    """A seed that is half done does not pull the mean of its arm up; while none is done, all count."""
+    """A seed that is half done, or failed half done, pulls no mean up; while none is done, all count."""
     row = rows_of(comparison(states=going_on, seeds=3))[1]
     done = [facts.last for facts in row.facts[:2]]
     assert row.last is not None
     assert row.last.num == 2
     assert row.last.mean == pytest.approx(np.mean([value for value in done if value is not None]))
+    found = comparison(("a", "b"), 3, lambda arm, seed: ("finished", STEPS) if seed else ("failed", 300))
+    mean = np.mean([*found.final_values("eval/loss")["a"].values()])
+    assert next(row.last.mean for row in rows_of(found) if row.last is not None) == pytest.approx(mean)  # the verdict's
     at_work = rows_of(comparison(seeds=2, states=lambda arm, seed: ("running", 500)))[0]
     assert at_work.last is not None
     assert at_work.last.num == 2

@@ -15,6 +15,7 @@ from tests.ui.comparisons import FakeReader
 from tests.ui.watching import text_of, until
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import Trials, trials_of
+from tuitrain.comparing.space import range_words
 from tuitrain.preset import load_preset
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState, SearchedParameter, SearchPlan
 from tuitrain.ui.actions import BY_ID
@@ -26,6 +27,7 @@ from tuitrain.ui.screens.search import SearchScreen
 from tuitrain.ui.search_actions import SEARCH_ACTIONS
 from tuitrain.ui.search_figures import SearchView, is_log, parameter_figure, progress_figure
 from tuitrain.ui.search_table import listed, trial_table
+from tuitrain.ui.text import plain
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.palette import Palette
 from tuitrain.ui.widgets.plotting import draw
@@ -103,6 +105,15 @@ def test_choices_stand_under_their_names() -> None:
     lines = draw(figure, 60, 14, Palette(depth="none"))
     assert "relu" in lines[-1]
     assert "tanh" in lines[-1]
+
+
+def test_lists_that_are_chosen_from_have_whole_numbers() -> None:
+    """Under the chart, in the table and in words: as a person wrote them."""
+    widths = SearchedParameter(key="task.hidden", choices=([16.0], [32.0, 16.0]))
+    figure = parameter_figure(folded(), widths, SearchView())
+    assert [name for _, name in figure.x_names] == ["[16]", "[32, 16]"]
+    assert plain([32.0, 0.5]) == "[32, 0.5]"
+    assert range_words(widths) == "[16], [32, 16]"
 
 
 def test_the_best_so_far_only_gets_better() -> None:

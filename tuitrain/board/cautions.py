@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.board.curves import Curves
+from tuitrain.protocol.events import RunState
 
 _MOST_NAMED = 3
+_OWN_ENDS = ("early stopping:", "one batch, ")
+"""How the last word of a run begins that ended as its preset wanted."""
 
 
 def cautions(comparison: Comparison) -> list[str]:
@@ -30,9 +33,16 @@ def is_cut_short(view: MemberView) -> bool:
 
 def has_steps_left(curves: Curves) -> bool:
     """Whether a run is before its last step, and no rule of its preset ended it there."""
-    ended = curves.ended
-    is_own_rule = ended is not None and ended.message.startswith("early stopping")
-    return curves.step < curves.total_steps and not is_own_rule
+    return curves.step < curves.total_steps and not _is_own_end(curves)
+
+
+def state_of(curves: Curves) -> RunState:
+    """As the run itself says; one that a rule of its preset ended has finished, like one at its last step."""
+    return "finished" if curves.state == "stopped" and _is_own_end(curves) else curves.state
+
+
+def _is_own_end(curves: Curves) -> bool:
+    return curves.ended is not None and curves.ended.message.startswith(_OWN_ENDS)
 
 
 def _named(names: list[str]) -> str:

@@ -30,6 +30,10 @@ from tuitrain.protocol.printable import printable
 
 _CAME_TO_AN_END = frozenset({"finished", "stopped", "pruned"})
 _BROKE_OFF = frozenset({"failed", "lost"})
+_OF_LOSS = frozenset({"loss", "sharpness"})
+"""Last words of metrics that mean another thing with another loss."""
+_LOSS_VALUES = ("huber_delta", "focal_gamma")
+"""Keys of [task] that make of a loss another one."""
 BATCH_BETA = 0.98
 """Decay of the moving average of batch metrics that table and verdict use."""
 
@@ -197,12 +201,18 @@ class Comparison:
         return self.judge(metric, level)()
 
     def judge(self, metric: str, level: float = 0.95) -> Callable[[], Ranking]:
-        """What gives the verdict on the values as they are now, on any thread. Other tasks are not comparable."""
+        """What gives the verdict on the values as they are now, on any thread.
+
+        Other tasks are not comparable, and by a loss other losses are not.
+        """
         values, is_lower, tasks = self.final_values(metric), self.is_lower_better(metric), self.tasks()
+        losses = self.losses() if metric.rpartition("/")[2] in _OF_LOSS else []
 
         def verdict() -> Ranking:
             found = rank(values, is_lower_better=is_lower, metric=metric, level=level)
-            return found if len(tasks) < 2 else not_comparable(found, tasks)
+            if len(tasks) > 1:
+                return not_comparable(found, "tasks", tasks)
+            return not_comparable(found, "losses", losses) if len(losses) > 1 else found
 
         return verdict
 
@@ -221,6 +231,10 @@ class Comparison:
     def tasks(self) -> list[str]:
         """What the runs are trained on, each once; more than one are not comparable."""
         return list(dict.fromkeys(view.task for view in self.members.values() if view.task))
+
+    def losses(self) -> list[str]:
+        """What the runs that have begun minimise, each once: a number of one is none of another."""
+        return list(dict.fromkeys(loss for view in self.members.values() if (loss := _loss_of(view))))
 
     def _add_member(self, member: Member) -> None:
         view = MemberView(member, run=member.run, state="starting" if member.run else "waiting")
@@ -258,9 +272,24 @@ def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | N
 
 
 def task_of(preset: dict[str, object]) -> str:
-    """What a preset trains on; empty where it does not say."""
-    task = preset.get("task")
-    return printable(str(task.get("dataset", ""))) if isinstance(task, dict) else ""
+    """What a preset trains on, of one's own data with their place; empty where it does not say."""
+    task, surface = preset.get("task"), preset.get("surface")
+    if not isinstance(task, dict):
+        return ""
+    words = [task.get("dataset", ""), *(task[key] for key in ("path", "target") if task.get(key))]
+    if words[0] == "surface" and isinstance(surface, dict):
+        words.append(surface.get("name", ""))
+    return printable(" ".join(map(str, words)))
+
+
+def _loss_of(view: MemberView) -> str:
+    """Name of the loss of a run that has begun, with what its preset gives it; empty where it says none."""
+    started, task = view.curves.started, view.member.preset.get("task")
+    if started is None or not started.loss:
+        return ""
+    given = task if isinstance(task, dict) else {}
+    names = (name for name in _LOSS_VALUES if name.startswith(f"{started.loss}_") and given.get(name) is not None)
+    return printable(" ".join([started.loss, *(f"{name.rpartition('_')[2]} {given[name]:g}" for name in names)]))
 
 
 def _is_same(one: Floats, other: Floats) -> bool:

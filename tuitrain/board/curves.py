@@ -112,7 +112,8 @@ class Curves:
         """Training samples a second since the first step, pauses and evaluations included; 0 before it is done."""
         step = np.array([float(self.step)])
         seconds = float(self.positions.at(step, "seconds")[0])
-        return float(self.positions.at(step, "samples")[0]) / seconds if seconds > 0.0 else 0.0
+        num_samples = float(self.positions.at(step, "samples")[0]) - self.positions.num_samples_before
+        return num_samples / seconds if seconds > 0.0 else 0.0
 
     def add(self, event: Event) -> None:
         """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
@@ -226,7 +227,7 @@ class Curves:
 
     def _start(self, event: RunStarted) -> None:
         if self.started is None:
-            self.positions.begin(event.seconds)
+            self.positions.begin(event.seconds, event.step, event.steps_per_epoch, event.batch_size)
         else:  # a new session goes on from an earlier step
             self._cut_after(event.step)
         self.started, self.ended, self.is_paused = event, None, False

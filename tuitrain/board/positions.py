@@ -39,10 +39,26 @@ class Positions:
         self._steps: list[int] = [0]
         self._seconds: list[float] = [0.0]
 
-    def begin(self, seconds: float) -> None:
-        """Everything was ready for the first step at `seconds` since the start: there the axis of seconds is 0."""
+    def begin(self, seconds: float, step: int = 0, steps_per_epoch: int = 0, batch_size: int = 0) -> None:
+        """Everything was ready for the first step at `seconds` since the start: there the axis of seconds is 0.
+
+        Args:
+            seconds: since the start.
+            step: of a branch, the one at which it left its parent; what came before had batches and epochs of these
+                sizes, as far as the branch knows.
+            steps_per_epoch: of the first step.
+            batch_size: of the first step.
+        """
         self.began = seconds
         self._seconds[0] = max(self._seconds[0], seconds)
+        if step:
+            self._steps[0] = step
+            self.batches_change(0, steps_per_epoch, batch_size)
+
+    @property
+    def num_samples_before(self) -> float:
+        """Samples that were seen before the first step, as a branch has them of its parent."""
+        return float(self.at(np.array([float(self._steps[0])]), "samples")[0]) if self._steps[0] else 0.0
 
     def batches_change(self, step: int, steps_per_epoch: int, batch_size: int) -> None:
         """From `step` on, batches and epochs have these sizes."""
@@ -87,6 +103,7 @@ class Positions:
 
     def _seconds_at(self, steps: Floats) -> Floats:
         known, seconds = np.array(self._steps, dtype=float), np.array(self._seconds)
-        pace = (seconds[-1] - seconds[0]) / known[-1] if known[-1] else 0.0
+        num_steps = known[-1] - known[0]
+        pace = (seconds[-1] - seconds[0]) / num_steps if num_steps else 0.0
         beyond = np.maximum(steps - known[-1], 0.0) * pace
         return np.asarray(np.interp(steps, known, seconds) + beyond - self.began)

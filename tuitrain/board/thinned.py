@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tuitrain.board.series import Floats
@@ -81,7 +83,8 @@ class Thinned:
         """As `points`, under a bias-corrected exponential moving average of decay `beta` a value, 0 (none) to 1."""
         if self._smoothed is None or self._smoothed[0] != (self.version, beta):
             steps, means = self.points()
-            self._smoothed = (self.version, beta), (steps, moving_average(means, beta**self._bucket))
+            newest = len(self._rest_steps) / self._bucket or 1.0
+            self._smoothed = (self.version, beta), (steps, moving_average(means, beta**self._bucket, newest))
         return self._smoothed[1]
 
     def _work_in(self) -> None:
@@ -108,18 +111,37 @@ class Thinned:
         self._bucket *= 2
 
 
-def moving_average(values: Floats, beta: float) -> Floats:
+def moving_average(values: Floats, beta: float, newest: float = 1.0) -> Floats:
     """The bias-corrected exponential moving average after each value, shape (n,) (Kingma & Ba 2015, section 3).
 
     A value that is not finite is left out; NaN before the first one that is.
+
+    Args:
+        values: shape (n,).
+        beta: decay a value, 0 (none) to 1.
+        newest: what the last one counts for, as a part of a value, above 0 to 1: a mean of three where the others are
+            means of a hundred is no more than three.
     """
     if beta <= 0.0 or not len(values):
         return values
+    if newest < 1.0 and len(values) > 1:
+        return np.append(moving_average(values[:-1], beta), _with_part(values, min(beta, 1.0), newest))
     finite = np.isfinite(values)
     # Without the factor 1 − β, which the correction divides by again.
     totals, weights = (_decaying_sum(part, min(beta, 1.0)) for part in (np.where(finite, values, 0.0), finite * 1.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(weights > 0.0, totals / weights, np.nan))
+
+
+def _with_part(values: Floats, beta: float, newest: float) -> float:
+    """The moving average after the last value, which is a part of one."""
+    part = newest if beta == 1.0 else (1.0 - beta**newest) / (1.0 - beta)
+    # What is older counts for less by the decay of that part.
+    finite = np.isfinite(values)
+    ages = np.arange(len(values) - 2.0, -1.0, -1.0) + newest
+    weights = np.append(beta**ages, part) * finite
+    total = float(weights.sum())
+    return float((weights * np.where(finite, values, 0.0)).sum()) / total if total > 0.0 else math.nan
 
 
 def _decaying_sum(values: Floats, beta: float) -> Floats:

@@ -168,8 +168,6 @@ def _explained(parameter: SearchedParameter, trials: Sequence[Trial], ranks: Flo
 
 
 def _ranks(values: Iterable[float]) -> Floats:
-    """0 for the lowest, shape (n,); equal values in the order in which they are."""
-    order = np.argsort(np.array(list(values)), kind="stable")
-    found = np.empty(len(order))
-    found[order] = np.arange(len(order))
-    return found
+    """0 for the lowest, shape (n,); equal values share the mean of their ranks, so that their order tells nothing."""
+    _, places, counts = np.unique(np.array(list(values)), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts + 1) / 2)[places])

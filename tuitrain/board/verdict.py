@@ -38,7 +38,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     mean: float | None
     """Over the finite values; None without any, and where a run diverged: such an arm is not averaged."""
     deviation: float | None
-    """Standard deviation over the seeds, with n − 1; None with fewer than two, and where a run diverged."""
+    """Standard deviation over all values, with n − 1; None with fewer than two, and where a run diverged."""
     difference: float | None
     """This arm's mean minus the best one's in the metric's own unit, over the seeds that both have where they are
     paired. Positive: this arm has more, which is worse where lower is better. 0 for the best itself."""
@@ -76,7 +76,8 @@ def rank(
     """Rank arms by their means and say which differences are more than chance.
 
     Args:
-        values: label of an arm → seed, or "seed/fold" → value. Seeds may be missing.
+        values: label of an arm → seed, or "seed/fold" → value. Seeds may be missing. Several seeds of a fold have the
+            same data, so they are averaged: a draw is a fold.
         is_lower_better: as of a loss.
         metric: its name, e.g. "eval/accuracy".
         level: of the intervals of all arms together, in (0, 1).
@@ -100,13 +101,20 @@ def rank(
     )
 
 
-def not_comparable(ranking: Ranking, tasks: Sequence[str]) -> Ranking:
-    """Of runs of different tasks: their numbers, in the order in which they are, and no claim."""
+def not_comparable(ranking: Ranking, what: str, names: Sequence[str]) -> Ranking:
+    """Of runs of different tasks or losses: their numbers, in the order in which they are, and no claim.
+
+    Args:
+        ranking: as if they were comparable.
+        what: they differ in, "tasks" or "losses".
+        names: of those.
+    """
     standings = tuple(
         structs.replace(standing, word="not comparable", text="", difference=None, low=None, high=None)
         for standing in ranking.standings
     )
-    sentence = f"Runs of different tasks ({_listed(list(tasks))}) are not comparable: nothing is ranked."
+    by = f" by {ranking.metric}" if what == "losses" else ""
+    sentence = f"Runs of different {what} ({_listed(list(names))}) are not comparable{by}: nothing is ranked."
     return structs.replace(ranking, standings=standings, sentence=sentence, footing="")
 
 
@@ -118,6 +126,12 @@ class _Arm:
         self.values = dict(sorted(values.items()))
         self.sign = -1.0 if is_lower_better else 1.0
         self.finite = {key: float(value) for key, value in self.values.items() if math.isfinite(value)}
+        by_unit: dict[str, list[float]] = {}
+        for key, value in self.finite.items():
+            by_unit.setdefault(_unit_of(key), []).append(value)
+        self.units = {unit: _mean(of) or 0.0 for unit, of in by_unit.items()}
+        """Seed → value; fold → mean over its seeds, which all have the same data: they are no further folds."""
+        self.num_units = len({_unit_of(key) for key in self.values})
         self.num_diverged = len(self.values) - len(self.finite)
         self.mean = _mean(list(self.finite.values()))
 
@@ -128,16 +142,24 @@ class _Arm:
         return not self.values, self.num_diverged > 0, share, -self.sign * (self.mean or 0.0), self.label
 
     def scaled(self, scale: float) -> Values:
-        """The finite values as scores, in parts of `scale`."""
-        return self.sign * np.array(list(self.finite.values()), dtype=np.float64) / scale
+        """The values of its seeds or folds as scores, in parts of `scale`."""
+        return self.sign * np.array(list(self.units.values()), dtype=np.float64) / scale
 
     def shared_with(self, other: _Arm) -> list[str]:
-        return [key for key in self.finite if key in other.finite]
+        """Seeds or folds that both have."""
+        return [unit for unit in self.units if unit in other.units]
 
     def is_paired_with(self, other: _Arm) -> bool:
-        """Whether at least half the seeds of the one that has more are the other's too."""
+        """Whether at least half the seeds or folds of the one that has more are the other's too."""
         num_shared = len(self.shared_with(other))
-        return num_shared > 0 and 2 * num_shared >= max(len(self.finite), len(other.finite))
+        return num_shared > 0 and 2 * num_shared >= max(len(self.units), len(other.units))
+
+    def gap_to(self, other: _Arm, unit: str, scale: float) -> float:
+        """How much more this one has in a seed or fold, in parts of `scale`; where it can, over the same seeds."""
+        keys = [key for key in self.finite if _unit_of(key) == unit and key in other.finite]
+        if not keys:
+            return self.units[unit] / scale - other.units[unit] / scale
+        return math.fsum(self.finite[key] / scale - other.finite[key] / scale for key in keys) / len(keys)
 
 
 class _Family:
@@ -150,12 +172,14 @@ class _Family:
         self.num_arms = sum(len(arm.values) > 1 for arm in arms)
         # In parts of the largest value nothing overflows.
         self.scale = max((abs(value) for arm in arms for value in arm.finite.values()), default=0.0) or 1.0
-        folds = {key.rpartition("/")[2] for arm in arms for key in arm.values}
-        self.num_folds = len(folds) if unit == "fold" else 1
-        known = [arm for arm in arms if len(arm.finite) > 1]
+        self.num_folds = len({_unit_of(key) for arm in arms for key in arm.values if "/" in key})
+        has_more = any(arm.num_units < len(arm.values) for arm in arms)
+        self.each = "run" if has_more else unit
+        """What a value is of: with several seeds of each fold, a run."""
+        known = [arm for arm in arms if len(arm.units) > 1]
         # Seeds change nothing in any arm: the runs are deterministic, or it is a coincidence of few seeds.
         constant = bool(known) and all(_is_constant(arm.scaled(self.scale)) for arm in known)
-        least = min((len(arm.finite) for arm in known), default=0)
+        least = min((len(arm.units) for arm in known), default=0)
         self.is_exact = constant and chance_of_constants(least, len(known)) <= 1.0 - level
 
     def first(self, others: tuple[Standing, ...]) -> Standing:
@@ -174,7 +198,7 @@ class _Family:
             text = "the best so far" if best.values else "no value yet"
         if not others:
             return self._standing(best, "", text)
-        num = min((self._num_shared(other) for other in undecided if other.values), default=len(best.values))
+        num = min((self._num_shared(other) for other in undecided if other.values), default=best.num_units)
         return self._standing(best, self._cannot_tell(num), text)
 
     def standing(self, arm: _Arm) -> Standing:
@@ -212,8 +236,8 @@ class _Family:
             if _is_constant(ours) and _is_constant(theirs):
                 return self._constant(float(ours.mean() - theirs.mean()), min(len(ours), len(theirs)))
             return two_sample_interval(ours, theirs, self.num_arms, self.level, step)
-        pairs = [(best.finite[key] / self.scale, arm.finite[key] / self.scale) for key in best.shared_with(arm)]
-        gaps = best.sign * np.array([ours - theirs for ours, theirs in pairs])
+        shared = best.shared_with(arm)
+        gaps = best.sign * np.array([best.gap_to(arm, unit, self.scale) for unit in shared])
         if _is_constant(gaps):
             found = self._constant(float(gaps[0]), len(gaps))
             # Too few that agree say nothing of how far they may vary; the spread of each arm's own values does.
@@ -221,7 +245,8 @@ class _Family:
             if found.is_known or not is_varied:
                 return found
             return two_sample_interval(ours, theirs, self.num_arms, self.level, step)
-        return paired_interval(gaps, self.num_arms, self.level, step, self.num_folds)
+        num_folds = self.num_folds if all("/" in unit for unit in shared) else 1
+        return paired_interval(gaps, self.num_arms, self.level, step, num_folds)
 
     def _constant(self, gap: float, num: int) -> Interval:
         """Of a gap that is the same in every seed: it is exact, or too few seeds hide how much it varies."""
@@ -239,10 +264,10 @@ class _Family:
     def _num_shared(self, arm: _Arm) -> int:
         best = self.arms[0]
         if arm.num_diverged or best.num_diverged:
-            return min(len(arm.values), len(best.values))
+            return min(arm.num_units, best.num_units)
         if best.is_paired_with(arm):
             return len(best.shared_with(arm))
-        return min(len(best.finite), len(arm.finite))
+        return min(len(best.units), len(arm.units))
 
     def _word_of(self, arm: _Arm, standings: tuple[Standing, ...]) -> str:
         return next(standing.word for standing in standings if standing.arm == arm.label)
@@ -251,11 +276,11 @@ class _Family:
         return f"{CANNOT_TELL} with {num} {self.unit}{'' if num == 1 else 's'}"
 
     def _diverged(self, arm: _Arm) -> str:
-        return f"diverged in {arm.num_diverged} of {len(arm.values)} {self.unit}{'' if len(arm.values) == 1 else 's'}"
+        return f"diverged in {arm.num_diverged} of {len(arm.values)} {self.each}{'' if len(arm.values) == 1 else 's'}"
 
     def _told(self, arm: _Arm, difference: float | None, low: float | None, high: float | None) -> str:
         missing = max(len(other.values) for other in self.arms) - len(arm.values)
-        few = f"; {len(arm.values)} of {len(arm.values) + missing} {self.unit}s" if missing else ""
+        few = f"; {len(arm.values)} of {len(arm.values) + missing} {self.each}s" if missing else ""
         if difference is None:
             return "too far from the best for a number" + few
         if difference == low == high:
@@ -278,7 +303,8 @@ class _Family:
             difference = low = high = 0.0
         deviation = None
         if is_averaged and len(arm.finite) > 1:
-            deviation = self._real(float(np.std(arm.scaled(self.scale), ddof=1)))
+            scaled = np.array(list(arm.finite.values()), dtype=np.float64) / self.scale
+            deviation = self._real(float(np.std(scaled, ddof=1)))
         return Standing(
             arm=arm.label,
             values={key: value if math.isfinite(value) else None for key, value in arm.values.items()},
@@ -320,7 +346,9 @@ def _alone(arm: Standing, unit: str) -> str:
         return f"{arm.arm} has no value." if not arm.num_diverged else f"{arm.arm} diverged."
     if arm.deviation is None:
         return f"{arm.arm}: {arm.mean:.4g} with one {unit}, which says nothing about chance."
-    return f"{arm.arm}: {arm.mean:.4g} ± {arm.deviation:#.2g}, mean and standard deviation over {arm.num} {unit}s."
+    num_units = len({_unit_of(key) for key in arm.values})
+    over = f"{arm.num} {unit}s" if num_units == len(arm.values) else f"{arm.num} runs of {num_units} {unit}s"
+    return f"{arm.arm}: {arm.mean:.4g} ± {arm.deviation:#.2g}, mean and standard deviation over {over}."
 
 
 def _footing(arms: list[_Arm], level: float, unit: str) -> str:
@@ -335,10 +363,18 @@ def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     if not paired or best.num_diverged:
         return ""
     pairs = f", taken {unit} by {unit}" if all(paired) else f", not {unit} by {unit}: the arms have different ones"
+    if any(arm.num_units < len(arm.values) for arm in arms):
+        pairs += ", the seeds of each averaged"
     reasons = [f"so that all {len(arms)} arms are judged at once"] if len(arms) > 2 else []
     reasons += ["because folds share their training data"] if unit == "fold" else []
     wide = f"; widened {' and '.join(reasons)}" if reasons else ""
     return f"{100 * level:g} % intervals of the difference to the best{pairs}{wide}."
+
+
+def _unit_of(key: str) -> str:
+    """What a value is one draw of: "/2" of the fold 2, whatever the seed, as its data are the same; else the seed."""
+    _, separator, fold = key.rpartition("/")
+    return separator + fold if separator else key
 
 
 def _is_constant(scaled: Values) -> bool:

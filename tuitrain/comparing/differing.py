@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from tuitrain.protocol.printable import printable
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
 SEPARATOR = " · "
@@ -59,7 +60,7 @@ def labels_by_difference(runs: Sequence[tuple[str, str, Leaves]]) -> list[str]:
     found = []
     for _, name, preset in runs:
         words = [f"{key.rpartition('.')[2]} {_short(preset[key])}" for key in keys if preset.get(key) is not None]
-        found.append(SEPARATOR.join([name, *words[:_MOST_WORDS]]))
+        found.append(printable(SEPARATOR.join([name, *words[:_MOST_WORDS]])))
     counts = Counter(found)
     return [
         label if counts[label] == 1 else f"{label}{SEPARATOR}{run.rpartition('-')[2]}"

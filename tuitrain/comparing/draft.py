@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,13 +55,19 @@ class Draft:
 
 
 def group_by_seed(draft: Draft) -> None:
-    """Make one arm of runs that are there already and differ in nothing but the seed (and the fold)."""
-    labels: dict[str, str] = {}
+    """Make one arm of runs that are there already and differ in nothing but the seed (and the fold).
+
+    A second run of a seed, as a rerun or a branch, is no further one of the arm: it gets an arm of its own.
+    """
+    labels: dict[tuple[str, int], str] = {}
+    times: Counter[tuple[str, str]] = Counter()
     members: list[Member] = []
     for member in draft.members:
         label = member.arm
         if member.run:
-            label = labels.setdefault(_without_seed(member.preset), member.arm)
+            same = _without_seed(member.preset)
+            times[same, member.pair] += 1
+            label = labels.setdefault((same, times[same, member.pair]), member.arm)
         members.append(structs.replace(member, arm=label))
     draft.members = members
     kept = {member.arm for member in members}

@@ -143,6 +143,9 @@ def _scored(members: list[Predicted], first: Asked, num_validation: int, notes: 
         return {metric: values.double().numpy() for metric, values in found.items()}
 
     singles = [judged(member.outputs) for member in members]
+    for member, single in zip(members, singles, strict=True):
+        if not all(np.isfinite(values).all() for values in single.values()):
+            raise UsageError(f"{member.label} has a loss that is no number: it diverged.", hint="the others.")
     scores = [
         Score(label=member.label, run=member.run, step=member.step, metrics=_means(single), recorded=member.recorded)
         for member, single in zip(members, singles, strict=True)

@@ -12,6 +12,7 @@ from types import FrameType
 
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.reading import ComparisonReader
+from tuitrain.comparing.starting import is_scheduled
 from tuitrain.errors import TuitrainError
 
 _POLL_SECONDS = 0.2
@@ -40,11 +41,14 @@ def follow(
         while True:
             if process is not None:
                 process.poll()
+            # Asked anew, and before reading: a reader that looked before it was started thinks that nobody is at work,
+            # and what it wrote before it let go is news.
+            is_at_work = reader.folder is not None and is_scheduled(reader.folder)
             has_news = reader.poll(_POLL_SECONDS)
             tell(reader)
             if len(presses) > 1:
                 return False
-            if not has_news and not reader.num_unread_bytes and _is_over(reader):
+            if not has_news and not is_at_work and not reader.num_unread_bytes and _is_over(reader):
                 if process is not None:
                     process.wait()  # it has let go of the folder, and is about to end
                 _say_if_it_died(reader)

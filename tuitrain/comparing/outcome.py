@@ -59,13 +59,11 @@ def more_seeds_words(comparison: Comparison, ranking: Ranking) -> str:
     """How to go on where a comparison cannot tell: twice the seeds, at least 3; empty where that does not help."""
     arms = [[view for view in views if not view.member.run] for views in comparison.arms.values()]
     is_open = any(standing.word.startswith("cannot tell") for standing in ranking.standings)
-    if (
-        not (is_open and comparison.is_done and comparison.plan.name and all(arms))
-        or comparison.plan.search is not None
-    ):
+    plan = comparison.plan
+    if not (is_open and comparison.is_done and plan.name and all(arms)) or plan.search is not None:
         return ""
     num_seeds = max(len({view.member.seed for view in views}) for views in arms)
-    return f"tuitrain compare --resume {comparison.plan.name} --seeds {max(3, 2 * num_seeds)}"
+    return f"tuitrain compare --resume {plan.name} --seeds {max(3, 2 * num_seeds)}"
 
 
 def ranking_lines(ranking: Ranking) -> list[str]:

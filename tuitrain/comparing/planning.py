@@ -14,7 +14,7 @@ from tuitrain.comparing.differing import SEPARATOR
 from tuitrain.comparing.draft import MAIN_PRESET, Draft, group_by_seed, name_runs, notes_of
 from tuitrain.comparing.folder import free_name, list_comparisons
 from tuitrain.comparing.metrics import measured_by, metrics_of
-from tuitrain.comparing.space import full_key
+from tuitrain.comparing.space import full_key, split_at_commas
 from tuitrain.errors import PresetError, RunFolderError, RunNotFoundError, UnknownNameError, UsageError, nearest
 from tuitrain.preset import Preset, load_preset, presets_folder
 from tuitrain.preset.folds import fold_overrides
@@ -140,14 +140,15 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
     seen: set[str] = set()
     for text in texts:
         key, separator, values = text.partition("=")
-        found = [value.strip() for value in values.split(",")]
+        found = split_at_commas(values)
         if not separator or not all(found):
             raise UsageError(f'--vary "{text}" is not of the form key=a,b.', hint="--vary optimizer.name=sgd,adam")
         if "." not in key:
             raise UsageError(f'--vary: "{key}" is no key of a preset.', hint=f"{full_key(key)}={values}")
         if key in seen:
             raise UsageError(f"--vary {key} is there twice.", hint=f"--vary {key}=… with all values once.")
-        if twice := next((value for index, value in enumerate(found) if value in found[:index]), ""):
+        meant = [repr(parse_value(value)) for value in found]
+        if twice := next((value for index, value in enumerate(found) if meant[index] in meant[:index]), ""):
             raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
         seen.add(key)
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])

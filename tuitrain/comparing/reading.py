@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from tuitrain.board.cautions import state_of
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, read_plan
 from tuitrain.comparing.run_curves import RunCurves
@@ -225,8 +226,9 @@ class ComparisonReader:
         if run.outside == "gone":
             return "gone"
         if view.ended is not None and view.ended != "lost":  # the scheduler has the last word on what it launched
-            is_finished = run.reader.has_ended and run.reader.curves.state == "finished"
+            is_finished = run.reader.has_ended and state_of(run.reader.curves) == "finished"
             return "finished" if view.ended == "failed" and is_finished else view.ended  # somebody resumed it by hand
         # One that waits in the queue of an engine looks lost from outside; while a scheduler is at work, it will say.
         is_theirs = self.is_scheduled and not view.member.run
-        return run.reader.curves.state if is_theirs else run.outside or run.reader.curves.state
+        state = state_of(run.reader.curves)
+        return state if is_theirs else run.outside or state

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuitrain.board.cautions import has_steps_left
+from tuitrain.board.cautions import has_steps_left, state_of
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal
@@ -173,14 +173,14 @@ class Scheduler:
         if not work.curves.has_ended:
             work.ended_at = None
         else:
-            state = self._executor.state(work.handle)
-            if state == "waiting":
+            where = self._executor.state(work.handle)
+            if where == "waiting":
                 return  # the engine took it back into its queue, and goes on with it
             work.ended_at = self._clock() if work.ended_at is None else work.ended_at
-            is_gone = state != "running"
+            is_gone = where != "running"
             if is_gone or self._clock() - work.ended_at > _LAST_WORD_SECONDS:
                 is_pruned = curves.state == "stopped" and curves.ended is not None and curves.ended.message == _PRUNED
-                self._end(work, "pruned" if is_pruned else curves.state)
+                self._end(work, "pruned" if is_pruned else state_of(curves))
             return
         if self._is_lost(work):
             self._end(work, "lost", "its process ended without a last word; --resume goes on with it")

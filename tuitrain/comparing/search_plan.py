@@ -10,7 +10,7 @@ import msgspec
 
 from tuitrain.board.trials import num_coarse
 from tuitrain.comparing.coarse import LEAST_TRIALS, shortened
-from tuitrain.comparing.metrics import check_metric
+from tuitrain.comparing.metrics import check_metric, metrics_of
 from tuitrain.comparing.space import num_points_of, parse_space, range_words
 from tuitrain.errors import PresetError, UsageError, suggestion
 from tuitrain.preset import Preset
@@ -21,6 +21,7 @@ Prune = Literal["", "asha", "median"]
 METHODS: tuple[str, ...] = get_args(Method)
 PRUNERS: tuple[str, ...] = tuple(name for name in get_args(Prune) if name)
 _USUAL_TRIALS = 20
+_OF_LOSS = frozenset({"task.loss", "task.huber_delta", "task.focal_gamma"})
 
 
 def search_plan(
@@ -71,6 +72,9 @@ def search_plan(
             problems += error.problems
         except UsageError as error:
             problems.append(str(error))
+    varied = [item.key for item in parameters if item.key in _OF_LOSS]
+    if varied and metric.endswith("/loss"):
+        problems.append(f"--metric {metric} is another number with another {varied[0]}. Try: {_without_loss(preset)}")
     total, notes = num_trials or _USUAL_TRIALS, []
     if parameters and method == "grid" and not problems:
         try:
@@ -101,6 +105,11 @@ def search_plan(
         num_parallel=num_parallel, executor=executor, notes=tuple(notes),
         search=search,
     )  # fmt: skip
+
+
+def _without_loss(preset: Preset) -> str:
+    known = [name for name in metrics_of(preset) if name.startswith("eval/") and not name.endswith("/loss")]
+    return f"--metric {known[0]}" if known else "it without that."
 
 
 def _product(counts: Sequence[int]) -> int:

@@ -100,7 +100,12 @@ def preset_at(data: Mapping[str, Any], parameters: Mapping[str, Value], place: s
 
 
 def written(value: Value) -> str:
-    """A value as a preset writes it; what `parse_value` reads."""
+    """A value as a preset writes it; what `parse_value` reads.
+
+    Whole numbers in a list are written as such: the plan of a search, which knows lists of floats alone, forgets it.
+    """
+    if isinstance(value, list):
+        return json.dumps([int(item) if float(item).is_integer() else item for item in value])
     return json.dumps(value) if not isinstance(value, float) else repr(value)
 
 
@@ -171,7 +176,7 @@ def share_of(parameter: SearchedParameter, value: Value) -> float:
 def range_words(parameter: SearchedParameter) -> str:
     """The range in words: "1e-05 to 0.1, log"."""
     if parameter.choices:
-        return ", ".join(str(choice) for choice in parameter.choices)
+        return ", ".join(choice if isinstance(choice, str) else written(choice) for choice in parameter.choices)
     return f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.is_log else ''}"
 
 
@@ -216,12 +221,20 @@ def _parsed(key: str, text: str) -> SearchedParameter | str:
     if parts and "," not in text and not text.startswith(("[", '"')):
         close = nearest(form, FORMS)
         return f'"{form}" is no scale. {f"Did you mean {close}:" if close else f"Try: {_words(FORMS)}:"}'
-    choices = tuple(parse_value(part) for part in _split(text))
+    choices = tuple(parse_value(part) for part in split_at_commas(text) if part)
     if len(choices) < 2:
         return f"one value alone is not searched. Try: {key}={text} before --space, or log:LOW:HIGH."
+    if not all(_is_value(choice) for choice in choices):
+        return "choices are numbers, words, true or false, or lists of numbers. Try: [64],[128,64]."
     if len({written(choice) for choice in choices}) < len(choices):
         return "the same value is there twice. Try: each once."
     return SearchedParameter(key=key, choices=choices)
+
+
+def _is_value(choice: object) -> bool:
+    if isinstance(choice, list):
+        return all(isinstance(item, int | float) and not isinstance(item, bool) for item in choice)
+    return isinstance(choice, int | float | str)
 
 
 def _range(key: str, form: str, parts: Sequence[str]) -> SearchedParameter | str:
@@ -249,8 +262,8 @@ def _range(key: str, form: str, parts: Sequence[str]) -> SearchedParameter | str
     )
 
 
-def _split(text: str) -> list[str]:
-    """At commas that are in no list and no quotes: `[64],[128, 64]` is two."""
+def split_at_commas(text: str) -> list[str]:
+    """Values of a key: at commas that are in no list and no quotes, `[64],[128, 64]` is two."""
     parts, depth, is_quoted = [""], 0, False
     for letter in text:
         is_quoted ^= letter == '"'
@@ -259,7 +272,7 @@ def _split(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in parts]
 
 
 def _corners(space: Sequence[SearchedParameter]) -> Iterator[dict[str, Value]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,8 @@ import numpy as np
 
 from tuitrain.comparing.space import as_tried, grid_values, num_points_of, written
 from tuitrain.errors import TuitrainError, UsageError
+from tuitrain.preset import preset_from_data
+from tuitrain.preset.dataset import dataset_of
 from tuitrain.protocol.comparing import SearchedParameter, SearchPlan
 from tuitrain.protocol.plan import Value
 
@@ -121,7 +124,17 @@ def num_evaluations(preset: Mapping[str, Any]) -> int:
         return max(1, int(train["steps"] // evaluate["every_steps"]))
     if train.get("epochs") and evaluate.get("every_epochs"):
         return max(1, int(train["epochs"] / evaluate["every_epochs"] + 1e-9))
+    if train.get("steps") and evaluate.get("every_epochs"):
+        return max(1, int(train["steps"] // max(1, int(evaluate["every_epochs"] * _steps_per_epoch(preset)))))
+    if train.get("epochs") and evaluate.get("every_steps"):
+        return max(1, int(train["epochs"] * _steps_per_epoch(preset) // evaluate["every_steps"]))
     return _USUAL_EVALUATIONS
+
+
+def _steps_per_epoch(data: Mapping[str, Any]) -> int:
+    preset = preset_from_data(data, "search")
+    num_train, batch_size = preset.task.num_train or dataset_of(preset).num_train, preset.train.batch_size
+    return 1 if isinstance(batch_size, str) else math.ceil(num_train / batch_size)
 
 
 def _mend(path: Path) -> None:

@@ -264,6 +264,8 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
 def place_text(view: CompareView) -> str:
     """Where the cursor stands."""
     cursor = view.cursor or 0.0
+    if view.position == "seconds" and cursor < 100.0:
+        return f"{cursor:.3g}"
     return f"{cursor:.2f}" if view.position == "epoch" else f"{cursor:,.0f}".replace(",", " ")
 
 

@@ -21,6 +21,7 @@ _NUM_COLOURS = 8
 STATE_ORDER: tuple[MemberState, ...] = (
     "running", "paused", "starting", "waiting", "finished", "stopped", "pruned", "cancelled", "failed", "lost", "gone"
 )  # fmt: skip
+_CAME_TO_AN_END: frozenset[MemberState] = frozenset({"finished", "stopped", "pruned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,16 @@ class Row:
 
     @property
     def counted(self) -> tuple[MemberFacts, ...]:
-        """Of the members that are done with; of all while none has finished: a mean over what is half done misleads."""
-        if not self.states["finished"]:
+        """Of the members that came to an end, as in the verdict; of all while none has.
+
+        A mean over what is half done misleads, and half done stays what failed or was lost on its way.
+        """
+        if not any(member.state in _CAME_TO_AN_END for member in self.members):
             return self.facts
         return tuple(
             facts
             for member, facts in zip(self.members, self.facts, strict=True)
-            if member.is_final and member.state not in {"cancelled", "gone"}
+            if member.state in _CAME_TO_AN_END or (member.state in {"failed", "lost"} and _is_diverged(facts))
         )
 
     @property
@@ -222,6 +226,10 @@ def spread_of(values: Iterable[float | None]) -> Spread | None:
     found = np.array(known, dtype=float)
     with np.errstate(invalid="ignore", over="ignore"):
         return Spread(float(found.mean()), float(found.std(ddof=1)), len(found))
+
+
+def _is_diverged(facts: MemberFacts) -> bool:
+    return facts.last is not None and not math.isfinite(facts.last)
 
 
 def _member_row(row: Row, index: int) -> Row:

@@ -40,7 +40,8 @@ class Verdicts:
         values = comparison.final_values(metric) if comparison.is_aim(metric) else {}
         if not any(values.values()):
             return None
-        key = repr((metric, values))  # a NaN is not equal to itself
+        # A NaN is not equal to itself; and the first run with another loss makes them incomparable.
+        key = repr((metric, values, comparison.tasks(), comparison.losses()))
         with self._lock:
             if (self._known is None or self._known[1] != key) and self._asked != key:
                 self._asked = key

@@ -65,7 +65,7 @@ def parameter_figure(found: Trials, parameter: SearchedParameter, view: SearchVi
         spots=tuple(spot for spot in spots if spot is not None),
         marks=marks,
         x_range=(low, high),
-        x_names=tuple((float(index), str(choice)) for index, choice in enumerate(parameter.choices)),
+        x_names=tuple((float(index), text.plain(choice)) for index, choice in enumerate(parameter.choices)),
         is_log=is_log(found, view),
         x_label="learning rate" if parameter.is_log else "value",
         legend=tuple(legend),

@@ -47,7 +47,9 @@ def share(value: float) -> str:
 
 
 def plain(value: Value) -> str:
-    """A hyper-parameter: yes, no, 0.9, 1e-08."""
+    """A hyper-parameter: yes, no, 0.9, 1e-08, [128, 64]."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
