@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def rerun(run: _Run = "last", as_json: _Json = False) -> None:
     if as_json:
         data = {"run": folder.id, "rerun": started.folder.id, "identical": result.is_same, "steps": result.num_steps}
         further = {"checksums": result.num_checksums, "difference": result.first_difference, "notes": result.notes}
-        typer.echo(json.dumps({**data, **further}))
+        echo(json.dumps({**data, **further}))
     else:
-        typer.echo(f"{folder.id}: {result.sentence()}")
+        echo(f"{folder.id}: {result.sentence()}")
     raise typer.Exit(0 if result.is_same else 1)
 
 
@@ -101,7 +102,7 @@ def export(
     if to == "preset":
         text = preset_text(folder)
         if out == "-":
-            typer.echo(text, nl=False)
+            echo(text, nl=False)
             return
         path = Path(out or f"{folder.id}.toml")
         write_text(path, text, force=force)
@@ -126,11 +127,11 @@ def _run_arms(folder: RunFolder, at: str, texts: list[str], steps: int, *, as_js
     found = run_arms(point, arms, steps, say=_say)
     if as_json:
         rows = [_as_data(item) for item in found]
-        typer.echo(json.dumps({"run": folder.id, "step": point.step, "steps": steps, "arms": rows}))
+        echo(json.dumps({"run": folder.id, "step": point.step, "steps": steps, "arms": rows}))
         return
     for line in _table(found):
-        typer.echo(line)
-    typer.echo(verdict(found))
+        echo(line)
+    echo(verdict(found))
 
 
 def _table(found: list[Standing]) -> list[str]:
@@ -161,4 +162,4 @@ def _is_change(text: str) -> bool:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)

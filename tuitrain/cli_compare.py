@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -187,9 +188,9 @@ def _headless(
         write_report(contents_of(comparison, dict.fromkeys([chosen, *shared_metrics(comparison)])), path)
         say(f"wrote {path}")
     if as_json:
-        typer.echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
+        echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
     else:
-        typer.echo("\n".join(outcome_lines(comparison, chosen)))
+        echo("\n".join(outcome_lines(comparison, chosen)))
     return int(comparison.has_gone_wrong)
 
 
@@ -207,15 +208,13 @@ def _list() -> None:
     found = list_comparisons()
     width = max((len(folder.name) for folder in found[:_MOST_LISTED]), default=0)
     for folder in found[:_MOST_LISTED]:
-        typer.echo(_line(folder, width))
+        echo(_line(folder, width))
     if len(found) > _MOST_LISTED:
-        typer.echo(f"and {len(found) - _MOST_LISTED} older ones")
+        echo(f"and {len(found) - _MOST_LISTED} older ones")
     if not found:
-        typer.echo("No comparisons yet.")
-    typer.echo(f"Sets to compare: {', '.join(members.name for members in list_sets())}")
-    typer.echo(
-        "Try: tuitrain compare optimizers, or tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam --seeds 3"
-    )
+        echo("No comparisons yet.")
+    echo(f"Sets to compare: {', '.join(members.name for members in list_sets())}")
+    echo("Try: tuitrain compare optimizers, or tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam --seeds 3")
 
 
 def _line(folder: ComparisonFolder, width: int) -> str:

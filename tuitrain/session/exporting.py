@@ -9,6 +9,7 @@ from typing import Any
 
 from tuitrain.errors import RunFolderError, UsageError
 from tuitrain.preset import preset_from_data
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import recorded
 from tuitrain.session.rerunning import as_preset
@@ -29,12 +30,17 @@ def preset_text(folder: RunFolder) -> str:
     data = as_preset(info, record)
     preset_from_data(data, folder.id)  # what is written can be read
     num = len(data["moment"])
-    head = f"# {folder.id}, {num} decision{'s' if num != 1 else ''}; torch {info.versions.get('torch', '?')}.\n"
+    head = (
+        f"# {folder.id}, {num} decision{'s' if num != 1 else ''}; torch {printable(info.versions.get('torch', '?'))}.\n"
+    )
     return head + preset_as_text(data)
 
 
 def preset_as_text(data: Mapping[str, Any]) -> str:
-    """Plain data of a preset as a file that extends nothing; its place in the list of presets is left out."""
+    """Plain data of a preset as a file that extends nothing; its place in the list of presets is left out.
+
+    What is no sign stands there as its escape: it reads back the same, and can be shown.
+    """
     import tomli_w
 
     data = {key: value for key, value in data.items() if key not in {"name", "chapter", "order"}}
@@ -42,7 +48,13 @@ def preset_as_text(data: Mapping[str, Any]) -> str:
     top = {key: data.pop(key) for key in _TOP if data.get(key)}
     sections = {key: _told(value) for key, value in data.items() if value not in ("", [], {})}
     parts = [tomli_w.dumps({**top, **sections}), *(f"\n[[moment]]\n{tomli_w.dumps(item)}" for item in moments)]
-    return "".join(parts)
+    # Such codes are only within strings in quotes, where TOML knows \uXXXX.
+    return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in "".join(parts))
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _told(section: Any) -> Any:

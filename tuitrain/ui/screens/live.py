@@ -84,7 +84,7 @@ class LiveScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, charts beside panels, strip, footer; the composer between them."""
         yield Header(id="header")
-        yield Static(id="alarm")
+        yield Static(id="alarm", markup=False)
         with Horizontal(id="body"):
             with Container(id="charts"):
                 yield SurfacePanel(id=SURFACE)
