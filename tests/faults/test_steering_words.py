@@ -75,7 +75,7 @@ def of_strangers(runs: Path, *further: Event) -> RunFolder:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVENTS if kind is not LearningRatePlanned], ids=lambda k: k.__name__)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_no_word_of_a_folder_steers_a_terminal(
     kind: type[Any], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -10,7 +10,8 @@ record reads it as it was written: there nothing is shown.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -47,12 +48,28 @@ def printable_word(word: W) -> W:
     Those that are meant to have several lines, a note and a traceback, keep them.
     """
     changed = {}
-    for name in word.__struct_fields__:
+    for name in _with_text(type(word)):
         value = getattr(word, name)
         shown = _several(value) if name in _OF_MANY_LINES and isinstance(value, str) else _shown(value)
         if shown is not value:
             changed[name] = shown
     return msgspec.structs.replace(word, **changed) if changed else word
+
+
+@cache
+def _with_text(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Fields that may hold a text, by their types; most words of a long run are numbers, and all are looked at."""
+    return tuple(each.name for each in msgspec.structs.fields(kind) if _may_hold_text(each.type))
+
+
+def _may_hold_text(kind: Any) -> bool:
+    if kind is str or kind is object or kind is Any:
+        return True
+    if get_origin(kind) is Literal:
+        return False
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return bool(_with_text(kind))
+    return any(_may_hold_text(part) for part in get_args(kind))
 
 
 def _shown(value: object) -> object:
@@ -65,10 +82,12 @@ def _shown(value: object) -> object:
     if isinstance(value, list | tuple):
         if not value or isinstance(value[0], int | float):
             return value  # measured values: they are many, and all alike
-        items = [_shown(item) for item in value]
-        if all(new is old for new, old in zip(items, value, strict=True)):
+        for item in value:
+            if _shown(item) is not item:
+                break
+        else:
             return value
-        return tuple(items) if isinstance(value, tuple) else items
+        return type(value)(_shown(item) for item in value)
     if isinstance(value, dict):
         pairs = [(_shown(key), _shown(item)) for key, item in value.items()]
         is_same = all(key is old and item is value[old] for (key, item), old in zip(pairs, value, strict=True))
