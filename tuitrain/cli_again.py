@@ -90,8 +90,13 @@ def export(
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="`-` prints a preset.")] = "",
     at: Annotated[str, typer.Option("--at", metavar="STEP|TAG", help="Of which checkpoint the weights are.")] = "",
     weights: Annotated[
-        str, typer.Option("--weights", metavar="raw|ema|swa", help="Those that were trained, or an average of them.")
-    ] = "raw",
+        str,
+        typer.Option(
+            "--weights",
+            metavar="evaluated|raw|ema|swa",
+            help="Those of the evaluations; raw, where gradients are taken, of an optimizer that averages; an average.",
+        ),
+    ] = "evaluated",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a run as a preset whose moments are its decisions, or its weights as safetensors."""
@@ -109,8 +114,7 @@ def export(
         _say(f"{path}: `tuitrain run {path}` trains it again")
     elif to == "safetensors":
         path = Path(out or f"{folder.id}.safetensors")
-        name, step = write_weights(folder, at, path, force=force, which=weights)
-        what = "weights" if weights == "raw" else f"{weights} weights"
+        name, step, what = write_weights(folder, at, path, force=force, which=weights)
         _say(f"{path}: the {what} of step {step}, from {name}")
     else:
         raise UsageError(f"--to {to} is not known.", hint="preset or safetensors.")
