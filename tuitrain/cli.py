@@ -21,6 +21,7 @@ from tuitrain import (
     cli_search,
     cli_surface,
 )
+from tuitrain.echo import echo
 from tuitrain.errors import CommandError, TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main() -> None:
     try:
         app()
     except TuitrainError as error:
-        sys.stderr.write(f"{error}\n")
+        echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         # `tuitrain runs | head`: nobody reads on, which is no error.
@@ -55,7 +56,7 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tuitrain {__version__}")
+        echo(f"tuitrain {__version__}")
         raise typer.Exit
 
 
@@ -69,7 +70,7 @@ def _home(
     del version
     if context.invoked_subcommand is None:
         if not _has_screen():
-            typer.echo(context.get_help())
+            echo(context.get_help())
             return
         from tuitrain.launch import open_home
 
@@ -184,9 +185,9 @@ def ask(
 
     if command == "help":
         for name in COMMANDS:
-            typer.echo(f"{name}\n    {command_help(name)}")
+            echo(f"{name}\n    {command_help(name)}")
             for argument, kind in command_arguments(name):
-                typer.echo(f"      {argument}: {kind}")
+                echo(f"      {argument}: {kind}")
         return
     given = dict(_pair(text, parse_value) for text in arguments or [])
     checked = check_command(parse_command(command, given))
@@ -198,9 +199,9 @@ def ask(
     reply = ask_and_wait(find_run(run), checked, timeout, wait_for=wait_for)
     if as_json:
         data = {"status": reply.status, "command": reply.command, "id": reply.id, "step": reply.step}
-        typer.echo(json.dumps({**data, "text": reply.text, "hint": reply.hint}))
+        echo(json.dumps({**data, "text": reply.text, "hint": reply.hint}))
     else:
-        typer.echo(reply.sentence())
+        echo(reply.sentence())
     raise typer.Exit(0 if reply.status == "applied" else 1)
 
 
@@ -213,32 +214,32 @@ def presets(name: Annotated[str, typer.Argument(help="Show this one whole.")] = 
 
     if not name:
         for chapter, found in by_chapter(list_presets()).items():
-            typer.echo(f"{chapter}: {CHAPTERS.get(chapter, '')}".rstrip(": "))
+            echo(f"{chapter}: {CHAPTERS.get(chapter, '')}".rstrip(": "))
             for item in found:
-                typer.echo(f"  {item.name:<25} {item.title}")
-                typer.echo(f"  {'':<25} {item.look_for}")
-        typer.echo("Comparison sets: tuitrain compare NAME runs all of one, side by side")
+                echo(f"  {item.name:<25} {item.title}")
+                echo(f"  {'':<25} {item.look_for}")
+        echo("Comparison sets: tuitrain compare NAME runs all of one, side by side")
         for members in list_sets():
-            typer.echo(f"  {members.name:<25} {members.title}")
-            typer.echo(f"  {'':<25} {members.look_for}")
+            echo(f"  {members.name:<25} {members.title}")
+            echo(f"  {'':<25} {members.look_for}")
         return
     if name in {members.name for members in list_sets()}:
         _show_set(load_set(name))
         return
     chosen = load_preset(name)
-    typer.echo(f"{chosen.title}\n\n{chosen.about}\n")
-    typer.echo(f"Look for: {chosen.look_for}\nPress:    {chosen.press}\n")
+    echo(f"{chosen.title}\n\n{chosen.about}\n")
+    echo(f"Look for: {chosen.look_for}\nPress:    {chosen.press}\n")
     path = presets_folder() / f"{chosen.name}.toml"
     if path.is_file():
         text = path.read_text(encoding="utf-8")
-        typer.echo(text[text.find("[task]") :].rstrip())
+        echo(text[text.find("[task]") :].rstrip())
 
 
 def _show_set(members: ComparisonSet) -> None:
-    typer.echo(f"{members.title}\n\n{members.about}\n\nLook for: {members.look_for}\n\nBy {members.metric}:")
+    echo(f"{members.title}\n\n{members.about}\n\nLook for: {members.look_for}\n\nBy {members.metric}:")
     for item in members.run:
-        typer.echo(f"  {item.label:<20} tuitrain run {' '.join([item.preset, *item.overrides])}")
-    typer.echo(f"\nAll of them: tuitrain compare {members.name}")
+        echo(f"  {item.label:<20} tuitrain run {' '.join([item.preset, *item.overrides])}")
+    echo(f"\nAll of them: tuitrain compare {members.name}")
 
 
 @app.command()
@@ -249,11 +250,11 @@ def explain(
     from tuitrain.techniques.explaining import explained, known_names, summaries
 
     if name:
-        typer.echo("\n".join(explained(name)))
+        echo("\n".join(explained(name)))
         return
     for kind in known_names():
-        typer.echo(kind)
-        typer.echo("\n".join(f"  {item:<22} {summary}" for item, summary in summaries(kind)))
+        echo(kind)
+        echo("\n".join(f"  {item:<22} {summary}" for item, summary in summaries(kind)))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def rerun(run: _Run = "last", as_json: _Json = False) -> None:
     if as_json:
         data = {"run": folder.id, "rerun": started.folder.id, "identical": result.is_same, "steps": result.num_steps}
         further = {"checksums": result.num_checksums, "difference": result.first_difference, "notes": result.notes}
-        typer.echo(json.dumps({**data, **further}))
+        echo(json.dumps({**data, **further}))
     else:
-        typer.echo(f"{folder.id}: {result.sentence()}")
+        echo(f"{folder.id}: {result.sentence()}")
     raise typer.Exit(0 if result.is_same else 1)
 
 
@@ -89,8 +90,13 @@ def export(
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="`-` prints a preset.")] = "",
     at: Annotated[str, typer.Option("--at", metavar="STEP|TAG", help="Of which checkpoint the weights are.")] = "",
     weights: Annotated[
-        str, typer.Option("--weights", metavar="raw|ema|swa", help="Those that were trained, or an average of them.")
-    ] = "raw",
+        str,
+        typer.Option(
+            "--weights",
+            metavar="evaluated|raw|ema|swa",
+            help="Those of the evaluations; raw, where gradients are taken, of an optimizer that averages; an average.",
+        ),
+    ] = "evaluated",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a run as a preset whose moments are its decisions, or its weights as safetensors."""
@@ -101,15 +107,14 @@ def export(
     if to == "preset":
         text = preset_text(folder)
         if out == "-":
-            typer.echo(text, nl=False)
+            echo(text, nl=False)
             return
         path = Path(out or f"{folder.id}.toml")
         write_text(path, text, force=force)
         _say(f"{path}: `tuitrain run {path}` trains it again")
     elif to == "safetensors":
         path = Path(out or f"{folder.id}.safetensors")
-        name, step = write_weights(folder, at, path, force=force, which=weights)
-        what = "weights" if weights == "raw" else f"{weights} weights"
+        name, step, what = write_weights(folder, at, path, force=force, which=weights)
         _say(f"{path}: the {what} of step {step}, from {name}")
     else:
         raise UsageError(f"--to {to} is not known.", hint="preset or safetensors.")
@@ -126,11 +131,11 @@ def _run_arms(folder: RunFolder, at: str, texts: list[str], steps: int, *, as_js
     found = run_arms(point, arms, steps, say=_say)
     if as_json:
         rows = [_as_data(item) for item in found]
-        typer.echo(json.dumps({"run": folder.id, "step": point.step, "steps": steps, "arms": rows}))
+        echo(json.dumps({"run": folder.id, "step": point.step, "steps": steps, "arms": rows}))
         return
     for line in _table(found):
-        typer.echo(line)
-    typer.echo(verdict(found))
+        echo(line)
+    echo(verdict(found))
 
 
 def _table(found: list[Standing]) -> list[str]:
@@ -161,4 +166,4 @@ def _is_change(text: str) -> bool:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)

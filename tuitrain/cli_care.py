@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def rename(
 
     folder = find_run(run)
     labels = renamed(folder, name)
-    typer.echo(f'{folder.id} is now named "{labels.name}".' if labels.name else f"{folder.id} has no name now.")
+    echo(f'{folder.id} is now named "{labels.name}".' if labels.name else f"{folder.id} has no name now.")
 
 
 def note(
@@ -87,11 +88,11 @@ def note(
     if words is None:
         labels, problem = read_labels(folder)
         if problem:
-            typer.echo(problem, err=True)
-        typer.echo(labels.note or f"{folder.id} has no note.", err=not labels.note)
+            echo(problem, err=True)
+        echo(labels.note or f"{folder.id} has no note.", err=not labels.note)
         return
     labels = noted(folder, words)
-    typer.echo(f"{folder.id}: {labels.note}" if labels.note else f"{folder.id} has no note now.")
+    echo(f"{folder.id}: {labels.note}" if labels.note else f"{folder.id} has no note now.")
 
 
 def tag(
@@ -105,7 +106,7 @@ def tag(
 
     folder = find_run(run)
     labels = untagged(folder, tags) if remove else tagged(folder, tags)
-    typer.echo(f"{folder.id}: {' '.join(labels.tags)}" if labels.tags else f"{folder.id} has no tags now.")
+    echo(f"{folder.id}: {' '.join(labels.tags)}" if labels.tags else f"{folder.id} has no tags now.")
 
 
 def delete(run: _Runs) -> None:
@@ -122,7 +123,7 @@ def delete(run: _Runs) -> None:
         except TuitrainError as error:
             errors.append(error)
         else:
-            typer.echo(f"{folder.id} is in the trash. It comes back with: tuitrain restore {item.folder.id}")
+            echo(f"{folder.id} is in the trash. It comes back with: tuitrain restore {item.folder.id}")
     _raise_all(errors)
 
 
@@ -132,7 +133,7 @@ def restore(run: Annotated[str, typer.Argument(metavar="RUN", help="An id or a n
     from tuitrain.rundir.trash import restore as bring_back
 
     folder = bring_back(find_in_trash(run))
-    typer.echo(f"{folder.id} is back.")
+    echo(f"{folder.id} is back.")
 
 
 def _list(tag: str, *, shows_disk: bool, as_json: bool) -> None:
@@ -145,11 +146,11 @@ def _list(tag: str, *, shows_disk: bool, as_json: bool) -> None:
     sizes = {item.id: bytes_on_disk(Path(item.path)) for item in found} if shows_disk else {}
     if as_json:
         extras = {identity: {"disk_bytes": size} for identity, size in sizes.items()}
-        typer.echo(json.dumps([{**_run_as_data(item), **extras.get(item.id, {})} for item in found]))
+        echo(json.dumps([{**_run_as_data(item), **extras.get(item.id, {})} for item in found]))
         return
     if not found:
         wanted = f' with the tag "{tag}"' if tag else " yet"
-        typer.echo(f"No runs{wanted}. Try: tuitrain run{'s' if tag else ' mnist-mlp'}", err=True)
+        echo(f"No runs{wanted}. Try: tuitrain run{'s' if tag else ' mnist-mlp'}", err=True)
     else:
         _print_table(found, sizes)
     if shows_disk:
@@ -177,10 +178,10 @@ def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
     }
     shown = {title: cells for title, cells in columns.items() if any(cells) or title not in _OPTIONAL}
     widths = {title: max(len(title), *map(len, cells)) for title, cells in shown.items()}
-    typer.echo("  ".join(title.ljust(widths[title]) for title in shown).rstrip())
+    echo("  ".join(title.ljust(widths[title]) for title in shown).rstrip())
     for index, item in enumerate(found):
         text = "  ".join(cells[index].ljust(widths[title]) for title, cells in shown.items()).rstrip()
-        typer.echo(f"{text}  ({item.problem})" if item.problem else text)
+        echo(f"{text}  ({item.problem})" if item.problem else text)
 
 
 def _print_space(num_bytes: int, num_runs: int) -> None:
@@ -190,7 +191,7 @@ def _print_space(num_bytes: int, num_runs: int) -> None:
 
     trash = list_trash()
     held = in_words(bytes_on_disk(trash_folder())) if trash else "nothing"
-    typer.echo(
+    echo(
         f"{in_words(num_bytes)} in {_number(num_runs, 'run')}, {held} in the trash, "
         f"{in_words(free_bytes(home_folder()))} free on the disk."
     )
@@ -218,16 +219,16 @@ def _prune(wish: Wish, *, is_meant: bool, as_json: bool) -> None:
             }
             for step in steps
         ]  # fmt: skip
-        typer.echo(json.dumps({"is_dry_run": not is_meant, "frees_bytes": freed, "steps": found}))
+        echo(json.dumps({"is_dry_run": not is_meant, "frees_bytes": freed, "steps": found}))
     elif not steps:
-        typer.echo("Nothing to prune.")
+        echo("Nothing to prune.")
     else:
         _print_steps(done if is_meant else steps, was_done=is_meant)
         waiting = sum(step.num_bytes - step.frees_bytes for step in (done if is_meant else steps))
         later = f"; {in_words(waiting)} wait in the trash for {wish.trash_days:g} days" if waiting else ""
-        typer.echo(f"{'Freed' if is_meant else 'That frees'} {in_words(freed)}{later}.")
+        echo(f"{'Freed' if is_meant else 'That frees'} {in_words(freed)}{later}.")
         if not is_meant:
-            typer.echo("Nothing was touched. Try: the same with --yes, which does it.", err=True)
+            echo("Nothing was touched. Try: the same with --yes, which does it.", err=True)
     _raise_all(errors)
 
 
@@ -243,9 +244,9 @@ def _print_steps(steps: list[Step], *, was_done: bool) -> None:
         did, would, since = words[step.does]
         name = f"{step.run}/{step.path.name}" if step.does == "thin" else step.run
         age = f"{since} {_number(round(step.days), 'day')}" + ("" if since == "in the trash" else " ago")
-        typer.echo(f"{did if was_done else would}: {name}  {in_words(step.num_bytes)}  {age}")
+        echo(f"{did if was_done else would}: {name}  {in_words(step.num_bytes)}  {age}")
     if len(steps) > _MOST_LISTED:
-        typer.echo(f"… and {len(steps) - _MOST_LISTED} more")
+        echo(f"… and {len(steps) - _MOST_LISTED} more")
 
 
 def _raise_all(errors: Iterable[TuitrainError]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError, UsageError
 
 if TYPE_CHECKING:
@@ -193,9 +194,9 @@ def _headless(
         write_report(contents_of(comparison, dict.fromkeys([chosen, *shared_metrics(comparison)])), path)
         say(f"wrote {path}")
     if as_json:
-        typer.echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
+        echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
     else:
-        typer.echo("\n".join(outcome_lines(comparison, chosen)))
+        echo("\n".join(outcome_lines(comparison, chosen)))
     return int(comparison.has_gone_wrong)
 
 
@@ -217,15 +218,13 @@ def _list() -> None:
         try:
             standing = standing_of(folder)
         except TuitrainError as error:
-            typer.echo(f"{folder.name:<{width}}  {error}")
+            echo(f"{folder.name:<{width}}  {error}")
             continue
         title = standing.comparison.plan.title
-        typer.echo(f"{folder.name:<{width}}  {standing.state:<8} {standing.progress:<26}  {title}")
+        echo(f"{folder.name:<{width}}  {standing.state:<8} {standing.progress:<26}  {title}")
     if len(found) > _MOST_LISTED:
-        typer.echo(f"and {len(found) - _MOST_LISTED} older ones")
+        echo(f"and {len(found) - _MOST_LISTED} older ones")
     if not found:
-        typer.echo("No comparisons yet.")
-    typer.echo(f"Sets to compare: {', '.join(members.name for members in list_sets())}")
-    typer.echo(
-        "Try: tuitrain compare optimizers, or tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam --seeds 3"
-    )
+        echo("No comparisons yet.")
+    echo(f"Sets to compare: {', '.join(members.name for members in list_sets())}")
+    echo("Try: tuitrain compare optimizers, or tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam --seeds 3")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def ensemble(
     for note in (*named.notes, *found.notes):
         _say(f"note: {note}")
     if as_json:
-        typer.echo(json.dumps(_plain(asdict(found))))
+        echo(json.dumps(_plain(asdict(found))))
         return
     for line in table(found):
-        typer.echo(line)
+        echo(line)
 
 
 def table(found: EnsembleScore) -> list[str]:
@@ -131,4 +132,4 @@ def _plain(value: Any) -> Any:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             raise UsageError("--list lists all stations.", hint=f"tuitrain learn {station}")
         chosen = (find_station(station),) if station else stations()
         if as_json:
-            typer.echo(json.dumps(_data(chosen, read_progress()[0]), ensure_ascii=False))
+            echo(json.dumps(_data(chosen, read_progress()[0]), ensure_ascii=False))
         elif whole or (station and not has_screen()):
-            typer.echo("\n\n".join(_text(each) for each in chosen))
+            echo("\n\n".join(_text(each) for each in chosen))
         elif listed or not has_screen():
-            typer.echo(_listed(read_progress()[0]))
+            echo(_listed(read_progress()[0]))
         else:
             from tuitrain.launch import open_home
 

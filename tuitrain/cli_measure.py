@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.protocol.commands import CheckGradients, FindLearningRate
 from tuitrain.protocol.measured import GradientsChecked, LearningRateRangeTested
 from tuitrain.protocol.measured_words import advice, headline, rounded
@@ -45,11 +46,11 @@ def find_rate(
         _print_json(preset, found)
         return
     for line in curve_lines(found):
-        typer.echo(line)
-    typer.echo(f"{headline(found)}; {advice(found).partition(': set_')[0]}")
+        echo(line)
+    echo(f"{headline(found)}; {advice(found).partition(': set_')[0]}")
     if not math.isnan(found.suggestion):
         words = " ".join([preset, *(overrides or [])])
-        typer.echo(f"Try: tuitrain run {words} optimizer.lr={rounded(found.suggestion):g}")
+        echo(f"Try: tuitrain run {words} optimizer.lr={rounded(found.suggestion):g}")
 
 
 def check(
@@ -72,10 +73,10 @@ def check(
         _print_json(preset, found)
     else:
         for line in check_lines(found):
-            typer.echo(line)
-        typer.echo(f"{headline(found)}; {advice(found)}")
+            echo(line)
+        echo(f"{headline(found)}; {advice(found)}")
         for note in found.notes:
-            typer.echo(f"  {note}")
+            echo(f"  {note}")
     raise typer.Exit(1 if found.verdict == "wrong" else 0)
 
 
@@ -120,7 +121,7 @@ def _print_json(preset: str, found: Measurement) -> None:
     from tuitrain.session.measuring import as_data
 
     data = as_data(found)
-    typer.echo(json.dumps({"preset": preset, **data, "headline": headline(found), "advice": advice(found)}))
+    echo(json.dumps({"preset": preset, **data, "headline": headline(found), "advice": advice(found)}))
 
 
 def _nearest(rates: list[float], rate: float) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,9 +169,9 @@ def _headless(reader: ComparisonReader, process: subprocess.Popen[bytes] | None,
         return 0
     path = path_of_best(reader)
     if as_json:
-        typer.echo(json.dumps(outcome_data(comparison, path), ensure_ascii=False))
+        echo(json.dumps(outcome_data(comparison, path), ensure_ascii=False))
     else:
-        typer.echo("\n".join(outcome_lines(comparison, path)))
+        echo("\n".join(outcome_lines(comparison, path)))
     return 0 if trials_of(comparison).best is not None else 1
 
 
@@ -182,7 +183,7 @@ def _export(name: str, given: Sequence[str], *, force: bool) -> None:
         raise UsageError("--export writes one .toml file.", hint=f"tuitrain search --export {name} best.toml")
     export_best(_read(name).comparison, Path(given[0]), force=force)
     load_preset(str(Path(given[0])))  # what was written can be read
-    typer.echo(f"{given[0]}\nRun it with: tuitrain run {given[0]}")
+    echo(f"{given[0]}\nRun it with: tuitrain run {given[0]}")
 
 
 def _list() -> None:
@@ -202,18 +203,18 @@ def _list() -> None:
             reader = ComparisonReader.of_folder(folder)
             reader.read_all()
         except TuitrainError as error:
-            typer.echo(f"{folder.name:<28} {error}")
+            echo(f"{folder.name:<28} {error}")
             continue
         found = trials_of(reader.comparison)
         best = found.best
         ended = reader.comparison.ended
         state = "running" if is_scheduled(folder) else "done" if ended and ended.reason == "finished" else "stopped"
         words = f"best {found.metric} {value_words(best.value)}, trial {best.number}" if best else "no trial is done"
-        typer.echo(f"{folder.name:<28} {state:<8} {found.num_done} of {found.plan.num_trials} trials   {words}")
+        echo(f"{folder.name:<28} {state:<8} {found.num_done} of {found.plan.num_trials} trials   {words}")
         num_shown += 1
     if not num_shown:
-        typer.echo("No searches yet.")
-    typer.echo(f"Try: {_EXAMPLE}")
+        echo("No searches yet.")
+    echo(f"Try: {_EXAMPLE}")
 
 
 __all__ = ["register"]

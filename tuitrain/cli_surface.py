@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tuitrain.echo import echo
 from tuitrain.errors import UnknownNameError
 
 
@@ -35,8 +36,8 @@ def surface(
     if not name:
         for preset in known:
             spec = surface_of(preset)
-            typer.echo(f"{preset.name:<16} {spec.formula}")
-            typer.echo(f"{'':<16} {preset.look_for}")
+            echo(f"{preset.name:<16} {spec.formula}")
+            echo(f"{'':<16} {preset.look_for}")
         return
     if name not in {preset.name for preset in known}:
         raise UnknownNameError("surface", name, [preset.name for preset in known])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
+from tuitrain.echo import echo
 from tuitrain.preset import Preset, list_presets
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
@@ -97,7 +97,7 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
         waits = sum(view.state == "waiting" for view in comparison.members.values())
         is_left = waits and not is_scheduled(reader.folder)
         what = f"{name}: its scheduler is gone, {waits} wait." if is_left else f"{name} goes on."
-        sys.stdout.write(f"{what}\nCome back with: tuitrain compare --resume {name}\n")
+        echo(f"{what}\nCome back with: tuitrain compare --resume {name}")
         return app.return_code or 0
     return app.return_code or int(comparison.has_gone_wrong)
 
@@ -113,10 +113,10 @@ def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | No
     comparison, name = reader.comparison, reader.comparison.plan.name
     best = trials_of(comparison).best
     if comparison.ended is None:
-        sys.stdout.write(f"{name} goes on.\nCome back with: tuitrain search --resume {name}\n")
+        echo(f"{name} goes on.\nCome back with: tuitrain search --resume {name}")
     elif best is not None and reader.folder is not None:
-        sys.stdout.write(f"{name}: the best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}\n")
-        sys.stdout.write(f"Run it with: tuitrain run {reader.folder.path / 'best.toml'}\n")
+        echo(f"{name}: the best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}")
+        echo(f"Run it with: tuitrain run {reader.folder.path / 'best.toml'}")
     return app.return_code or int(comparison.ended is not None and best is None)
 
 
@@ -132,11 +132,11 @@ def _say_goodbye(folder: RunFolder) -> int:
     """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
     summary = summarize(folder)
     if summary.is_live:
-        sys.stdout.write(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}\n")
+        echo(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}")
         return 0
-    sys.stdout.write(f"{folder.id}: {summary.state} at step {summary.step}\n")
+    echo(f"{folder.id}: {summary.state} at step {summary.step}")
     for metric in ("eval/loss", "eval/accuracy"):
         if metric in summary.last:
             best = summary.best.get(metric, float("nan"))
-            sys.stdout.write(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}\n")
+            echo(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}")
     return 1 if summary.state in {"failed", "lost"} else 0

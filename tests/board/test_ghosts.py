@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.recordings import HERE, WENT_BACK
+from tests.recordings import HERE, PASSED_TWICE, WENT_BACK
 from tuitrain.board.board import LEARNING_RATE, LOSS, Board
 from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.series import Series
@@ -117,3 +117,20 @@ def test_a_recording_that_went_back_twice() -> None:
     assert board.optimizer.name == "adam"
     assert "hand-over to sgd" not in {mark.label for mark in board.marks}
     assert board.series[LEARNING_RATE].last == pytest.approx(5e-4)
+
+
+def test_a_recording_whose_undo_leads_to_a_step_that_was_passed_twice() -> None:
+    """The raised rate of the way between is on no line but the ghost's."""
+    board = Board()
+    for word in read_events(RunFolder(HERE / PASSED_TWICE)):
+        board.apply(word)
+    assert (board.state, board.step) == ("finished", 200)
+    assert [step for step, _ in line(board)] == list(range(1, 201))
+    (ghost,) = board.ghosts
+    assert (ghost.first, ghost.last) == (60, 140)
+    raised, kept = ghost.series[LEARNING_RATE], board.series[LEARNING_RATE]
+    assert [{round(value, 6) for _, value in each.points(0, 1e9, 10_000)} for each in (raised, kept)] == [
+        {0.03},
+        {0.01},
+    ]
+    assert [(mark.step, mark.label) for mark in board.marks] == [(100, "paused"), (100, "undone"), (140, "paused")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tests.recordings import ALL, ASKED, DIVERGED, HAND_MADE, HERE, STEERED, WENT_BACK
+from tests.recordings import ALL, ASKED, DIVERGED, HAND_MADE, HERE, PASSED_TWICE, STEERED, WENT_BACK
 from tests.recordings.hand_made import write_by_hand
 from tuitrain.preset import Preset, load_preset, preset_from_data
 from tuitrain.protocol.commands import (
@@ -54,6 +54,20 @@ BACK: list[dict[str, Any]] = [
     *({"at_step": step, "do": "pause"} for step in (120, 180, 260)),
 ]
 
+STOPS: list[tuple[int, Command | None]] = [
+    (120, ScaleLearningRate(factor=30.0)), (180, RollBack(to="calm", skip_batches=10, scale_learning_rate=0.5)),
+    (120, None), (180, SwitchOptimizer(name="sgd")), (260, Undo()), (260, None),
+]  # fmt: skip
+
+TWICE: list[dict[str, Any]] = [
+    {"at_step": 60, "do": "save_checkpoint", "tag": "calm"},
+    *({"at_step": step, "do": "pause"} for step in (100, 140)),
+]
+
+TWICE_STOPS: list[tuple[int, Command | None]] = [
+    (100, RollBack(to="calm", scale_learning_rate=3.0)), (100, None), (140, Undo()), (140, None),
+]  # fmt: skip
+
 PAUSES: list[dict[str, Any]] = [{"at_step": 40, "do": "pause"}, {"at_step": 120, "do": "pause"}]
 
 
@@ -79,14 +93,9 @@ def record_asked(preset: Preset, name: str) -> None:
     keep(run.folder, name)
 
 
-def record_back(preset: Preset, name: str) -> None:
+def record_back(preset: Preset, name: str, stops: list[tuple[int, Command | None]]) -> None:
     """Train in a thread, and go back twice; the pauses of the preset come again on each new way."""
     run = InProcessRun(preset)
-    back = RollBack(to="calm", skip_batches=10, scale_learning_rate=0.5)
-    stops: list[tuple[int, Command | None]] = [
-        (120, ScaleLearningRate(factor=30.0)), (180, back), (120, None), (180, SwitchOptimizer(name="sgd")),
-        (260, Undo()), (260, None),
-    ]  # fmt: skip
     for step, command in stops:
         wait_for(run.folder, "paused", step)
         if command is not None:
@@ -140,7 +149,10 @@ def main() -> None:
             record_asked(preset_from_data({**base.to_data(), "moment": PAUSES}, "recording"), ASKED)
         if WENT_BACK in wanted:
             base = load_preset("mnist-mlp", ["train.steps=300"])
-            record_back(preset_from_data({**base.to_data(), "moment": BACK}, "recording"), WENT_BACK)
+            record_back(preset_from_data({**base.to_data(), "moment": BACK}, "recording"), WENT_BACK, STOPS)
+        if PASSED_TWICE in wanted:
+            base = load_preset("lab-wave", ["train.steps=200", "eval.every_steps=20"])
+            record_back(preset_from_data({**base.to_data(), "moment": TWICE}, "recording"), PASSED_TWICE, TWICE_STOPS)
     if HAND_MADE in wanted:
         shutil.rmtree(HERE / HAND_MADE, ignore_errors=True)
         (HERE / HAND_MADE).mkdir()

@@ -143,7 +143,7 @@ def test_a_changed_version_is_told_with_the_difference() -> None:
 def test_weights_are_handed_on(tmp_path: Path) -> None:
     """As safetensors, of the end or of a tag, with where they are from."""
     run = trained(moments=[{"at_step": 50, "do": "save_checkpoint", "tag": "mid"}])
-    assert write_weights(run, "", tmp_path / "a.safetensors", force=False) == ("step-00000120.pt", 120)
+    assert write_weights(run, "", tmp_path / "a.safetensors", force=False) == ("step-00000120.pt", 120, "weights")
     assert write_weights(run, "mid", tmp_path / "b.safetensors", force=False)[1] == 50
     with safe_open(tmp_path / "b.safetensors", "pt") as file:
         assert file.metadata()["run"] == run.id

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from tuitrain.board.axis import Axis
-from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, taken_up
+from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, seemingly_taken, taken_up
 from tuitrain.board.journal import EVALUATED, PAUSED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
 from tuitrain.board.measured import Measured
 from tuitrain.board.series import Series
+from tuitrain.board.ways import Way, Ways
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import DECIDING, Command, Request
 from tuitrain.protocol.description import OptimizerState
@@ -103,6 +104,7 @@ class Board:
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
     ghosts: list[Ghost] = field(default_factory=list)
     """What the run left when it went back, the newest last."""
+    ways: Ways = field(default_factory=Ways)
     decisions: list[tuple[int, Command]] = field(default_factory=list)
     """(step, command) of all that led to where the run is."""
     parent: str = ""
@@ -289,15 +291,25 @@ class Board:
         return ghost
 
     def _go_back(self, event: RolledBack) -> None:
-        """To an earlier step, or forward again to one that was left."""
-        taken = next((ghost for ghost in reversed(self.ghosts) if ghost.first < event.step <= ghost.last), None)
-        is_forward = event.step > self.step and taken is not None
-        left = self._forget_after(taken.first if is_forward and taken is not None else event.step)
-        if left.series:
-            self.ghosts = [*self.ghosts, left][-MOST_GHOSTS:]
-        if is_forward and taken is not None:
-            taken_up(taken, self.series, self.evals, event.step)
-            self.ghosts = [ghost for ghost in self.ghosts if ghost is not taken]
+        """To an earlier step, or by an undo to one that was left."""
+        shared = self.ways.shared(event.origin, event.step)
+        if shared is None:
+            taken = seemingly_taken(self.ghosts, event.step, self.step)
+            self._leave_after(event.step if taken is None else taken.first)
+            if taken is not None:
+                taken_up(taken, self.series, self.evals, event.step)
+                self.ghosts = [ghost for ghost in self.ghosts if ghost is not taken]
+        else:
+            now = Way(self.series, self.evals, self.axis, self.marks, self.layers, self.switched_at)
+            self.ways.leave(now)
+            self._leave_after(shared)
+            if shared < event.step and (way := self.ways.kept(event.origin)) is not None:
+                self.series, self.evals, self.axis = way.series, way.evals, way.axis
+                self.marks, self.layers, self.switched_at = way.marks, way.layers, way.switched_at
+                self._forget_after(event.step)
+                self.ghosts = [ghost for ghost in self.ghosts if ghost.way != event.origin]
+            self.layers.cut_after(event.step, now.layers.num_measured)
+        self.ways.begin(event.timeline, event.origin, event.step)
         standing = {decision.id for decision in event.decisions}
         self.marks = [
             mark for mark in self.marks
@@ -313,6 +325,12 @@ class Board:
         self.decisions = [(decision.step, decision.command) for decision in event.decisions]
         if self.heartbeat is not None:
             self.heartbeat = structs.replace(self.heartbeat, step=event.step, steps_per_second=0.0)
+
+    def _leave_after(self, step: int) -> None:
+        left = self._forget_after(step)
+        if left.series:
+            left.way = self.ways.current
+            self.ghosts = [*self.ghosts, left][-MOST_GHOSTS:]
 
     def _add_steps(self, event: StepsFinished) -> None:
         self.step = max(self.step, event.step)

@@ -236,10 +236,10 @@ class Curves:
 
     def _go_back(self, event: RolledBack) -> None:
         """To an earlier step, or by an undo to one that an earlier going back had left."""
-        now = event.timeline - 1
+        now, origin = event.timeline - 1, event.origin or 0
         self._left[now] = deepcopy((self.measured, self.evaluated, self.positions))
-        if event.origin != now and event.origin in self._left:
-            self.measured, self.evaluated, self.positions = deepcopy(self._left[event.origin])
+        if origin != now and origin in self._left:
+            self.measured, self.evaluated, self.positions = deepcopy(self._left[origin])
         self._left = dict([*self._left.items()][-MOST_GHOSTS:])
         self._cut_after(event.step)
 

@@ -18,6 +18,8 @@ class Ghost:
     last: int
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    way: int = 0
+    """Number of the way that was left."""
 
 
 def cut_off(series: dict[str, Series], evals: dict[str, list[tuple[int, float]]], step: int, last: int) -> Ghost:
@@ -42,6 +44,12 @@ def cut_off(series: dict[str, Series], evals: dict[str, list[tuple[int, float]]]
         if not evals[metric]:
             del evals[metric]
     return ghost
+
+
+def seemingly_taken(ghosts: list[Ghost], step: int, now: int) -> Ghost | None:
+    """Of a stream that does not tell on which way a state was: forward from `now` is taken for what was left last."""
+    found = (ghost for ghost in reversed(ghosts) if ghost.first < step <= ghost.last)
+    return next(found, None) if step > now else None
 
 
 def taken_up(ghost: Ghost, series: dict[str, Series], evals: dict[str, list[tuple[int, float]]], step: int) -> None:

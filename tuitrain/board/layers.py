@@ -105,6 +105,14 @@ class LayerHistory:
                 found[:, column] = rows[start - 1]
         return found
 
+    def cut_after(self, step: int, num_measured: int) -> None:
+        """Forget the samples that begin after a step, as when a run goes back; that is news after so many looks."""
+        self.num_measured = num_measured + 1
+        if self.step > step:
+            self._cut_from(step + 1)
+            self.step = self._starts[-1] if self._starts else 0
+            self._newest = self._rows[-1] if self._rows else np.full_like(self._newest, np.nan)
+
     def _forget(self, names: tuple[str, ...]) -> None:
         self.names, self.step = names, 0
         self._newest = np.full((len(QUANTITIES), len(names)), np.nan)

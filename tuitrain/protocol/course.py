@@ -47,8 +47,8 @@ class RolledBack(EventBase, frozen=True, kw_only=True):
     """Finished steps when it was left."""
     timeline: int
     """How often the run has gone back, this time among them."""
-    origin: int = 0
-    """The timeline on which that state was."""
+    origin: int | None = None
+    """The timeline on which that state was; None in streams that do not tell it, as those of old."""
     source: str
     """Where the state was kept: a checkpoint relative to the run folder, or "memory"."""
     total_steps: int

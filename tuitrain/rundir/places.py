@@ -75,8 +75,11 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The name of the folder."""
-        return self.path.name
+        """The name of the folder; what is no sign in it stands there as its escape, so that no two are the same."""
+        name = self.path.name
+        if name.isprintable():
+            return name
+        return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in name)
 
     @property
     def info_path(self) -> Path:

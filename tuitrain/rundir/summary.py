@@ -22,6 +22,7 @@ from tuitrain.protocol.events import (
     StageEntered,
     StepsFinished,
 )
+from tuitrain.protocol.printable import printable_word
 from tuitrain.protocol.version import other_version
 from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
 from tuitrain.rundir.labels import read_labels
@@ -42,6 +43,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     path: str
+    """As it is, so that it can be opened; who shows it makes it `printable`."""
     name: str = ""
     """That people gave it; empty where nobody did."""
     note: str = ""
@@ -98,9 +100,9 @@ def summarize(folder: RunFolder) -> RunSummary:
     labels, problem = read_labels(folder)
     if problem:
         problems.append(problem)
-    return RunSummary(
+    summary = RunSummary(
         id=folder.id,
-        path=str(folder.path),
+        path="",
         name=labels.name,
         note=labels.note,
         tags=labels.tags,
@@ -117,6 +119,7 @@ def summarize(folder: RunFolder) -> RunSummary:
         pid=info.pid,
         problem=" ".join(problems),
     )
+    return msgspec.structs.replace(printable_word(summary), path=str(folder.path))  # the path opens it
 
 
 class _Progress:

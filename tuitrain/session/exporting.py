@@ -9,12 +9,13 @@ from typing import Any
 
 from tuitrain.errors import RunFolderError, UsageError
 from tuitrain.preset import preset_from_data
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import recorded
 from tuitrain.session.rerunning import as_preset
 
-WEIGHTS = ("raw", "ema", "swa")
-"""Which weights of a checkpoint can be written."""
+WEIGHTS = ("evaluated", "raw", "ema", "swa")
+"""Which weights of a checkpoint can be written. Raw and evaluated differ where an optimizer averages by itself."""
 _TOP = ("title", "about", "look_for", "press")
 
 
@@ -29,12 +30,17 @@ def preset_text(folder: RunFolder) -> str:
     data = as_preset(info, record)
     preset_from_data(data, folder.id)  # what is written can be read
     num = len(data["moment"])
-    head = f"# {folder.id}, {num} decision{'s' if num != 1 else ''}; torch {info.versions.get('torch', '?')}.\n"
+    head = (
+        f"# {folder.id}, {num} decision{'s' if num != 1 else ''}; torch {printable(info.versions.get('torch', '?'))}.\n"
+    )
     return head + preset_as_text(data)
 
 
 def preset_as_text(data: Mapping[str, Any]) -> str:
-    """Plain data of a preset as a file that extends nothing; its place in the list of presets is left out."""
+    """Plain data of a preset as a file that extends nothing; its place in the list of presets is left out.
+
+    What is no sign stands there as its escape: it reads back the same, and can be shown.
+    """
     import tomli_w
 
     data = {key: value for key, value in data.items() if key not in {"name", "chapter", "order"}}
@@ -42,7 +48,13 @@ def preset_as_text(data: Mapping[str, Any]) -> str:
     top = {key: data.pop(key) for key in _TOP if data.get(key)}
     sections = {key: _told(value) for key, value in data.items() if value not in ("", [], {})}
     parts = [tomli_w.dumps({**top, **sections}), *(f"\n[[moment]]\n{tomli_w.dumps(item)}" for item in moments)]
-    return "".join(parts)
+    # Such codes are only within strings in quotes, where TOML knows \uXXXX.
+    return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in "".join(parts))
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _told(section: Any) -> Any:
@@ -66,7 +78,9 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "raw") -> tuple[str, int]:
+def write_weights(
+    folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "evaluated"
+) -> tuple[str, int, str]:
     """Write the weights of a checkpoint as safetensors.
 
     Args:
@@ -74,10 +88,11 @@ def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool, which:
         at: a step or a tag; empty means the newest that is intact.
         path: of the new file.
         force: whether it may replace another.
-        which: "raw" for the weights as they are trained, "ema" or "swa" for an average of them.
+        which: "evaluated" for those that the numbers `eval/*` belong to, "raw" for those at which gradients are taken,
+            "ema" or "swa" for an average of them that the run keeps besides.
 
     Returns:
-        Name of the checkpoint, and the step of the weights.
+        Name of the checkpoint, the step of the weights, and which they are in words, as the file says too.
 
     Raises:
         UsageError: there is no such checkpoint or average, or the file is there.
@@ -89,10 +104,11 @@ def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool, which:
         raise UsageError(f"--weights {which} is not known.", hint=f"{', '.join(WEIGHTS)}.")
     _check_free(path, force=force)
     name, state = _state(folder, at)
-    weights = state["model"] if which == "raw" else _average(state, which, name)
+    weights, words = _weights(state, which, name)
     tensors = {key: value.contiguous() for key, value in weights.items()}
     about = {
         "weights": which,
+        "weights_are": words,
         "run": str(state.get("run", "")),
         "step": str(state["step"]),
         "preset": str(state.get("preset", "")),
@@ -104,14 +120,28 @@ def write_weights(folder: RunFolder, at: str, path: Path, *, force: bool, which:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RunFolderError(f"{path}: cannot be written: {error.strerror}") from error
-    return name, int(state["step"])
+    return name, int(state["step"]), words
+
+
+def _weights(state: Mapping[str, Any], which: str, name: str) -> tuple[Mapping[str, Any], str]:
+    """The weights of a state, and which they are in words."""
+    from tuitrain.techniques.build.evaluated import evaluated_parameters
+
+    if which in {"ema", "swa"}:
+        return _average(state, which, name), f"{which} weights"
+    averages, optimizer = evaluated_parameters(state["optimizer"], state["model"]), state["optimizer"]["name"]
+    if not averages:
+        return state["model"], "weights"
+    if which == "evaluated":
+        return {**state["model"], **averages}, f"weights (the average that {optimizer} keeps, as it is evaluated)"
+    return state["model"], f"raw weights (where {optimizer} takes gradients, not the average that is evaluated)"
 
 
 def _average(state: Mapping[str, Any], which: str, name: str) -> Mapping[str, Any]:
     averages = state.get("followers", {}).get("averages", {})
     found: Mapping[str, Any] = averages.get(which, {})
     if not found:
-        known = [other for other in WEIGHTS if other == "raw" or averages.get(other)]
+        known = [other for other in WEIGHTS if other in {"evaluated", "raw"} or averages.get(other)]
         raise UsageError(f"{name} holds no {which} weights.", hint=f"--weights {' or '.join(known)}.")
     has_statistics = any(key.endswith("running_mean") for key in found)
     if which == "swa" and has_statistics and averages["calibrated_at"] != averages["num_averaged"]:

@@ -34,6 +34,7 @@ from tuitrain.protocol.events import (
 )
 from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.measured_words import advice, headline
+from tuitrain.protocol.printable import printable_lines
 from tuitrain.protocol.version import other_version
 from tuitrain.session.reading import Word
 
@@ -107,7 +108,7 @@ class Printer:
     def say(self, text: str) -> None:
         """One line on stderr, above the bar."""
         self._clear_bar()
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{printable_lines(text)}\n")
         self._stream.flush()
 
     def _take(self, word: Word) -> None:

@@ -7,6 +7,7 @@ import time
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.events import CommandApplied, CommandRefused, Event, RunEnded
+from tuitrain.protocol.printable import printable_word
 from tuitrain.rundir.commands import CommandReader, DamagedCommand
 from tuitrain.rundir.follower import EventFollower
 from tuitrain.rundir.places import RunFolder
@@ -18,7 +19,10 @@ _STATUS_SECONDS = 0.5
 
 
 class RunReader:
-    """Reads one run again and again. Every call may touch the disk: keep it off the drawing thread."""
+    """Reads one run again and again, for people: see `protocol.printable`.
+
+    Every call may touch the disk: keep it off the drawing thread.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -39,6 +43,9 @@ class RunReader:
 
     def poll(self) -> list[Word]:
         """What is new: first what was said, then what was asked, then how the folder looks, if that changed."""
+        return [printable_word(word) for word in self._read()]
+
+    def _read(self) -> list[Word]:
         words: list[Word] = []
         try:
             events = self._events.poll()

@@ -46,6 +46,9 @@ class _Left:
     saved: list[CheckpointSaved] = field(default_factory=list)
 
 
+_Way = tuple[dict[str, list[Column]], dict[int, EvalFinished], list[CheckpointSaved]]
+
+
 @dataclass
 class Recorded:
     """The record, folded event by event."""
@@ -76,6 +79,8 @@ class Recorded:
     refused: dict[str, str] = field(default_factory=dict)
     """Id → reason of every command that was refused."""
     _left: list[_Left] = field(default_factory=list)
+    _ways: dict[int, _Way] = field(default_factory=dict)
+    """Timeline → what was known when it was left."""
     _asked: dict[str, tuple[Command, str]] = field(default_factory=dict)
 
     def add(self, event: Event | DamageSeen) -> None:
@@ -150,7 +155,23 @@ class Recorded:
             self.to_come = [item for item in self.to_come if original_id(item.id) != original]
 
     def _go_back(self, event: RolledBack) -> None:
-        """To an earlier step, or by an undo forward again to one that was left."""
+        """To an earlier step, or by an undo to one that was left."""
+        now = self.timelines.current
+        columns = {metric: list(found) for metric, found in self.columns.items()}
+        self._ways[now] = columns, dict(self.evaluations), list(self.saved)
+        if event.origin is None:
+            self._go_where_it_seems(event)
+        elif event.origin in self._ways and not self.timelines.leads_here(event.origin, event.step):
+            columns, evaluations, saved = self._ways[event.origin]
+            self.columns = {metric: list(found) for metric, found in columns.items()}
+            self.evaluations, self.saved = dict(evaluations), list(saved)
+        self._cut_after(event.step)
+        self.timelines.begin(event.origin or 0, event.step)
+        self.last_step, self.total_steps = event.step, event.total_steps
+        self.decisions, self.to_come = list(event.decisions), []
+
+    def _go_where_it_seems(self, event: RolledBack) -> None:
+        """Of a stream that does not tell on which timeline the state was: forward is taken for what was left last."""
         taken = next((left for left in reversed(self._left) if left.first < event.step <= left.last), None)
         is_forward = event.step > self.last_step and taken is not None
         first = taken.first if is_forward and taken is not None else event.step
@@ -167,10 +188,6 @@ class Recorded:
                 self.columns.setdefault(metric, []).extend(columns)
             self.evaluations |= taken.evaluations
             self.saved += taken.saved
-            self._cut_after(event.step)
-        self.timelines.begin(event.origin, event.step)
-        self.last_step, self.total_steps = event.step, event.total_steps
-        self.decisions, self.to_come = list(event.decisions), []
 
     def _cut_after(self, step: int) -> None:
         self.last_step = step

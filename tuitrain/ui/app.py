@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from textual import events, on, work
-from textual.app import App
 from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError
@@ -21,12 +20,13 @@ from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import LeaveSheet, ResumeSheet
 from tuitrain.ui.source import LiveSource, Source
 from tuitrain.ui.theme import DARK, LIGHT
+from tuitrain.ui.toasts import Toasts
 
 StopAndWait = Callable[[float], bool]
 _STOP_SECONDS = 30.0
 
 
-class TuitrainApp(App[int]):
+class TuitrainApp(Toasts):
     """Shows home, or one run.
 
     Args:

@@ -6,6 +6,7 @@ import time
 
 from textual.content import Content
 
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.disk import in_words
 from tuitrain.rundir.summary import RunSummary
 from tuitrain.ui import text
@@ -58,7 +59,7 @@ def run_details(run: RunSummary, num_bytes: int | None) -> list[Content]:
         lines.append(Content(f"{key} of the comparison {name}   tuitrain compare --resume {name}"))
     if run.tags or run.note:
         lines.append(Content.assemble(_tags(run), "   " if run.tags else "", run.note.replace("\n", "  ")))
-    lines.append(Content.styled(f"{run.path}   {run.host}   pid {run.pid}", "$foreground 55%"))
+    lines.append(Content.styled(f"{printable(run.path)}   {run.host}   pid {run.pid}", "$foreground 55%"))
     return [*lines, Content.styled(run.problem, "$error")] if run.problem else lines
 
 

@@ -14,6 +14,7 @@ from tuitrain.board.board import Board, Word
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.commands import Command
+from tuitrain.protocol.printable import printable_output
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
 from tuitrain.rundir.private import open_to_read
@@ -257,6 +258,6 @@ def _tail(folder: RunFolder, max_bytes: int = 65_536) -> str:
         with os.fdopen(open_to_read(folder.output_path), "rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - max_bytes))
-            return file.read().decode("utf-8", errors="replace")
+            return printable_output(file.read().decode("utf-8", errors="replace"))
     except OSError as error:
         return f"output.log cannot be read: {error.strerror}"

@@ -279,6 +279,15 @@ def hidden_matrices(model: nn.Module) -> frozenset[str]:
     return frozenset(linear[:-1])
 
 
+def average_in(inner: str, tensors: list[Tensor], saved: Mapping[str, Any]) -> list[Tensor | None]:
+    """Of each of the tensors of a part the average that its saved state holds; None where it holds none."""
+    if inner not in {"asgd", "schedule-free-sgd", "schedule-free-adamw"}:
+        return [None for _ in tensors]
+    optimizer = _BUILDERS[inner](tensors)
+    _load(optimizer, saved)
+    return [_average(optimizer, tensor) for tensor in tensors]
+
+
 _BUILDERS: dict[str, Callable[[list[Tensor]], Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,

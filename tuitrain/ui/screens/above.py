@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -10,15 +9,11 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.board.board import Board
+from tuitrain.ui.frames import TICK_SECONDS, Frames
 from tuitrain.ui.source import ReplaySource
 
 if TYPE_CHECKING:
     from tuitrain.ui.screens.live import LiveScreen
-
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take, as on the live screen."""
 
 
 class ScreenAbove(Screen[None]):
@@ -33,12 +28,12 @@ class ScreenAbove(Screen[None]):
         self._live = live
         self._drawn: object = None
         """What `news` gave when it was drawn last."""
-        self._next_frame = 0.0
+        self._frames = Frames()
 
     def on_mount(self) -> None:
         """Begin to draw."""
         self.set_class(isinstance(self._live.source, ReplaySource), "-replay")
-        self.set_interval(_TICK_SECONDS, self._tick)
+        self.set_interval(TICK_SECONDS, self._tick)
 
     def on_resize(self, _event: events.Resize) -> None:
         """Show what fits."""
@@ -47,7 +42,7 @@ class ScreenAbove(Screen[None]):
     def outdate(self) -> None:
         """Draw at the next tick, whatever the frame rate."""
         self._drawn = None
-        self._next_frame = 0.0
+        self._frames.hurry()
 
     def news(self, board: Board) -> object:
         """What differs when there is something to draw: a run says the same words in the same order, always."""
@@ -58,15 +53,13 @@ class ScreenAbove(Screen[None]):
         raise NotImplementedError
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        if now < self._next_frame or not self.is_current:
+        if not self._frames.is_due or not self.is_current:
             return
-        if isinstance(self._live.source, ReplaySource):
-            self._live.show_transport(self.query_one("#transport", Static))
-        board = self._live.source.board
-        news = self.news(board)
-        if self._drawn != news:
-            self._drawn = news
-            self.draw(board)
-        spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+        with self._frames.drawing():
+            if isinstance(self._live.source, ReplaySource):
+                self._live.show_transport(self.query_one("#transport", Static))
+            board = self._live.source.board
+            news = self.news(board)
+            if self._drawn != news:
+                self._drawn = news
+                self.draw(board)

@@ -235,7 +235,7 @@ class HomeScreen(Screen[None]):
         self._runs = {run.id: run for run in found}
         self.set_class(not found, "-no-runs")
         width = self.query_one("#runs").scrollable_content_region.width
-        rows = [(run.id, run_line(run, width)) for run in found[:500]]
+        rows = [(run.id, run_line(run, width)) for run in [*self._runs.values()][:500]]
         chosen = self._chosen_run()
         if chosen is not None and chosen != before:
             self._describe("runs", chosen.id)
@@ -275,7 +275,7 @@ class HomeScreen(Screen[None]):
         detail = self.query_one("#detail", Static)
         if list_id == "presets" and option_id in self._presets:
             preset = self._presets[str(option_id)]
-            detail.border_title = preset.name
+            detail.border_title = Content(preset.name)
             detail.update(
                 Content("\n").join(
                     [
@@ -287,7 +287,7 @@ class HomeScreen(Screen[None]):
             )
         elif list_id == "runs" and option_id in self._runs:
             run = self._runs[str(option_id)]
-            detail.border_title = run.id
+            detail.border_title = Content(run.id)
             detail.update(Content("\n").join(run_details(run, self._sizes.get(run.id))))
             self._show_keys()
             if run.is_live or run.id not in self._sizes:

@@ -6,7 +6,6 @@ changes the board, and the board the picture.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,6 +26,7 @@ from tuitrain.ui import steering
 from tuitrain.ui.actions import BY_ID, FOOTER, RACE_FOOTER, Action, bindings
 from tuitrain.ui.composing import BranchWish, effect_of, form_for, preview_for, proposed_plan
 from tuitrain.ui.figures import CHARTS, figure_of
+from tuitrain.ui.frames import TICK_SECONDS, Frames
 from tuitrain.ui.looking import SURFACE, Look
 from tuitrain.ui.race import race_view
 from tuitrain.ui.screens.keys import press
@@ -41,13 +41,9 @@ from tuitrain.ui.widgets.header import Header
 from tuitrain.ui.widgets.panels import JournalPanel, OptimizerPanel, Strip
 from tuitrain.ui.widgets.surface import RacePanel, SurfacePanel
 
-_TICK_SECONDS = 0.05
-_FRAME_SECONDS = 0.25
 _FOLD_SECONDS = 0.03
 _ROOM_FOR_FOUR = 32
 """Lines that four charts and a dialog need."""
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take; a slow terminal gets fewer frames."""
 
 
 class LiveScreen(Screen[None]):
@@ -76,7 +72,7 @@ class LiveScreen(Screen[None]):
         self.look = Look()
         self._leave_run = on_leave
         self.has_home = has_home
-        self._next_frame = 0.0
+        self._frames = Frames()
         self._is_dirty = True
         self._told: set[str] = set()
         self._previewed: PreviewSwitch | None = None
@@ -84,7 +80,7 @@ class LiveScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, charts beside panels, strip, footer; the composer between them."""
         yield Header(id="header")
-        yield Static(id="alarm")
+        yield Static(id="alarm", markup=False)
         with Horizontal(id="body"):
             with Container(id="charts"):
                 yield SurfacePanel(id=SURFACE)
@@ -104,7 +100,7 @@ class LiveScreen(Screen[None]):
         self.set_class(isinstance(self.source, ReplaySource), "-replay")
         self.source.start()
         self.lay_out()
-        self.set_interval(_TICK_SECONDS, self._tick)
+        self.set_interval(TICK_SECONDS, self._tick)
 
     def on_unmount(self) -> None:
         """Stop reading."""
@@ -136,7 +132,6 @@ class LiveScreen(Screen[None]):
         self._leave_run()
 
     def _tick(self) -> None:
-        now = time.monotonic()
         has_news = self.source.drain(_FOLD_SECONDS)
         self._is_dirty = self._is_dirty or has_news
         if isinstance(self.source, LiveSource):
@@ -144,13 +139,12 @@ class LiveScreen(Screen[None]):
                 self._tell_refusals()
             if self.source.take_bell():
                 self.app.bell()
-        if now < self._next_frame or not (self._is_dirty or isinstance(self.source, ReplaySource)):
+        if not self._frames.is_due or not (self._is_dirty or isinstance(self.source, ReplaySource)):
             return
         if any(isinstance(screen, LayersScreen | MeasuresScreen) for screen in self.app.screen_stack):
             return  # it covers this one
-        self.draw()
-        spent = time.monotonic() - now
-        self._next_frame = time.monotonic() + max(_FRAME_SECONDS, spent / _DRAW_SHARE)
+        with self._frames.drawing():
+            self.draw()
 
     def draw(self) -> None:
         """Show the board as it is now."""
@@ -256,7 +250,7 @@ class LiveScreen(Screen[None]):
     def redraw(self) -> None:
         """Draw at the next tick, whatever the frame rate."""
         self._is_dirty = True
-        self._next_frame = 0.0
+        self._frames.hurry()
 
     def _tell_refusals(self) -> None:
         for identity, reply in list(self.source.board.replies.items())[-5:]:

@@ -132,7 +132,7 @@ class ResumeSheet(ModalScreen[bool]):
         """The question and two answers; looking is the first, as it changes nothing."""
         with Vertical() as sheet:
             sheet.border_title = "go on?"
-            yield Static(self._words)
+            yield Static(self._words, markup=False)
             yield OptionList(
                 Option("Look at it", id="look"), Option("Go on from its newest checkpoint", id="resume"), compact=True
             )
