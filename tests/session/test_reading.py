@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,18 @@ def test_what_was_said_between_two_looks_comes_before_the_end(tmp_path: Path, la
         board.apply(word)
     assert board.state == ("finished" if last_word else "lost")
     assert board.step == (9 if last_word else 3)
+
+
+def test_a_death_is_seen_within_a_second_of_the_readers_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at the lock costs little, but is not done at every poll."""
+    now = [time.monotonic()]
+    monkeypatch.setattr("tuitrain.session.reading.time.monotonic", lambda: now[0])
+    folder = RunFolder.create(tmp_path / "20261121-1432-linreg-7f3a")
+    trainer = FakeTrainer(folder)
+    reader = RunReader(folder)
+    assert [word.status for word in reader.poll() if isinstance(word, CarrierStatus)] == ["live"]
+    trainer.writer.close()
+    trainer.lock.release()
+    assert reader.poll() == []
+    now[0] += 1.0
+    assert [word.status for word in reader.poll() if isinstance(word, CarrierStatus)] == ["lost"]
