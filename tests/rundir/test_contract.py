@@ -28,7 +28,6 @@ def kill(request: pytest.FixtureRequest, folder: RunFolder, part: Play) -> Itera
         process = part("train")
         until(folder.events_path.exists)
 
-
         def kill_process() -> None:
             process.kill()
             process.wait()

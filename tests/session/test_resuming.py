@@ -25,11 +25,11 @@ from tuitrain.session.start import Started, create_run, resume_detached, start_d
 from tuitrain.session.worker import open_hosting
 
 SMALL = ("task.hidden=[16]", "train.steps=400", "checkpoint.every_minutes=0.002", "eval.every_steps=50")
-HELD = (
-    *SMALL,
-    'moment=[{at_step=100,do="pause"},{at_step=150,do="save_checkpoint"},{at_step=200,do="save_checkpoint"},'
-    '{at_step=300,do="pause"}]',
-)
+_HOLDS = (
+    '{at_step=100,do="pause"}', '{at_step=150,do="save_checkpoint"}', '{at_step=200,do="save_checkpoint"}',
+    '{at_step=300,do="pause"}',
+)  # fmt: skip
+HELD = (*SMALL, f"moment=[{','.join(_HOLDS)}]")
 """The same, which waits to be looked at, and again near its end: it is at work whenever a test comes to ending it."""
 
 
