@@ -91,7 +91,7 @@ class CompareScreen(ComparingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the filter while it is typed; escape ends it."""
-        is_typing = self.is_mounted and self.query_one("#filter", Input).has_focus
+        is_typing = any(words.has_focus for words in self.query("#filter"))  # it goes before its screen does
         return not (action == "press" and is_typing and parameters[0] != "back")
 
     def action_press(self, action: str) -> None:
