@@ -167,6 +167,7 @@ async def test_a_key_while_the_screen_goes_is_harmless() -> None:
     async with compared(FakeReader(comparison())) as (screen, _):
         await screen.query_one("#filter", Input).remove()
         assert screen.check_action("press", ("leave",))
+        screen.action_press("back")
 
 
 async def test_a_target_is_set_and_taken_away() -> None:

@@ -95,7 +95,9 @@ class CompareScreen(ComparingScreen):
         return not (action == "press" and is_typing and parameters[0] != "back")
 
     def action_press(self, action: str) -> None:
-        """Every key of the table comes through here."""
+        """Every key of the table comes through here; one that comes while the screen goes is late."""
+        if not self.query("#filter"):
+            return
         match action:
             case "up" | "down" | "page_up" | "page_down" | "first" | "last":
                 self._select(action)
