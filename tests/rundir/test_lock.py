@@ -56,12 +56,19 @@ def test_a_machine_that_stalls_gets_the_lock_all_the_same(folder: RunFolder, mon
     """A minute passes between two tries, and somebody was asking at each of the first three."""
     asking = os.open(folder.lock_path, os.O_RDWR | os.O_CREAT)
     fcntl.flock(asking, fcntl.LOCK_SH)
-    waits = iter([lambda: None, lambda: None, lambda: os.close(asking)])
-    monkeypatch.setattr("time.sleep", lambda _: next(waits)())
+    num_waits = 0
+
+    def wait(_seconds: float) -> None:
+        nonlocal num_waits
+        num_waits += 1
+        if num_waits == 3:
+            os.close(asking)
+
+    monkeypatch.setattr("time.sleep", wait)
     minutes = itertools.count(time.monotonic(), 60.0)
     monkeypatch.setattr("time.monotonic", lambda: next(minutes))
     with RunLock.acquire(folder):
-        assert next(waits, None) is None
+        assert num_waits == 3
 
 
 def test_the_lock_dies_with_its_process(folder: RunFolder, part: Play) -> None:
