@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -21,16 +22,21 @@ from tuitrain.comparing.folder import find_comparison
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.errors import TuitrainError
+from tuitrain.protocol.commands import Resume
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.rundir.summary import summarize
+from tuitrain.session.asking import send
 from tuitrain.session.recorded import recorded
 
 SHORT = ("train.steps=40", "eval.every_steps=20", "train.device=cpu")
 LONG = ("train.steps=1500", "eval.every_steps=500", "train.device=cpu", "checkpoint.every_minutes=0.005")
+HELD = (*LONG, 'moment=[{at_step=300,do="save_checkpoint"},{at_step=1400,do="pause"}]')
+"""The same, which waits near its end to be woken: it is at work whenever a test comes to ending it."""
 
 
-def tuitrain(*arguments: str, timeout: float = 200.0) -> subprocess.CompletedProcess[str]:
+def tuitrain(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tuitrain.cli", *arguments], capture_output=True, text=True, timeout=timeout, check=False
+        [sys.executable, "-m", "tuitrain.cli", *arguments], capture_output=True, text=True, check=False
     )
 
 
@@ -46,7 +52,8 @@ def nothing_is_left(home: Path) -> Iterator[None]:
     yield
     for process in psutil.process_iter(["cmdline"]):
         if any(str(home) in part for part in process.info["cmdline"] or []):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def until(condition: Callable[[], object], seconds: float = 100.0) -> None:
@@ -61,6 +68,20 @@ def seen(name: str) -> Comparison:
     while reader.poll(1.0):
         pass
     return reader.comparison
+
+
+def woken_to_the_end(process: subprocess.Popen[str], name: str) -> tuple[str, str]:
+    """What a comparison prints, whose runs are woken wherever one pauses."""
+
+    def is_over() -> bool:
+        with contextlib.suppress(TuitrainError):  # it is not there yet
+            for view in seen(name).members.values():
+                if view.run and summarize(RunFolder(Path(view.run))).state == "paused":
+                    send(RunFolder(Path(view.run)), Resume())
+        return process.poll() is not None
+
+    until(is_over, 200.0)
+    return process.communicate()
 
 
 def losses(comparison: Comparison) -> dict[str, list[tuple[int, float]]]:
@@ -102,7 +123,7 @@ def test_presets_are_run_with_seeds_and_judged(home: Path, tmp_path: Path) -> No
 def test_after_kill_9_of_scheduler_and_run_everything_is_as_if_nothing_had_been(home: Path) -> None:
     """Bit for bit: the run that was killed goes on from its checkpoint, the other one was never disturbed."""
     name = ("--vary", "optimizer.lr=0.05,0.1", "--parallel", "2", "--name")
-    process = start("compare", "lr-good", *LONG, *name, "broken", "--headless")
+    process = start("compare", "lr-good", *HELD, *name, "broken", "--headless")
     until(lambda: _num_saved("broken") >= 2)
     folder = find_comparison("broken")
     killed = seen("broken")
@@ -114,8 +135,9 @@ def test_after_kill_9_of_scheduler_and_run_everything_is_as_if_nothing_had_been(
     until(lambda: not is_scheduled(folder))
     process.kill()
     process.communicate()
-    done = tuitrain("compare", "--resume", "broken", "--headless")
-    assert done.returncode == 0, done.stderr
+    again = start("compare", "--resume", "broken", "--headless")
+    _, err = woken_to_the_end(again, "broken")
+    assert again.returncode == 0, err
     reference = tuitrain("compare", "lr-good", *LONG, *name, "whole", "--headless")
     assert reference.returncode == 0, reference.stderr
     found, expected = losses(seen("broken")), losses(seen("whole"))
@@ -145,10 +167,11 @@ def test_a_run_that_fails_is_said_and_the_others_are_compared(home: Path, tmp_pa
         'title = "mine"\n[task]\ndataset = "csv"\nmodel = "mlp"\npath = "mine.csv"\n'
         '[train]\nsteps = 40\ndevice = "cpu"\n'
     )
-    process = start("compare", "lr-good", str(preset), *SHORT[:2], "--parallel", "1", "--name", "half", "--headless")
-    until(lambda: "half" in tuitrain("compare").stdout)
+    held = (*SHORT[:2], 'moment=[{at_step=20,do="pause"}]')
+    process = start("compare", "lr-good", str(preset), *held, "--parallel", "1", "--name", "half", "--headless")
+    until(lambda: _is_in("paused", "half"))
     data.unlink()
-    out, err = process.communicate(timeout=200)
+    out, err = woken_to_the_end(process, "half")
     assert process.returncode == 1
     assert "failed" in out
     assert "finished" in out
@@ -160,7 +183,7 @@ def test_an_interrupt_stops_what_is_at_work_and_resume_goes_on_with_what_waits(h
     process = start(
         "compare",
         "lr-good",
-        *LONG,
+        *HELD,
         "--vary",
         "optimizer.lr=0.05,0.1",
         "--parallel",
@@ -169,19 +192,20 @@ def test_an_interrupt_stops_what_is_at_work_and_resume_goes_on_with_what_waits(h
         "slow",
         "--headless",
     )
-    until(lambda: _is_running("slow"))
+    until(lambda: _is_in("running", "slow"))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=100)
+    _, err = process.communicate()
     assert "stopping" in err
     states = [view.state for view in seen("slow").members.values()]
     assert states == ["stopped", "waiting"]
-    done = tuitrain("compare", "--resume", "slow", "--headless")
-    assert "1 of 2 runs are left" in done.stderr
+    _, err = woken_to_the_end(start("compare", "--resume", "slow", "--headless"), "slow")
+    assert "1 of 2 runs are left" in err
     assert [view.state for view in seen("slow").members.values()] == ["stopped", "finished"]
 
 
-def _is_running(name: str) -> bool:
+def _is_in(state: str, name: str) -> bool:
+    """Whether a member is in this state."""
     try:
-        return any(view.state == "running" for view in seen(name).members.values())
+        return any(view.state == state for view in seen(name).members.values())
     except TuitrainError:  # it is not there yet
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ def die_in(folder: RunFolder, session: Session, command: Command, *, is_resumed:
             if now == session.saved > 0:
                 _save_at(hosting, now)
             if now == session.dies:
-                _wait_until_told(hosting)
+                _wait_until_saved()
                 raise _Died
             at_safe_point(now, apply)  # type: ignore[arg-type]
 
@@ -68,7 +68,7 @@ def die_in(folder: RunFolder, session: Session, command: Command, *, is_resumed:
             hosting.work()
         except _Died:
             hosting._pump._closing.set()
-            hosting._pump._thread.join()
+            hosting._pump._thread.join()  # its last tick tells everything up to the death
             hosting._writer.close()
 
 
@@ -77,11 +77,11 @@ def _save_at(hosting: Hosting, step: int) -> None:
     hosting.control.agenda.add([(step, request)])
 
 
-def _wait_until_told(hosting: Hosting) -> None:
-    deadline = time.monotonic() + 10.0
-    while hosting.run._facts and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.15)
+def _wait_until_saved() -> None:
+    """A thread that writes a checkpoint would outlive this death, and write into the next session."""
+    for thread in threading.enumerate():
+        if thread.name == "saving":
+            thread.join()
 
 
 def _die(message: str, trace: str) -> None:

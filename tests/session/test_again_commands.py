@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def tuitrain(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*TUITRAIN, *words], capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+        [*TUITRAIN, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         env=dict(os.environ),
     )  # fmt: skip
 

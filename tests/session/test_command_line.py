@@ -16,9 +16,9 @@ import pytest
 TUITRAIN = (sys.executable, "-m", "tuitrain.cli")
 
 
-def tuitrain(*arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
-    """Run the program as a shell without a terminal does."""
-    return subprocess.run([*TUITRAIN, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+def tuitrain(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a shell without a terminal does; what hangs is ended by pytest."""
+    return subprocess.run([*TUITRAIN, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_the_last_line_of_json_is_one_object() -> None:
@@ -78,7 +78,7 @@ def test_a_run_is_steered_from_another_shell_and_stopped_by_ctrl_c() -> None:
     as_json = json.loads(tuitrain("ask", "last", "evaluate", "--json").stdout)
     assert (as_json["status"], as_json["command"]) == ("applied", "evaluate")
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate()
     assert process.returncode == 0
     assert "stopping: evaluate, save, end" in errors
     assert "stopped at step" in output
@@ -127,10 +127,10 @@ def test_a_full_disk_is_said_and_nothing_hangs(tmp_path: Path, policy: str) -> N
         done = subprocess.run(
             [*TUITRAIN, "run", "lab-wave", "train.steps=12000", "eval.every_steps=6000", "--headless",
              f"train.on_disk_full={policy}"],
-            capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "TUITRAIN_HOME": str(small)},
+            capture_output=True, text=True, check=False, env={**os.environ, "TUITRAIN_HOME": str(small)},
         )  # fmt: skip
         assert "No space left on device" in done.stderr
         assert ("at step 12000" in done.stdout) == (policy == "continue")
         assert "lost" not in done.stdout
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        subprocess.run(["umount", "-l", str(small)], check=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.session.waiting import LONG, Watched, started
+from tuitrain.board.board import Board
 from tuitrain.preset import load_preset
 from tuitrain.protocol.commands import Evaluate, Pause, ScaleLearningRate, Stop, SwitchOptimizer
 from tuitrain.protocol.events import StepsFinished
@@ -57,20 +57,18 @@ def test_asking_is_answered_with_the_step_or_the_reason() -> None:
     assert "stopped" in late.text
 
 
-def test_a_killed_trainer_is_lost_within_three_seconds_and_its_words_are_there() -> None:
-    """Everything up to the last 250 ms, no torn state, and the list of runs says so too."""
+def test_a_killed_trainer_is_lost_and_its_words_are_there() -> None:
+    """Everything that a reader saw, and no torn state; the list of runs says so too."""
     run, watched = started(*LONG)
-    watched.until(lambda board: board.step > 100)
+    seen = watched.until(lambda board: board.step > 100 and board.step)
     os.kill(run.process.pid, signal.SIGKILL)
-    killed = time.monotonic()
     run.process.wait(30)
     with run.folder.events_path.open("ab") as stream:
         stream.write(b'{"event":"StepsFini')
-    watched.until(lambda board: board.state == "lost", 3.0)
-    assert time.monotonic() - killed < 3.0
+    watched.until(lambda board: board.state == "lost")
     assert [item.state for item in list_runs()] == ["lost"]
     steps = [event for event in read_events(run.folder) if isinstance(event, StepsFinished)]
-    assert time.time() - steps[-1].time < 3.0 + 0.25
+    assert steps[-1].step == watched.board.step >= int(seen)
     told = [entry.text for entry in watched.board.log[-2:]]
     assert told[0] == "a torn last line of 19 bytes was skipped"
     assert told[1].startswith("lost at step")
@@ -113,9 +111,12 @@ def test_the_pace_holds_only_while_a_screen_is_attached() -> None:
     run, watched = started(*LONG, "train.max_steps_per_second=2")
     watched.until(lambda board: board.step > 200)
     with ScreenPresence(run.folder) as screen:
-        screen.beat()
-        watched.until(lambda board: board.heartbeat is not None and board.heartbeat.is_paced)
-        screen.beat()
+
+        def is_paced(board: Board) -> bool:
+            screen.beat()  # as a screen does, again and again: one sign is forgotten after a while
+            return board.heartbeat is not None and board.heartbeat.is_paced
+
+        watched.until(is_paced)
         step = watched.board.step
     watched.until(lambda board: board.step > step + 500)
     send(run.folder, Stop(abort=True))

@@ -144,35 +144,46 @@ def test_in_process_it_is_the_same(config: Path, place: Path) -> None:
     run.stop_and_wait(10)
 
 
-def test_a_hanging_command_delays_nothing_and_is_killed(folder: RunFolder) -> None:
-    """The alarm's command hangs: later words return at once, and the end is told when its time is over."""
-    code = "import os, time; os.environ['TUITRAIN_EVENT'] == 'end' or time.sleep(600)"
-    notifier = Notifier(folder, NotifyWish((sys.executable, "-c", code)), timeout_seconds=1.0)
-    began = time.monotonic()
+def until_there(gate: Path) -> NotifyWish:
+    """A command that hangs until there is a file, and then says at which event it was run."""
+    return NotifyWish(("sh", "-c", f'while [ ! -e "{gate}" ]; do sleep 0.1; done; echo "was at $TUITRAIN_EVENT"'))
+
+
+def test_a_hanging_command_delays_nothing(folder: RunFolder, tmp_path: Path) -> None:
+    """The alarm's command hangs until all was told: whoever waited for it would wait for ever."""
+    notifier = Notifier(folder, until_there(tmp_path / "gate"), timeout_seconds=1e6)
     notifier.start()
     for step in range(2000):
         notifier.note(alarm(step, "disk" if step % 2 else "nonfinite_loss"), "running")
     notifier.end(RunEnded(step=9, reason="finished"))
-    assert time.monotonic() - began < 0.9, "it waited for the command"
-    output_with(folder, "took longer than 1 s and was killed. Said once.")
+    (tmp_path / "gate").touch()
+    assert output_with(folder, "was at end").splitlines() == ["was at alarm", "was at alarm", "was at end"]
 
 
-def test_a_full_pipe_is_no_trouble(folder: RunFolder) -> None:
-    """Nobody reads, as the command hangs: what does not fit is dropped."""
+def test_a_hanging_command_is_killed_and_the_end_is_told(folder: RunFolder) -> None:
+    """When its time is over."""
+    code = "case $TUITRAIN_EVENT in end) echo at the end;; *) sleep 600;; esac"
+    notifier = Notifier(folder, NotifyWish(("sh", "-c", code)), timeout_seconds=1.0)
+    notifier.start()
+    notifier.note(alarm(), "running")
+    notifier.end(RunEnded(step=9, reason="finished"))
+    assert "took longer than 1 s and was killed. Said once." in output_with(folder, "at the end")
+
+
+def test_a_full_pipe_is_no_trouble(folder: RunFolder, tmp_path: Path) -> None:
+    """Nobody reads, as the command hangs until all was told: what does not fit is dropped, and waited for by nobody."""
 
     class All(Occasions):
         def of(self, word: object) -> Literal["end", "alarm"] | None:
             return "alarm"
 
-    notifier = Notifier(
-        folder, NotifyWish((sys.executable, "-c", "import time; time.sleep(600)")), timeout_seconds=0.5, occasions=All()
-    )
+    notifier = Notifier(folder, until_there(tmp_path / "gate"), timeout_seconds=1e6, occasions=All())
     notifier.start()
-    began = time.monotonic()
     for step in range(3000):
-        notifier.note(alarm(step), "running")
-    assert time.monotonic() - began < 5.0
+        notifier.note(AlarmRaised(step=step, kind="nonfinite_loss", message="a" * 5000, value=1.0), "running")
     notifier.close()
+    (tmp_path / "gate").touch()
+    assert 0 < output_with(folder, "was at end").count("was at alarm") < 3000
 
 
 def test_a_failing_command_is_told_once(folder: RunFolder) -> None:

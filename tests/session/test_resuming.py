@@ -14,17 +14,23 @@ from tuitrain.board.board import Board
 from tuitrain.errors import RunBusyError, UsageError
 from tuitrain.preset import load_preset, preset_from_data
 from tuitrain.protocol.carrier import DamageSeen
-from tuitrain.protocol.commands import ScaleLearningRate
+from tuitrain.protocol.commands import Resume, ScaleLearningRate
 from tuitrain.protocol.events import AlarmRaised, CommandApplied, RunEnded, RunResumed, StepsFinished
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import send
-from tuitrain.session.start import create_run, resume_detached, start_detached
+from tuitrain.session.start import Started, create_run, resume_detached, start_detached
 from tuitrain.session.worker import open_hosting
 
-SMALL = ("task.hidden=[16]", "train.steps=4000", "checkpoint.every_minutes=0.002", "eval.every_steps=500")
+SMALL = ("task.hidden=[16]", "train.steps=400", "checkpoint.every_minutes=0.002", "eval.every_steps=50")
+_HOLDS = (
+    '{at_step=100,do="pause"}', '{at_step=150,do="save_checkpoint"}', '{at_step=200,do="save_checkpoint"}',
+    '{at_step=300,do="pause"}',
+)  # fmt: skip
+HELD = (*SMALL, f"moment=[{','.join(_HOLDS)}]")
+"""The same, which waits to be looked at, and again near its end: it is at work whenever a test comes to ending it."""
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +45,25 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+def goes_on_beyond(started: Started, step: int) -> None:
+    """Let it go on, once it waits at its first pause."""
+    until(lambda: summarize(started.folder).state == "paused")
+    send(started.folder, Resume())
+    until(lambda: summarize(started.folder).step > step)
+
+
+def exit_code(started: Started) -> int:
+    """Of a run that goes on to its end, woken where it pauses."""
+
+    def is_over() -> bool:
+        if summarize(started.folder).state == "paused":
+            send(started.folder, Resume())
+        return started.process.poll() is not None
+
+    until(is_over, 120.0)
+    return started.process.wait()
+
+
 def losses(folder: RunFolder) -> dict[int, float]:
     """The batch loss of every step, as it was told last."""
     found: dict[int, float] = {}
@@ -47,6 +72,16 @@ def losses(folder: RunFolder) -> dict[int, float]:
             if column.metric == "batch/loss":
                 found |= {column.first_step + i * column.stride: value for i, value in enumerate(column.values)}
     return found
+
+
+def applied(folder: RunFolder) -> dict[str, int]:
+    """Id of each command that was carried out → step."""
+    return {event.command: event.step for event in read_events(folder) if isinstance(event, CommandApplied)}
+
+
+def step_of(checkpoint: Path) -> int:
+    """That it was saved at."""
+    return int(checkpoint.stem.split("-")[1])
 
 
 def trained_here(moments: list[dict[str, object]]) -> RunFolder:
@@ -60,13 +95,15 @@ def trained_here(moments: list[dict[str, object]]) -> RunFolder:
 
 def test_a_killed_run_goes_on_bit_for_bit() -> None:
     """With what a person had decided; the sequence of the stream has no gap, and no decision is taken twice."""
-    started = start_detached(load_preset("mnist-mlp", SMALL), has_screen=False)
+    started = start_detached(load_preset("mnist-mlp", HELD), has_screen=False)
     folder = started.folder
-    until(lambda: summarize(folder).step > 50)
-    send(folder, ScaleLearningRate(factor=0.5))
-    until(lambda: any(isinstance(event, CommandApplied) for event in read_events(folder)))
-    decided = next(event.step for event in read_events(folder) if isinstance(event, CommandApplied))
-    until(lambda: any(int(path.stem.split("-")[1]) > decided for path in folder.checkpoints_path.glob("step-*.pt")))
+    until(lambda: summarize(folder).state == "paused")
+    asked = send(folder, ScaleLearningRate(factor=0.5))
+    until(lambda: asked in applied(folder))
+    decided = applied(folder)[asked]
+    goes_on_beyond(started, decided)
+    # Two of them, as the newest will be damaged.
+    until(lambda: sum(step_of(path) > decided for path in folder.checkpoints_path.glob("step-????????.pt")) >= 2)
     with pytest.raises(RunBusyError):
         resume_detached(folder, has_screen=False)
     started.process.send_signal(signal.SIGKILL)
@@ -75,22 +112,22 @@ def test_a_killed_run_goes_on_bit_for_bit() -> None:
 
     newest = sorted(folder.checkpoints_path.glob("step-????????.pt"))
     newest[-1].write_bytes(newest[-1].read_bytes()[:-100])
-    assert resume_detached(folder, has_screen=False).process.wait(120.0) == 0
+    assert exit_code(resume_detached(folder, has_screen=False)) == 0
 
     events = [event for event in read_events(folder) if not isinstance(event, DamageSeen)]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     resumed = next(event for event in events if isinstance(event, RunResumed))
     assert resumed.seconds >= max(event.seconds for event in events if event.seq < resumed.seq - 2)
     assert resumed.step > decided
-    assert sum(isinstance(event, CommandApplied) for event in events) == 1
+    assert sum(isinstance(event, CommandApplied) and event.command == asked for event in events) == 1
     damaged = [event for event in events if isinstance(event, AlarmRaised)]
     assert [newest[-1].name in event.message for event in damaged] == [True]
 
     board = Board()
     for event in events:
         board.apply(event)
-    assert (board.state, board.step) == ("finished", 4000)
-    assert board.series["batch/loss"].last_step == 4000
+    assert (board.state, board.step) == ("finished", 400)
+    assert board.series["batch/loss"].last_step == 400
     assert any(mark.label == "resumed" for mark in board.marks)
 
     assert losses(folder) == losses(trained_here([{"at_step": decided, "do": "scale_learning_rate", "factor": 0.5}]))
@@ -98,12 +135,12 @@ def test_a_killed_run_goes_on_bit_for_bit() -> None:
 
 def test_a_stopped_run_goes_on_to_its_planned_end() -> None:
     """By SIGTERM; it takes no step again."""
-    started = start_detached(load_preset("mnist-mlp", SMALL), has_screen=False)
-    until(lambda: summarize(started.folder).step > 50)
+    started = start_detached(load_preset("mnist-mlp", HELD), has_screen=False)
+    goes_on_beyond(started, 100)
     os.kill(started.process.pid, signal.SIGTERM)
     assert started.process.wait(30.0) == 0
     assert summarize(started.folder).state == "stopped"
-    assert resume_detached(started.folder, has_screen=False).process.wait(120.0) == 0
+    assert exit_code(resume_detached(started.folder, has_screen=False)) == 0
     events = read_events(started.folder)
     assert [event.lost_steps for event in events if isinstance(event, RunResumed)] == [0]
     assert [event.reason for event in events if isinstance(event, RunEnded)] == ["stopped", "finished"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tuitrain.tasks.own import OwnArrays, OwnData, OwnDataError, inspect_own, load_own
 from tuitrain.tasks.splitting import split_with_all_classes
 
-FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 IRIS = "width,length,kind\n" + "".join(f"{i}.5,{2 * i},{'abc'[i % 3]}\n" for i in range(30))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = [
@@ -20,6 +22,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 TUITRAIN = f"{sys.executable} -m tuitrain.cli"
+ENDLESS = "run mnist-mlp train.steps=1000000"
+"""It is at work however long a person takes; nothing that they do is measured against its end."""
 
 
 class Terminal:
@@ -70,6 +74,19 @@ class Terminal:
             assert time.monotonic() < deadline, f"{word} did not go:\n{self.text()}"
             time.sleep(0.05)
 
+    def kill(self, command: str) -> None:
+        """Kill -9 a command of the program that runs in this window, and in no other one."""
+        done = subprocess.run(
+            ["tmux", "-L", self._socket, "display-message", "-p", "-t", "0", "#{pane_pid}"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        (found,) = [
+            process
+            for process in psutil.Process(int(done.stdout)).children(recursive=True)
+            if process.cmdline()[-3:] == ["-m", "tuitrain.cli", command]
+        ]
+        found.kill()
+
     def close(self) -> None:
         """End tmux and whatever runs in it."""
         subprocess.run(["tmux", "-L", self._socket, "kill-server"], check=False, capture_output=True)
@@ -93,12 +110,13 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     window.close()
     for pid in pids:
         if isinstance(pid, int) and pid:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # one in this window went with it
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
     """Points 1 to 4 of the main job, by key and by command."""
-    terminal.run("run mnist-mlp train.steps=4000")
+    terminal.run(ENDLESS)
     terminal.until("starting: importing torch", "batch loss")
     terminal.until("training", "smoothed", "gap", "paced")
     terminal.type("d")
@@ -122,7 +140,7 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
     terminal.until("training")
     # The dashboard dies hard; the run does not notice.
     step = terminal.runs()[0]["step"]
-    subprocess.run(["pkill", "-9", "-f", "tuitrain.cli attach"], check=False)
+    terminal.kill("attach")
     deadline = time.monotonic() + 30
     while terminal.runs()[0]["step"] == step:
         assert time.monotonic() < deadline
@@ -130,7 +148,7 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
     terminal.type("reset", "Enter")
     terminal.run("ask last switch_optimizer name=sgd momentum=0.9 --wait swap --timeout 60")
     terminal.until("adam → sgd")
-    terminal.run("ask last stop; echo status=$?")
+    terminal.run("ask last stop --timeout 60; echo status=$?")
     terminal.until("applied at step", "status=0")
     terminal.run("replay last --speed 1000")
     terminal.until("replay", "stopped", "adam → sgd")
@@ -140,7 +158,7 @@ def test_start_watch_steer_leave_and_come_back(terminal: Terminal) -> None:
 
 def test_a_burst_of_keys_is_taken_whole(terminal: Terminal) -> None:
     """As a slow line delivers them: the dialog's key, the value and Enter at once; of a list, the letter too."""
-    terminal.run("run mnist-mlp train.steps=4000")
+    terminal.run(ENDLESS)
     terminal.until("training", "paced")
     terminal.type("d", "0.5", "Enter")
     terminal.until("factor=0.5", "×0.5")
@@ -168,7 +186,7 @@ def test_home_starts_a_preset(terminal: Terminal) -> None:
 
 def test_leaving_an_in_process_run_asks(terminal: Terminal) -> None:
     """Stay, or stop; the end is clean."""
-    terminal.run("run mnist-mlp --in-process train.steps=4000; echo status=$?")
+    terminal.run(f"{ENDLESS} --in-process; echo status=$?")
     terminal.until("training", "paced")
     terminal.type("q")
     terminal.until("leave?", "Stay")

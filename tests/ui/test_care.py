@@ -45,7 +45,7 @@ async def on_the_last_run(pilot: Pilot[int]) -> None:
 async def typed(pilot: Pilot[int], key: str, text: str) -> None:
     """Open a dialog, empty it, type into it and enter."""
     await pilot.press(key)
-    await until(lambda: isinstance(pilot.app.screen, LabelSheet))
+    await until(lambda: isinstance(pilot.app.screen, LabelSheet) and bool(pilot.app.screen.query(Input)))
     field = pilot.app.screen.query_one(Input)
     field.value = ""
     await pilot.press(*(text or ()), "enter")
@@ -77,7 +77,7 @@ async def test_what_cannot_be_is_said_and_may_be_typed_again(steered: RunFolder)
         await on_the_last_run(pilot)
         await typed(pilot, "r", "last")
         await until(lambda: "means the newest run already" in text_of(app))
-        await until(lambda: isinstance(app.screen, LabelSheet))
+        await until(lambda: isinstance(app.screen, LabelSheet) and bool(app.screen.query(Input)))
         assert app.screen.query_one(Input).value == "last"
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, HomeScreen))

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from tests.recordings import HERE, STEERED
@@ -80,22 +81,27 @@ async def test_members_are_listed_and_a_run_is_opened_and_left_again() -> None:
         await until(lambda: "seed 1" not in text_of(pilot.app))
 
 
+def asks_what_to_stop(pilot: Pilot[int]) -> bool:
+    """Whether the dialog is there, and takes keys."""
+    return isinstance(pilot.app.screen, StopSheet) and isinstance(pilot.app.focused, OptionList)
+
+
 async def test_what_is_hopeless_is_stopped_after_asking() -> None:
     """The chosen arm, a member of it, or all; escape stops nothing."""
     reader = FakeReader(comparison(states=going_on, seeds=3))
     async with compared(reader) as (screen, pilot):
         await until(lambda: bool(screen._shown))
         await pilot.press("x")
-        await until(lambda: isinstance(pilot.app.screen, StopSheet))
-        assert "Stop the whole comparison (1 at work, 1 waiting)" in text_of(pilot.app)
+        await until(lambda: "Stop the whole comparison (1 at work, 1 waiting)" in text_of(pilot.app))
+        assert isinstance(pilot.app.screen, StopSheet)
         await pilot.press("escape")
         await until(lambda: pilot.app.screen is screen)
         await pilot.press("down", "down", "x")
-        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await until(lambda: asks_what_to_stop(pilot))
         await pilot.press("down", "enter")
         await until(lambda: reader.stopped == ["muon-s2"])
         await pilot.press("x")
-        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await until(lambda: asks_what_to_stop(pilot))
         await pilot.press("down", "down", "enter")
         await until(lambda: reader.has_stopped_all)
 
@@ -107,7 +113,7 @@ async def test_a_refusal_is_told() -> None:
     async with compared(reader) as (screen, pilot):
         await until(lambda: bool(screen._shown))
         await pilot.press("down", "x")
-        await until(lambda: isinstance(pilot.app.screen, StopSheet))
+        await until(lambda: asks_what_to_stop(pilot))
         await pilot.press("down", "enter")
         await until(lambda: "the disk is full" in text_of(pilot.app))
 
@@ -156,16 +162,30 @@ async def test_keys_are_keys_again_after_a_filter_and_a_dialog() -> None:
         await until(lambda: pilot.app.return_code == 0)
 
 
+async def test_a_key_while_the_screen_goes_is_harmless() -> None:
+    """Its parts go before it does; a key may come between."""
+    async with compared(FakeReader(comparison())) as (screen, _):
+        await screen.query_one("#filter", Input).remove()
+        assert screen.check_action("press", ("leave",))
+        screen.action_press("back")
+
+
 async def test_a_target_is_set_and_taken_away() -> None:
     """As a level in the chart and a column of the table; what is no number is said."""
     async with compared(FakeReader(comparison())) as (screen, pilot):
         await until(lambda: bool(screen._shown))
-        await pilot.press("r", *"0.3", "enter")
-        await until(lambda: "to target" in text_of(pilot.app))
+        await pilot.press("r")
+        await until(lambda: pilot.app.screen is not screen and isinstance(pilot.app.focused, Input))
+        await pilot.press(*"0.3", "enter")
+        await until(lambda: pilot.app.screen is screen and "to target" in text_of(pilot.app))
         assert screen.query_one(Chart).figure.levels[0].y == 0.3
-        await pilot.press("r", "backspace", *"x", "enter")
-        await until(lambda: "is not a number" in text_of(pilot.app))
-        await pilot.press("r", "backspace", "backspace", "backspace", "enter")
+        await pilot.press("r")
+        await until(lambda: pilot.app.screen is not screen and isinstance(pilot.app.focused, Input))
+        await pilot.press("backspace", *"x", "enter")
+        await until(lambda: pilot.app.screen is screen and "is not a number" in text_of(pilot.app))
+        await pilot.press("r")
+        await until(lambda: pilot.app.screen is not screen and isinstance(pilot.app.focused, Input))
+        await pilot.press("backspace", "backspace", "backspace", "enter")
         await until(lambda: screen.view.target is None)
 
 

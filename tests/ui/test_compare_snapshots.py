@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.ui.comparisons import FakeReader, comparison
@@ -29,8 +27,5 @@ async def test_the_picture_is_as_it_was_approved(
     source = ComparisonSource(FakeReader(found))
     app = TuitrainApp(first=CompareScreen(source) if kind == "compare" else SearchScreen(source))
     async with app.run_test(size=size):
-        drawn = ""
-        # The verdict comes from a thread; then two looks, further apart than two frames, agree.
-        while drawn != (drawn := text_of(app)) or "no verdict yet" in drawn or not drawn.strip():
-            await asyncio.sleep(1.0)
-    approve(drawn, request.node.callspec.id)
+        # The verdict comes from a thread.
+        await approve(app, request.node.callspec.id, lambda: "no verdict yet" not in text_of(app))

@@ -163,6 +163,13 @@ async def test_tab_and_arrows_go_through_the_charts_of_a_small_terminal() -> Non
             await until(lambda title=title: f"─ {title}" in text_of(screen.app))  # type: ignore[misc]
 
 
+async def test_a_key_while_the_screen_goes_is_harmless() -> None:
+    """Its parts go before it does; a key may come between."""
+    async with watched(FakeSource(STEERED, EARLY)) as (screen, _):
+        await screen.query_one(Composer).remove()
+        assert screen.check_action("press", ("leave",))
+
+
 async def test_help_and_output_open_and_close() -> None:
     """Every key with its help; what the training code printed."""
     async with watched(FakeSource(STEERED, EARLY)) as (screen, pilot):

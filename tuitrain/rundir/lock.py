@@ -21,7 +21,8 @@ from tuitrain.errors import RunBusyError, TuitrainError
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.private import cannot, open_private, open_to_read
 
-_PATIENCE_SECONDS = 1.0
+_MOST_TRIES = 50
+"""Counted, not timed: on a machine that stalls a second may be over after two of them."""
 _RETRY_SECONDS = 0.02
 
 
@@ -68,17 +69,16 @@ class RunLock:
             raise cannot("opened", path, error) from error
         lock = cls(descriptor)
         # Whoever asks `is_locked` holds it for an instant, too: one refusal is no answer.
-        deadline = time.monotonic() + _PATIENCE_SECONDS
         try:
-            while not _take(descriptor, fcntl.LOCK_EX):
-                if time.monotonic() > deadline:
-                    lock.release()
-                    raise busy
+            for _ in range(_MOST_TRIES):
+                if _take(descriptor, fcntl.LOCK_EX):
+                    return lock
                 time.sleep(_RETRY_SECONDS)
         except OSError as error:
             lock.release()
             raise cannot("locked", path, error) from error
-        return lock
+        lock.release()
+        raise busy
 
     @classmethod
     def from_descriptor(cls, descriptor: int) -> RunLock:

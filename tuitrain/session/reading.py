@@ -42,27 +42,28 @@ class RunReader:
         return self._has_ended
 
     def poll(self) -> list[Word]:
-        """What is new: first what was said, then what was asked, then how the folder looks, if that changed."""
-        return [printable_word(word) for word in self._read()]
+        """What is new: first what was said, then what was asked, then how the folder looks, if that changed.
 
-    def _read(self) -> list[Word]:
-        words: list[Word] = []
+        Once it looks ended or lost nobody writes any more, and everything that was said is told before that is.
+        """
+        words = self._said()
+        if not words:  # the backlog first: its replies tell which commands are old
+            words += self._asked()
+            words += self._changed_status()
+        return [printable_word(word) for word in words]
+
+    def _said(self) -> list[Word]:
         try:
             events = self._events.poll()
         except (OSError, TuitrainError) as error:
-            events = []
-            words += self._told_once(str(error))
+            return self._told_once(str(error))
         for event in events:
             if isinstance(event, CommandApplied | CommandRefused):
                 self._answered.add(event.command)
             if not isinstance(event, DamageSeen):
                 self._has_ended = isinstance(event, RunEnded)
-            words.append(event)
         self._has_grown = self._has_grown or bool(events)
-        if not events:  # the backlog first: its replies tell which commands are old
-            words += self._asked()
-            words += self._changed_status()
-        return words
+        return [*events]
 
     def _asked(self) -> list[Word]:
         try:
@@ -94,11 +95,15 @@ class RunReader:
         if self._status is not None and status.status == self._status.status:
             return []
         self._status = status
-        # An unfinished last line is in progress while the run lives, and torn once it is dead.
-        torn = len(self._events.unfinished()) if status.status in {"lost", "ended"} else 0
-        text = f"a torn last line of {torn} bytes was skipped"
-        damage = self._told_once(text, self._events.lines.position) if torn else []
-        return [*damage, status]
+        words: list[Word] = []
+        if status.status in {"lost", "ended"}:
+            # It may have said more, and died, between our reading of the stream and our asking for the lock.
+            while said := self._said():
+                words += said
+            # An unfinished last line is in progress while the run lives, and torn once it is dead.
+            if torn := len(self._events.unfinished()):
+                words += self._told_once(f"a torn last line of {torn} bytes was skipped", self._events.lines.position)
+        return [*words, status]
 
 
 def _printable(name: str) -> str:

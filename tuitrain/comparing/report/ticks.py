@@ -28,7 +28,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
     decades = range(max(-307, math.floor(math.log10(low))), min(307, math.ceil(math.log10(high))) + 1)
     within = [10.0**power for power in decades if low * 0.999 <= 10.0**power <= high * 1.001]
     if len(within) > most:
-        every = next(step for step in (2, 3, 5, 10, 20, 50, 100) if len(within) <= most * step)
+        every = next(step for step in (2, 3, 5, 10, 20, 50, 100, 200) if len(within) <= most * step)
         return tuple(value for value in within if round(math.log10(value)) % every == 0)
     if len(within) >= 3:
         return tuple(within)

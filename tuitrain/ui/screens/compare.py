@@ -91,11 +91,13 @@ class CompareScreen(ComparingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the filter while it is typed; escape ends it."""
-        is_typing = self.is_mounted and self.query_one("#filter", Input).has_focus
+        is_typing = any(words.has_focus for words in self.query("#filter"))  # it goes before its screen does
         return not (action == "press" and is_typing and parameters[0] != "back")
 
     def action_press(self, action: str) -> None:
-        """Every key of the table comes through here."""
+        """Every key of the table comes through here; one that comes while the screen goes is late."""
+        if not self.query("#filter"):
+            return
         match action:
             case "up" | "down" | "page_up" | "page_down" | "first" | "last":
                 self._select(action)

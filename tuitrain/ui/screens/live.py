@@ -112,9 +112,9 @@ class LiveScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the composer while it is open; what the run refuses is greyed."""
-        if action != "press" or not self.is_mounted:
+        if action != "press":
             return True
-        if self.query_one(Composer).is_open:
+        if any(composer.is_open for composer in self.query(Composer)):  # it goes before its screen does
             return False
         pressed = BY_ID[str(parameters[0])]
         return pressed.group != "replay" or isinstance(self.source, ReplaySource)
