@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.events import Key
 from textual.widgets import Input, OptionList
 
 from tuitrain.ui.composing import Choice, Form
@@ -44,3 +45,21 @@ async def test_letters_find_a_choice_and_numbers_go_to_the_line(typed: str, choi
             await pilot.press({"_": "underscore", ".": "full_stop"}.get(character, character))
         assert NAMES[choices.highlighted or 0] == choice
         assert app.query_one("#line", Input).value == line
+
+
+@pytest.mark.parametrize("initial", ["", "0.1"])
+async def test_what_comes_late_by_way_of_the_list_stands_before_what_the_line_has_taken(initial: str) -> None:
+    """Of "h enter 0.85" in one burst: the 0 and the dot were on their way through the list when 8 and 5 were typed."""
+    form = Form(command="freeze", title="x", hint="x", choices=(Choice("all", ""),), initial=initial)
+    app = Place()
+    async with app.run_test() as pilot:
+        composer, line = app.query_one(Composer), app.query_one("#line", Input)
+        composer.open(form)
+        await pilot.press("tab")
+        await pilot.press("8", "5")
+        first, second = Key("0", "0"), Key("full_stop", ".")
+        for event in (second, first):  # the one that was typed first took the longest way
+            composer.on_key(event)
+        assert line.value == "0.85"
+        await pilot.press("9")
+        assert line.value == "0.859"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect, insort
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -62,6 +63,10 @@ class Composer(Vertical):
         self._command: Composed | None = None
         self._typed = ""
         """Letters by which the list was searched last."""
+        self._late_at = 0
+        """Where in the line what was typed before it had the focus goes: in front of what was typed since."""
+        self._late_times: list[float] = []
+        """When that was typed, in order."""
 
     @property
     def is_open(self) -> bool:
@@ -109,7 +114,10 @@ class Composer(Vertical):
         if form.choices:
             choices.highlighted = 0
         # At once, not when the screen is idle: over a slow line the next keys may come in the same burst.
-        self.screen.set_focus(choices if form.choices else line)
+        if form.choices:
+            self.screen.set_focus(choices)
+        else:
+            self._focus_line(line)
         self._recompose()
         self.post_message(self.Opened())
 
@@ -126,9 +134,9 @@ class Composer(Vertical):
             return False
         line = self.query_one("#line", Input)
         if self.query_one("#choices", OptionList).display:
-            self._typed_into_list(event.character, line)
+            self._typed_into_list(event, line)
         else:
-            _type(line, event.character)
+            self._type_late(event, line)
         return True
 
     def show_effect(self, words: str, *, is_problem: bool = False) -> None:
@@ -148,7 +156,7 @@ class Composer(Vertical):
         self._recompose()
         needs_value = self._form is not None and self._form.bare and not self.query_one("#line", Input).value
         if self._command is None and needs_value:
-            self.screen.set_focus(self.query_one("#line", Input))
+            self._focus_line(self.query_one("#line", Input))
         elif self._command is not None:
             command = self._command
             self.close()
@@ -164,17 +172,21 @@ class Composer(Vertical):
             event.stop()
             event.prevent_default()
             if choices.display:
-                self.screen.set_focus(choices if line.has_focus else line)
+                if line.has_focus:
+                    self.screen.set_focus(choices)
+                else:
+                    self._focus_line(line)
         elif event.is_printable and event.character and choices.display:
             # The line takes what is typed into it, so this was typed into the list, perhaps before the line had focus.
             event.stop()
-            self._typed_into_list(event.character, line)
+            self._typed_into_list(event, line)
         elif event.key in {"up", "down"} and line.has_focus and choices.display:
             event.stop()
             (choices.action_cursor_up if event.key == "up" else choices.action_cursor_down)()
 
-    def _typed_into_list(self, character: str, line: Input) -> None:
+    def _typed_into_list(self, event: events.Key, line: Input) -> None:
         """What a choice begins with jumps to it, letter by letter; what none goes on with is meant for the line."""
+        character = event.character or ""
         if not line.value:
             for typed in (self._typed + character.lower(), character.lower()):
                 if (len(typed) > 1 or character.isalpha()) and self._jump_to(typed):
@@ -182,8 +194,24 @@ class Composer(Vertical):
                     return
             if character.isalpha():
                 return
+        if self.screen.focused is not line:  # which it is before it has been told so
+            self._focus_line(line)
+        self._type_late(event, line)
+
+    def _focus_line(self, line: Input) -> None:
+        self._late_at, self._late_times = min(line.selection), []
         self.screen.set_focus(line)
-        _type(line, character)
+
+    def _type_late(self, event: events.Key, line: Input) -> None:
+        """Of a burst of keys some come by way of the list or the screen, after later ones that came straight here."""
+        character = event.character or ""
+        if line.selection.is_empty:
+            place, cursor = self._late_at + bisect(self._late_times, event.time), line.cursor_position
+            line.insert(character, place)
+            line.cursor_position = cursor + 1
+        else:
+            _type(line, character)
+        insort(self._late_times, event.time)
 
     def _jump_to(self, prefix: str) -> bool:
         """Highlight a choice that begins so: by one letter the next one, by several the one that is there as well."""
