@@ -56,6 +56,9 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         resume: Annotated[
             str, typer.Option("--resume", metavar="NAME", help="Watch a comparison; go on with what is left of it.")
         ] = "",
+        stop: Annotated[
+            str, typer.Option("--stop", metavar="NAME", help="End a comparison: runs at work evaluate, save and end.")
+        ] = "",
         retry_failed: Annotated[bool, typer.Option("--retry-failed", help="With --resume: failed runs, too.")] = False,
         retry_stopped: Annotated[
             bool, typer.Option("--retry-stopped", help="With --resume: runs that were stopped go on, too.")
@@ -68,6 +71,11 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON on stdout.")] = False,
     ) -> None:
         """Compare presets and runs: curves side by side, and which is better. Without WHAT, list the comparisons."""
+        if stop:
+            from tuitrain.comparing.stopping import stop_comparison
+
+            echo(stop_comparison(stop))
+            return
         given = what or []
         subjects = [text for text in given if "=" not in text]
         for path in report or []:

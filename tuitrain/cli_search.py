@@ -57,6 +57,9 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         resume: Annotated[
             str, typer.Option("--resume", metavar="NAME", help="Watch a search; go on with what is left of it.")
         ] = "",
+        stop: Annotated[
+            str, typer.Option("--stop", metavar="NAME", help="End a search: trials at work evaluate, save and end.")
+        ] = "",
         export: Annotated[
             str, typer.Option("--export", metavar="NAME", help="Write the best of a search as the preset FILE.")
         ] = "",
@@ -66,6 +69,11 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
     ) -> None:  # fmt: skip
         """Search for good hyper-parameters. Without PRESET, list the searches."""
         given = what or []
+        if stop:
+            from tuitrain.comparing.stopping import stop_comparison
+
+            echo(stop_comparison(stop))
+            return
         if export:
             _export(export, given, force=force)
             return
@@ -96,10 +104,12 @@ def _plan(
 ) -> ComparisonPlan:  # fmt: skip
     from tuitrain.comparing.engines import check_engine
     from tuitrain.comparing.folder import check_name, free_name
+    from tuitrain.comparing.planning import is_preset
     from tuitrain.comparing.search_plan import search_plan
     from tuitrain.comparing.slots import default_parallel
     from tuitrain.comparing.study import import_optuna
     from tuitrain.preset import load_preset
+    from tuitrain.techniques.optimizers import OPTIMIZERS
 
     subjects = [text for text in given if "=" not in text]
     if len(subjects) != 1:
@@ -107,6 +117,9 @@ def _plan(
         raise UsageError(f"A search varies one preset, and {what} {'are' if subjects else 'is'} given.", hint=_EXAMPLE)
     if name:
         check_name(name)
+    if subjects[0] in OPTIMIZERS and not is_preset(subjects[0]):
+        again = f"tuitrain search mnist-mlp optimizer.name={subjects[0]} --space optimizer.lr=log:1e-4:1"
+        raise UsageError(f"{subjects[0]} is an optimizer, and a search varies a preset.", hint=again)
     preset = load_preset(subjects[0], [text for text in given if "=" in text])
     import_optuna()  # said before anything is made, and so is where it cannot run
     check_engine(executor)

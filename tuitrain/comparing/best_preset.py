@@ -45,8 +45,8 @@ def trial_preset_text(plan: ComparisonPlan, number: int, value: float, parameter
     data["title"] = f"{data['title']}: the best of a search"
     data["about"] = (
         f"Found by tuitrain search ({search.method}, {plan.name}), trial {number}: {words}; "
-        f"{plan.metric} {value:.4g}. {data.get('about', '')}"
-    ).strip()
+        f"{plan.metric} {value:.4g}. All else is that of {search.preset.get('title') or 'its preset'}."
+    )
     data["look_for"] = data["press"] = ""  # they are about the preset that was varied
     return f"# Trial {number} of the search {plan.name}, {plan.metric} {value:.6g}.\n{preset_as_text(data)}"
 

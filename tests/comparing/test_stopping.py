@@ -1,0 +1,51 @@
+"""A comparison is ended by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.comparing.asking import said
+from tests.comparing.made_up import made_up_run
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, create_comparison
+from tuitrain.errors import RunBusyError
+from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberLaunched
+from tuitrain.rundir.lock import RunLock
+
+
+@pytest.fixture
+def folder(home: Path) -> ComparisonFolder:
+    """One run at work, one that waits."""
+    made = create_comparison(ComparisonPlan(name="mine", created=0.0, members=(
+        Member(key="a-s0", arm="a"), Member(key="b-s0", arm="b"),
+    )))  # fmt: skip
+    run = made_up_run(home / "runs", "one", num_steps=20, has_end=False)
+    journal = Journal(made)
+    journal.write(MemberLaunched(time=0.0, key="a-s0", run=str(run.path)))
+    journal.close()
+    return made
+
+
+def test_its_scheduler_is_asked(folder: ComparisonFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stops what is at work, and launches nothing more."""
+    with RunLock.at(folder.lock_path, RunBusyError("")):
+        done = said(capsys, "compare", "--stop", "mine")
+    assert done.stdout == "mine: 1 at work evaluate, save and end where they are; 1 wait for --resume.\n"
+    assert folder.wishes() == {STOP_ALL}
+
+
+def test_where_nothing_is_at_work_that_is_said(folder: ComparisonFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """And no wish is left for the scheduler of another day. A run that is dead is not at work."""
+    assert said(capsys, "search", "--stop", "mine").stdout == "mine: nothing is at work.\n"
+    assert folder.wishes() == set()
+    refused = said(capsys, "compare", "--stop", "mien")
+    assert refused.code == 2
+    assert '"mine"' in refused.stderr
+
+
+def test_a_search_of_an_optimizer_says_which_preset_has_it(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """As compare takes its bare name."""
+    refused = said(capsys, "search", "adam", "--space", "optimizer.lr=log:1e-4:1")
+    assert refused.code == 2
+    assert "tuitrain search mnist-mlp optimizer.name=adam" in refused.stderr
