@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable
 
@@ -13,6 +12,7 @@ from tuitrain.errors import RunBusyError
 from tuitrain.protocol.comparing import Member, MemberAdded
 from tuitrain.rundir.lock import RunLock, is_held
 from tuitrain.rundir.private import open_private
+from tuitrain.session.children import module_command, module_environment
 
 
 def start_scheduler(
@@ -39,7 +39,7 @@ def start_scheduler(
         try:
             return subprocess.Popen(
                 [
-                    sys.executable, "-m", "tuitrain.comparing.worker", str(folder.path),
+                    *module_command("tuitrain.comparing.worker"), str(folder.path),
                     "--lock-descriptor", str(lock.fileno()),
                     *(f"--retry={state}" for state in retries),
                 ],
@@ -48,7 +48,7 @@ def start_scheduler(
                 stderr=output,
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=module_environment({"PYTHONUNBUFFERED": "1"}),
             )  # fmt: skip
         finally:
             os.close(output)

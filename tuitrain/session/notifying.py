@@ -18,6 +18,7 @@ from contextlib import suppress
 from tuitrain.protocol.events import AlarmRaised, Event, RunEnded
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.private import open_private
+from tuitrain.session.children import module_command, module_environment
 from tuitrain.session.occasions import Occasions
 from tuitrain.session.own_config import NotifyWish
 from tuitrain.training.run import Run
@@ -102,7 +103,7 @@ class Notifier:
             output = open_private(self._folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "tuitrain.session.notify_worker"],
+                    module_command("tuitrain.session.notify_worker"), env=module_environment(),
                     stdin=reading, stdout=output, stderr=output, start_new_session=True,
                 )  # fmt: skip
             finally:

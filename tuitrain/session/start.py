@@ -7,7 +7,6 @@ import os
 import platform
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
+from tuitrain.session.children import module_command, module_environment
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
 from tuitrain.session.transferring import find_weights, keep_weights
 
@@ -172,7 +172,7 @@ def spawn(
     try:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "tuitrain.session.worker", str(folder.path),
+                *module_command("tuitrain.session.worker"), str(folder.path),
                 *([] if lock is None else ["--lock-descriptor", str(lock.fileno())]),
                 "--on-nonfinite", "pause" if has_screen else "stop",
                 *(["--resume"] if is_resumed else []),
@@ -183,7 +183,9 @@ def spawn(
             stderr=output,
             start_new_session=True,
             pass_fds=() if lock is None else (lock.fileno(),),
-            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)},
+            env=module_environment(
+                {**(environment or {}), "PYTHONUNBUFFERED": "1", NOTIFY_VARIABLE: handed_over(notify)}
+            ),
         )  # fmt: skip
     finally:
         os.close(output)
