@@ -215,3 +215,27 @@ def test_a_full_disk_keeps_decisions_and_counts_what_is_lost(comes_back: bool) -
     assert len(values) + left_out == 2
     assert (left_out == 0) == comes_back
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+class SlowDisk(FakeDisk):
+    """A sink whose promise takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_sync = threading.Event()
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        self.may_sync.wait()
+        super().append(lines)
+
+
+def test_the_last_word_is_waited_for_and_a_disk_that_hangs_is_told() -> None:
+    """Whoever closes the file while it is written to would let the rest go into another one."""
+    run, disk = Run(), SlowDisk()
+    pump = pump_into(disk, run)
+    pump.start()
+    run.publish(RunEnded(step=0, reason="finished"))
+    assert not pump.close(timeout=0.01)
+    threading.Timer(0.2, disk.may_sync.set).start()
+    assert pump.close()
+    assert isinstance(decode_event(disk.lines[-1]), RunEnded)

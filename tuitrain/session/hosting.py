@@ -89,8 +89,8 @@ class Hosting:
             ended = self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
         self.control.refuse_the_rest(ended.step, "the run has ended")
         self.run.publish(ended)
-        self._pump.close()
-        self._writer.close()
+        if self._pump.close():
+            self._writer.close()  # else it is in use, and what hangs would write into whatever is opened next
         if self._pump.trouble:
             sys.stderr.write(f"{self._pump.trouble}\n")
         self._notifier.end(ended)

@@ -33,6 +33,8 @@ _HEARTBEAT_SECONDS = 1.0
 _SYNC_SECONDS = 1.0
 _FRUGAL_HEARTBEAT_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
+_LAST_WORD_SECONDS = 60.0
+"""A network disk under load takes seconds to promise what it has; a run without its last word looks lost."""
 _HELD_LIMIT_BYTES = 64 * 1024 * 1024
 _BYTES_PER_VALUE = 32  # of a Python float in a list
 _DECISIONS = (CommandApplied, CommandRefused, RunEnded, AlarmRaised)
@@ -111,10 +113,11 @@ class Pump:
         self._sink.hold_reserve()
         self._thread.start()
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Carry what is left and end; waits at most `timeout` seconds for a disk that hangs."""
+    def close(self, timeout: float = _LAST_WORD_SECONDS) -> bool:
+        """Carry what is left and end; whether that was done within `timeout` seconds, or the disk hangs."""
         self._closing.set()
         self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _loop(self) -> None:
         while not self._closing.wait(_TICK_SECONDS):
