@@ -274,3 +274,15 @@ def test_the_footing_says_nothing_of_arms_that_diverged() -> None:
     close = {"0": 0.3, "1": 0.5, "2": 0.35}
     assert "not seed by seed" not in ranked({"a": good, "b": gone, "c": close}).footing
     assert ranked({"a": good, "b": gone}).footing == ""
+
+
+def test_seeds_of_a_fold_that_diverge_are_one_fold() -> None:
+    """As in every other count: the data of a fold are the same for all its seeds."""
+    pairs = [f"{seed}/{fold}" for fold in (1, 2) for seed in range(6)]
+    calm = {pair: 0.1 + 0.001 * number for number, pair in enumerate(pairs)}
+    wild = {pair: math.nan if pair.endswith("/1") else 0.2 for pair in pairs}
+    standing = rank({"calm": calm, "wild": wild}, is_lower_better=True, metric="m").standings[1]
+    assert (standing.word, standing.text) == ("cannot tell with 2 folds", "diverged in 6 of 12 runs")
+    as_seeds = [{str(number): value for number, value in enumerate(each.values())} for each in (calm, wild)]
+    found = rank({"calm": as_seeds[0], "wild": as_seeds[1]}, is_lower_better=True, metric="m")
+    assert found.standings[1].word == WORSE

@@ -8,7 +8,7 @@ interval: runs that diverged, seeds that change nothing. What cannot be claimed 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct, structs
@@ -141,6 +141,11 @@ class _Arm:
         share = self.num_diverged / max(1, len(self.values))
         return not self.values, self.num_diverged > 0, share, -self.sign * (self.mean or 0.0), self.label
 
+    def num_units_diverged(self, which: Callable[[Iterable[bool]], bool]) -> int:
+        """Seeds or folds of which all runs, or any, diverged."""
+        units = {_unit_of(key) for key in self.values}
+        return sum(which(key not in self.finite for key in self.values if _unit_of(key) == unit) for unit in units)
+
     def scaled(self, scale: float) -> Values:
         """The values of its seeds or folds as scores, in parts of `scale`."""
         return self.sign * np.array(list(self.units.values()), dtype=np.float64) / scale
@@ -210,12 +215,11 @@ class _Family:
             return self._standing(arm, cannot, "no value yet")
         if arm.num_diverged:
             others = [other for other in self.arms if other is not arm]
-            chance = self.num_arms * chance_of_divergence(
-                arm.num_diverged,
-                len(arm.values),
-                sum(other.num_diverged for other in others),
-                sum(len(other.values) for other in others),
+            num_theirs = (
+                sum(other.num_units_diverged(any) for other in others),
+                sum(other.num_units for other in others),
             )
+            chance = self.num_arms * chance_of_divergence(arm.num_units_diverged(all), arm.num_units, *num_theirs)
             is_worse = best.num_diverged == 0 and num > 1 and chance <= 1.0 - self.level
             return self._standing(arm, WORSE if is_worse else cannot, self._diverged(arm))
         found = self._interval(arm)
@@ -290,14 +294,9 @@ class _Family:
         return f"{difference:+.2g}{span}" + few
 
     def _standing(
-        self,
-        arm: _Arm,
-        word: str,
-        text: str,
-        difference: float | None = None,
-        low: float | None = None,
+        self, arm: _Arm, word: str, text: str, difference: float | None = None, low: float | None = None,
         high: float | None = None,
-    ) -> Standing:
+    ) -> Standing:  # fmt: skip
         is_averaged = arm.mean is not None and not arm.num_diverged
         if arm is self.arms[0] and is_averaged:
             difference = low = high = 0.0
@@ -366,7 +365,7 @@ def _footing(arms: list[_Arm], level: float, unit: str) -> str:
     if any(arm.num_units < len(arm.values) for arm in arms):
         pairs += ", the seeds of each averaged"
     reasons = [f"so that all {len(arms)} arms are judged at once"] if len(arms) > 2 else []
-    reasons += ["because folds share their training data"] if unit == "fold" else []
+    reasons += ["because folds share their training data"] if unit == "fold" and all(paired) else []
     wide = f"; widened {' and '.join(reasons)}" if reasons else ""
     return f"{100 * level:g} % intervals of the difference to the best{pairs}{wide}."
 
