@@ -173,7 +173,7 @@ async def test_keys_open_stop_and_export(
         await pilot.press("x")
         await until(lambda: reader.stopped == ["trial-006"])
         await until(lambda: screen.source.is_scheduled)
-        await pilot.press("upper_x")
+        await pilot.press("X")
         await until(lambda: reader.has_stopped_all)
         await pilot.press("e")
         path = tmp_path / "rates-best.toml"
