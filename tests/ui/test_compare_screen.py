@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from tests.recordings import HERE, STEERED
 from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
@@ -164,9 +165,77 @@ async def test_a_target_is_set_and_taken_away() -> None:
         await until(lambda: "to target" in text_of(pilot.app))
         assert screen.query_one(Chart).figure.levels[0].y == 0.3
         await pilot.press("r", "backspace", *"x", "enter")
-        await until(lambda: "is not a number" in text_of(pilot.app))
+        await until(lambda: '"0.x" is not a number' in text_of(pilot.app))
+        assert pilot.app.screen.query_one(Input).value == "0.x"
+        assert screen.view.target == 0.3
+        await pilot.press("backspace", "4", "enter")
+        await until(lambda: screen.view.target == 0.4)
         await pilot.press("r", "backspace", "backspace", "backspace", "enter")
         await until(lambda: screen.view.target is None)
+
+
+async def test_a_filter_is_edited_left_as_it_was_and_removed() -> None:
+    """What is typed after the key is never a key of the screen."""
+    async with compared(FakeReader(comparison(states=going_on, seeds=3))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("slash", *"ada", "enter", "slash")
+        assert screen.query_one("#filter", Input).value == "ada"
+        await pilot.press(*"zzz", "enter")
+        await until(lambda: screen.view.words == "adazzz")
+        assert pilot.app.screen is screen
+        await pilot.press("slash", "backspace", "backspace", "backspace", "enter")
+        await until(lambda: [row.id for row in screen._shown] == ["adam"])
+        await pilot.press("slash", *"nothing", "escape")
+        await until(lambda: not screen.query_one("#filter", Input).display)
+        await until(lambda: [row.id for row in screen._shown] == ["adam"])
+        assert screen.view.words == "ada"
+        await pilot.press("slash", "backspace", "backspace", "backspace", "enter")
+        await until(lambda: len(screen._shown) == 3)
+        assert screen.view.words == ""
+
+
+async def test_a_key_that_can_do_nothing_says_why() -> None:
+    """Evaluations are not smoothed; one run has no spread."""
+    async with compared(FakeReader(comparison(seeds=1))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        for key, words in (("plus", "not smoothed"), ("minus", "not smoothed"), ("b", "no spread")):
+            before = screen.view
+            await pilot.press(key)
+            await until(lambda words=words: words in text_of(pilot.app))  # type: ignore[misc]
+            assert screen.view == before
+            pilot.app.clear_notifications()
+    async with compared(FakeReader(comparison(seeds=2))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        screen.view = replace(screen.view, metric="batch/loss")
+        await pilot.press("plus", "b")
+        assert (screen.view.smoothing, screen.view.bands) == (5, "all")
+
+
+async def test_the_sheet_of_the_verdict_follows() -> None:
+    """A run that ends while it is open is ranked in it."""
+    reader = FakeReader(comparison(seeds=2, states=lambda arm, seed: ("finished", STEPS) if arm else ("waiting", 0)))
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: "no value yet" in text_of(pilot.app))
+        await pilot.press("v")
+        await until(lambda: isinstance(pilot.app.screen, VerdictSheet))
+
+        def end(found: Comparison) -> None:
+            for view in found.arms["sgd"]:
+                view.state = "finished"
+                fill(view, STEPS, seed=view.member.seed)
+
+        reader.changes.append(end)
+        await until(lambda: "no value yet" not in str(pilot.app.screen.query_one(Static).visual))
+        assert screen._verdicts is not None
+
+
+@pytest.mark.parametrize(("size", "rows"), [((60, 20), 3), ((80, 24), 3)])
+async def test_a_low_terminal_shows_some_rows_under_some_chart(size: tuple[int, int], rows: int) -> None:
+    """Neither takes it all."""
+    async with compared(FakeReader(comparison([f"arm {index}" for index in range(9)], 1)), size) as (screen, pilot):
+        await until(lambda: "arm 1" in text_of(pilot.app) and "no verdict yet" not in text_of(pilot.app))
+        await until(lambda: screen._page >= rows)
+        await until(lambda: screen.query_one(Chart).size.height >= 5)
 
 
 async def test_the_verdict_and_the_keys_have_sheets() -> None:

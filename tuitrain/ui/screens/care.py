@@ -39,6 +39,7 @@ class LabelSheet(ModalScreen[str]):
         title: what is asked for.
         words: what it is good for.
         text: what stands there now.
+        problem: says what is wrong with what was typed; empty where nothing is. Until then the dialog stays.
     """
 
     DEFAULT_CSS = """
@@ -48,11 +49,13 @@ class LabelSheet(ModalScreen[str]):
         border-title-color: $foreground; border-subtitle-color: $foreground 60%;
     }
     LabelSheet Input { margin: 1 0 0 0; background: $background; padding: 0 1; }
+    LabelSheet #problem { display: none; color: $error; margin: 1 0 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "leave it")]
 
-    def __init__(self, title: str, words: str, text: str) -> None:
+    def __init__(self, title: str, words: str, text: str, problem: Callable[[str], str] = lambda _typed: "") -> None:
         super().__init__()
+        self._problem = problem
         self._title = title
         self._words = words
         self._text = text
@@ -64,10 +67,17 @@ class LabelSheet(ModalScreen[str]):
             sheet.border_subtitle = "enter writes it   esc leaves it"
             yield Static(self._words, markup=False)
             yield Input(self._text, compact=True, select_on_focus=False)
+            yield Static(id="problem", markup=False)
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        problem = self._problem(event.value)
+        if not problem:
+            self.dismiss(event.value)
+            return
+        told = self.query_one("#problem", Static)
+        told.display = True
+        told.update(problem)
 
     def action_leave(self) -> None:
         """Escape changes nothing."""
