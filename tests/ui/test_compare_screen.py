@@ -7,17 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, Static
 
 from tests.recordings import HERE, STEERED
 from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
 from tests.ui.test_compare_figure import going_on
 from tests.ui.watching import text_of, until
 from tuitrain.board.comparison import Comparison
-from tuitrain.comparing.folder import ComparisonFolder, create_comparison
-from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.screens.compare import CompareScreen
-from tuitrain.ui.screens.home import HomeScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet
@@ -332,27 +329,6 @@ async def test_no_runs_and_nothing_launched_are_said() -> None:
                 await pilot.press({"-": "minus"}.get(key, key))
             await pilot.press("escape", "escape")
             await until(lambda screen=screen: isinstance(screen, CompareScreen) and not screen._is_dirty)  # type: ignore[misc]
-
-
-async def test_home_lists_comparisons_and_opens_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """c lists them, enter opens, escape comes back to home; a damaged one is said, and the others stay."""
-    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
-    folder = create_comparison(comparison(seeds=2, title="three optimizers").plan)
-    damaged = ComparisonFolder(folder.path.with_name("damaged"))
-    damaged.path.mkdir()
-    damaged.plan_path.write_text("{")
-    app = TuitrainApp()
-    async with app.run_test(size=(100, 30)) as pilot:
-        await until(lambda: isinstance(app.screen, HomeScreen))
-        await pilot.press("c")
-        await until(lambda: "three optimizers" in text_of(app) and "damaged" in text_of(app))
-        names = app.screen.query_one(OptionList)
-        names.highlighted = names.get_option_index("optimizers")
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, CompareScreen) and "6 waiting" in text_of(app))
-        await until(lambda: "the scheduler is gone" in text_of(app))
-        await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, HomeScreen))
 
 
 def test_a_gap_nearer_to_zero_is_better_and_a_rate_is_no_aim() -> None:
