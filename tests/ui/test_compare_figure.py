@@ -233,7 +233,7 @@ def test_the_cursor_stays_within_what_is_shown() -> None:
     found = comparison(seeds=1)
     narrow = replace(VIEW, window=0.05, cursor=100.0)
     figure = figure_of(found, narrow)
-    assert figure.x_range == (950, 1000)
+    assert figure.x_range == pytest.approx((950, 1000))
     assert figure.cursor == 950
     assert "step 950" in legend_of(figure, Palette(), 100).plain
     assert figure_of(found, replace(VIEW, cursor=100.0)).cursor == 100

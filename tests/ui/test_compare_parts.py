@@ -268,8 +268,8 @@ def test_every_row_of_the_sheet_is_indented_and_keeps_both_ends_of_a_name(room: 
 def test_what_is_no_aim_has_no_best() -> None:
     """Of a learning rate less is not better: last is told, best is not, and rows sorted by best go by last."""
     found = comparison(seeds=2)
-    for place, view in enumerate(found.members.values()):
-        view.curves.add_values("batch/learning_rate", 1, 1, np.full(STEPS, 0.1 / (1 + place // 2)))
+    for place, member in enumerate(found.members.values()):
+        member.curves.add_values("batch/learning_rate", 1, 1, np.full(STEPS, 0.1 / (1 + place // 2)))
     view = replace(VIEW, metric="batch/learning_rate", sort="best")
     row = rows_of(found, view)[0]
     assert row.last is not None

@@ -121,7 +121,7 @@ class CompareScreen(ComparingScreen):
             case "back":
                 self._go_back()
             case "leave":
-                self.app.exit(0)
+                self.leave()
             case _:
                 self._look(action)
         self.redraw()
@@ -143,6 +143,11 @@ class CompareScreen(ComparingScreen):
         if action.id == "bands" and not any(len(row.members) > 1 for row in self._shown):
             return "each arm has one run, which has no spread; several --seeds give one"
         return ""
+
+    def sentence(self, comparison: Comparison) -> str:
+        """The verdict as it was worked out last."""
+        ranking = self._verdicts.ranking(comparison, comparison.plan.metric)
+        return "" if ranking is None else ranking.sentence
 
     def draw(self, comparison: Comparison) -> None:
         """Show the comparison as it is now; called under the lock."""
