@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.app import App
+from textual.keys import _character_to_key
 from textual.widgets import Input, Static
 
 from tests.recordings import HERE, STEERED
@@ -14,6 +17,7 @@ from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
 from tests.ui.test_compare_figure import going_on
 from tests.ui.watching import text_of, until
 from tuitrain.board.comparison import Comparison
+from tuitrain.ui.screens.care import LabelSheet
 from tuitrain.ui.screens.compare import CompareScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
@@ -189,6 +193,28 @@ async def test_a_filter_is_edited_left_as_it_was_and_removed() -> None:
         await pilot.press("slash", "backspace", "backspace", "backspace", "enter")
         await until(lambda: len(screen._shown) == 3)
         assert screen.view.words == ""
+
+
+async def test_what_is_typed_in_one_burst_is_typed_into_what_it_opens() -> None:
+    """No key waits for the one before; those that come before the line has the focus are not lost."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        before = screen.view
+        type_at_once(pilot.app, "/adam")
+        await until(lambda: screen.view == replace(before, words="adam"))
+        await pilot.press("enter", "escape")
+        type_at_once(pilot.app, "/sgd\r")
+        await until(lambda: [row.id for row in screen._shown] == ["sgd"])
+        await until(lambda: not screen.query_one("#filter", Input).display)
+        type_at_once(pilot.app, "r0.25")
+        await until(lambda: isinstance(pilot.app.screen, LabelSheet))
+        await until(lambda: pilot.app.screen.query_one(Input).value == "0.25")
+
+
+def type_at_once(app: App[int], characters: str) -> None:
+    """As a terminal hands on what was typed faster than it is read."""
+    for character in characters:
+        app.post_message(events.Key("enter" if character == "\r" else _character_to_key(character), character))
 
 
 async def test_a_key_that_can_do_nothing_says_why() -> None:

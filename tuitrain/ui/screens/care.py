@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -21,6 +21,7 @@ from tuitrain.rundir.labels import noted, renamed, retagged
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import RunSummary
 from tuitrain.rundir.trash import delete, trash_folder
+from tuitrain.ui.late_keys import type_late
 from tuitrain.ui.screens.small import LeaveSheet
 
 Deed = Callable[[], str]
@@ -78,6 +79,10 @@ class LabelSheet(ModalScreen[str]):
         told = self.query_one("#problem", Static)
         told.display = True
         told.update(problem)
+
+    def take_late_key(self, event: events.Key) -> bool:
+        """Give a key that came before the line had the focus to it."""
+        return type_late(self.query_one(Input), event)
 
     def action_leave(self) -> None:
         """Escape changes nothing."""

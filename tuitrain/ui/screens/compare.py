@@ -31,6 +31,7 @@ from tuitrain.ui.compare_verdict import Verdicts, verdict_lines, verdict_sheet
 from tuitrain.ui.compare_view import CompareView, SortName
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.late_keys import type_late
 from tuitrain.ui.screens.care import LabelSheet
 from tuitrain.ui.screens.comparing import ComparingScreen
 from tuitrain.ui.screens.live import LiveScreen
@@ -97,7 +98,7 @@ class CompareScreen(ComparingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the filter while it is typed; escape ends it."""
-        is_typing = self.is_mounted and self.query_one("#filter", Input).has_focus
+        is_typing = self.is_mounted and self.query_one("#filter", Input).display
         return not (action == "press" and is_typing and parameters[0] != "back")
 
     def action_press(self, action: str) -> None:
@@ -312,12 +313,10 @@ class CompareScreen(ComparingScreen):
         words.display = True
         self.set_focus(words)
 
-    def on_key(self, event: events.Key) -> None:
-        """What was typed in one burst with the key that opened the filter belongs to it."""
+    def take_late_key(self, event: events.Key) -> bool:
+        """Give a key that came too early for the filter to it; False where it is not open."""
         words = self.query_one("#filter", Input)
-        if words.has_focus and event.is_printable and event.character:
-            words.insert_text_at_cursor(event.character)
-            event.stop()
+        return words.display and type_late(words, event)
 
     @on(Input.Changed, "#filter")
     def _narrow(self, event: Input.Changed) -> None:
