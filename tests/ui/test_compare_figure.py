@@ -228,6 +228,25 @@ def test_an_arm_far_off_makes_the_axis_logarithmic_until_a_person_chooses() -> N
     assert not figure_of(found).is_log
 
 
+def test_a_run_that_broke_off_leaves_the_chart_and_the_others_can_be_read() -> None:
+    """Also where no arm has finished so far off; what is not far off is shown whole."""
+    found = comparison(("sgd", "bad"), 1)
+    assert figure_of(found).y_range is None
+    found.members["bad-s0"].state = "failed"
+    assert figure_of(found).y_range is None
+    fill(found.members["bad-s0"], 400, floor=1e30)
+    for view, reach in ((VIEW, 1.5), (VIEW.toggled_log(), 10.0)):
+        figure = figure_of(found, view)
+        highest = max(max(curve.ys) for curve in figure.curves if curve.name == "sgd")
+        assert figure.is_log == (view.is_log is True)
+        assert figure.y_range is not None
+        assert figure.y_range[1] == pytest.approx(reach * highest)
+        assert len(draw(figure, 80, 20, Palette())) == 20
+        assert "▲ bad  broke off" in legend_of(figure, Palette(), 100).plain
+    found.members["sgd-s0"].state = "failed"
+    assert figure_of(found).y_range is None
+
+
 def test_the_cursor_stays_within_what_is_shown() -> None:
     """In a window its left edge is as far as it goes, and the legend reads there."""
     found = comparison(seeds=1)

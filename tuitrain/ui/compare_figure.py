@@ -26,6 +26,8 @@ Line = tuple[Floats, Floats]
 _POINTS_A_COLUMN = 2
 _LEAST_SHARE = 1e-9
 _NEAR_ZERO = 0.05
+_REACH, _LOG_REACH = 1.5, 10.0
+"""How many times as high as the highest of the others a run that broke off is shown; on a log axis."""
 _MOST_KEPT = 500
 """Lines; those of views that nobody looks at any more go first."""
 _FEW, _NUM_BEST = 12, 5
@@ -69,6 +71,7 @@ class Overlay:
             ),
             levels=() if view.target is None else (Level(view.target, f"target {number(view.target)}"),),
             x_range=_x_range(view, start, high),
+            y_range=_y_range(shown, curves, view, start),
             is_log=bool(view.is_log),
             x_label=view.position,
             cursor=view.cursor,
@@ -216,6 +219,27 @@ def _x_range(view: CompareView, low: float, high: float) -> tuple[float, float] 
     return (low, high) if view.window < 1 and high > low else None
 
 
+def _y_range(
+    shown: Sequence[Row], curves: Sequence[Curve], view: CompareView, start: float
+) -> tuple[float, float] | None:
+    """Where a run that broke off went far beyond the others, a range in which those can be read: its line leaves it.
+
+    None where all of the data is shown.
+    """
+    broken = {member.key for arm in shown for member in arm.members if member.state in {"failed", "lost"}}
+    ends: dict[bool, list[float]] = {True: [], False: []}
+    for curve in curves:
+        xs, ys = np.asarray(curve.xs), np.asarray(curve.ys)
+        kept = ys[(xs >= start) & np.isfinite(ys) & ((ys > 0.0) | (not view.is_log))]
+        ends[curve.name in broken] += [float(kept.min()), float(kept.max())] if len(kept) else []
+    if not ends[True] or not ends[False] or max(ends[False]) <= 0.0:
+        return None
+    low, high = min(ends[False]), (_LOG_REACH if view.is_log else _REACH) * max(ends[False])
+    if max(ends[True]) <= high:
+        return None
+    return (0.7 * low if view.is_log else min(low, 0.0)), high
+
+
 def thinned(line: Line, columns: int, start: float = -math.inf) -> tuple[list[float], list[float]]:
     """A line from x = `start` on, with the lowest and the highest point of each of so many columns, in their order.
 
@@ -281,6 +305,12 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
         said = f"{gap}{arms[name].marker} {name}  "
         words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised, is_entry=True))
         words.append(Word(number(value), "text", is_strong=curve.is_emphasised))
+    drawn = {curve.name for curve in curves}
+    for arm in shown:  # of which no run came to an end: it has lines and no mean
+        if arm.label not in found and any(member.key in drawn for member in arm.members):
+            gap = "   " if words else ""
+            words.append(Word(f"{gap}{arm.marker} {arm.label}  ", arm.role, is_entry=True))
+            words.append(Word("broke off", "text"))
     return tuple(words)
 
 
