@@ -242,7 +242,7 @@ def test_a_run_that_broke_off_leaves_the_chart_and_the_others_can_be_read() -> N
         assert figure.y_range is not None
         assert figure.y_range[1] == pytest.approx(reach * highest)
         assert len(draw(figure, 80, 20, Palette())) == 20
-        assert "▲ bad  broke off" in legend_of(figure, Palette(), 100).plain
+        assert "▲ bad  failed" in legend_of(figure, Palette(), 100).plain
     found.members["sgd-s0"].state = "failed"
     assert figure_of(found).y_range is None
 

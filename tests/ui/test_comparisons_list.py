@@ -36,6 +36,15 @@ async def test_home_lists_comparisons_and_opens_one(tmp_path: Path, monkeypatch:
         await until(lambda: "the scheduler is gone" in text_of(app))
         await pilot.press("escape")
         await until(lambda: isinstance(app.screen, HomeScreen))
+        await pilot.press("c")
+        await until(lambda: "three optimizers" in text_of(app))
+        names = app.screen.query_one(OptionList)
+        names.highlighted = names.get_option_index("optimizers")
+        await pilot.press("enter")
+        await until(lambda: "the scheduler is gone" in text_of(app))
+        await pilot.press("q")
+        await until(lambda: app.return_code == 0)
+        assert "tuitrain compare --resume optimizers" in str(app._exit_renderables)
 
 
 @pytest.mark.parametrize("width", [20, 45, 63, 91])

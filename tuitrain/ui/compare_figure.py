@@ -306,11 +306,12 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
         words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised, is_entry=True))
         words.append(Word(number(value), "text", is_strong=curve.is_emphasised))
     drawn = {curve.name for curve in curves}
-    for arm in shown:  # of which no run came to an end: it has lines and no mean
-        if arm.label not in found and any(member.key in drawn for member in arm.members):
+    for arm in shown:
+        state = next((member.state for member in arm.members if member.key in drawn), None)
+        if arm.label not in found and state is not None:  # it has lines and no mean: its runs failed, or are gone
             gap = "   " if words else ""
             words.append(Word(f"{gap}{arm.marker} {arm.label}  ", arm.role, is_entry=True))
-            words.append(Word("broke off", "text"))
+            words.append(Word(state, "text"))
     return tuple(words)
 
 
