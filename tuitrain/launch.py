@@ -84,38 +84,36 @@ def watch_comparison(reader: ComparisonReader, process: subprocess.Popen[bytes] 
         reader: of it.
         process: its scheduler, where it was started here.
     """
+    from tuitrain.comparing.leaving import leaving_words
     from tuitrain.comparing.starting import is_scheduled
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.compare import CompareScreen
 
     app = _run_and_reap(TuitrainApp(first=CompareScreen(ComparisonSource(reader))), process)
-    comparison, name = reader.comparison, reader.comparison.plan.name
+    comparison = reader.comparison
     if reader.folder is None:
         return app.return_code or 0
-    if not comparison.is_done:
-        waits = sum(view.state == "waiting" for view in comparison.members.values())
-        is_left = waits and not is_scheduled(reader.folder)
-        what = f"{name}: its scheduler is gone, {waits} wait." if is_left else f"{name} goes on."
-        echo(f"{what}\nCome back with: tuitrain compare --resume {name}")
-        return app.return_code or 0
-    return app.return_code or int(comparison.has_gone_wrong)
+    sentence = comparison.ranking(comparison.plan.metric).sentence if comparison.is_done else ""
+    words = leaving_words(comparison, sentence, is_scheduled=is_scheduled(reader.folder))
+    echo(words)
+    return app.return_code or int(comparison.is_done and comparison.has_gone_wrong)
 
 
 def watch_search(reader: ComparisonReader, process: subprocess.Popen[bytes] | None) -> int:
     """Watch a search that goes on without us; the exit code is 1 where it is done and no trial finished."""
     from tuitrain.board.trials import trials_of
+    from tuitrain.comparing.leaving import best_words, leaving_words
+    from tuitrain.comparing.starting import is_scheduled
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.comparison_source import ComparisonSource
     from tuitrain.ui.screens.search import SearchScreen
 
     app = _run_and_reap(TuitrainApp(first=SearchScreen(ComparisonSource(reader))), process)
-    comparison, name = reader.comparison, reader.comparison.plan.name
-    best = trials_of(comparison).best
-    if comparison.ended is None:
-        echo(f"{name} goes on.\nCome back with: tuitrain search --resume {name}")
-    elif best is not None and reader.folder is not None:
-        echo(f"{name}: the best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}")
+    comparison, best = reader.comparison, trials_of(reader.comparison).best
+    is_at_work = reader.folder is not None and is_scheduled(reader.folder)
+    echo(leaving_words(comparison, best_words(comparison), is_scheduled=is_at_work))
+    if comparison.ended is not None and best is not None and reader.folder is not None:
         echo(f"Run it with: tuitrain run {reader.folder.path / 'best.toml'}")
     return app.return_code or int(comparison.ended is not None and best is None)
 

@@ -13,13 +13,14 @@ from textual.theme import Theme
 
 from tests.ui.comparisons import STEPS, comparison, fill
 from tuitrain.board.comparison import Comparison
+from tuitrain.board.positions import POSITIONS, PositionName
 from tuitrain.protocol.comparing import MemberState
 from tuitrain.ui.compare_figure import Overlay, place_text, reading, thinned
 from tuitrain.ui.compare_rows import Rows
 from tuitrain.ui.compare_view import CompareView
 from tuitrain.ui.theme import DARK, LIGHT
 from tuitrain.ui.widgets.chart import legend_of
-from tuitrain.ui.widgets.figure import Curve, Figure
+from tuitrain.ui.widgets.figure import Curve, Figure, Word
 from tuitrain.ui.widgets.palette import THEME_VARIABLES, Palette
 from tuitrain.ui.widgets.plotting import draw
 
@@ -200,8 +201,80 @@ def test_the_legend_names_as_many_as_fit() -> None:
     """The chosen one first; none of those that fit is left out."""
     figure = figure_of(comparison([f"arm {index}" for index in range(50)], 1), replace(VIEW, selected="arm 7"))
     text = legend_of(figure, Palette(), 100).plain
-    assert "arm 7" in text.split("  ")[0]
+    assert text.startswith("◇ arm 7  ")
     assert 80 < len(text) <= 100
+    assert text.endswith(f"  +{50 - text.count('arm')}")
+    assert "+" not in legend_of(figure_of(comparison()), Palette(), 100).plain
+    for width in range(4, 130):
+        text = legend_of(figure, Palette(), width).plain
+        assert len(text) <= max(width, len("◇ arm 7    +49"))
+        assert text.endswith(f"  +{50 - text.count('arm')}")
+
+
+def test_an_arm_far_off_makes_the_axis_logarithmic_until_a_person_chooses() -> None:
+    """As in the report: a bad arm would squash the others; the title says so."""
+    found = comparison(("sgd", "adam", "bad"), 2)
+    assert not figure_of(found).is_log
+    fill(found.members["bad-s0"], STEPS, floor=300.0)
+    figure = figure_of(found)
+    assert figure.is_log
+    assert figure.title.endswith("log")
+    assert not figure_of(found, VIEW.toggled_log(is_log=True)).is_log
+    assert "log" not in figure_of(found, VIEW.toggled_log(is_log=True)).title
+    assert not figure_of(found, VIEW.toggled("bad")).is_log
+    assert figure_of(comparison(), VIEW.toggled_log()).is_log
+    for view in found.arms["sgd"]:
+        view.curves.evaluated["eval/loss"][0] = (0, -1.0)
+    assert not figure_of(found).is_log
+
+
+def test_a_run_that_broke_off_leaves_the_chart_and_the_others_can_be_read() -> None:
+    """Also where no arm has finished so far off; what is not far off is shown whole."""
+    found = comparison(("sgd", "bad"), 1)
+    assert figure_of(found).y_range is None
+    found.members["bad-s0"].state = "failed"
+    assert figure_of(found).y_range is None
+    fill(found.members["bad-s0"], 400, floor=1e30)
+    for view, reach in ((VIEW, 1.5), (VIEW.toggled_log(), 10.0)):
+        figure = figure_of(found, view)
+        highest = max(max(curve.ys) for curve in figure.curves if curve.name == "sgd")
+        assert figure.is_log == (view.is_log is True)
+        assert figure.y_range is not None
+        assert figure.y_range[1] == pytest.approx(reach * highest)
+        assert len(draw(figure, 80, 20, Palette())) == 20
+        assert "▲ bad  failed" in legend_of(figure, Palette(), 100).plain
+    found.members["sgd-s0"].state = "failed"
+    assert figure_of(found).y_range is None
+
+
+def test_the_cursor_stays_within_what_is_shown() -> None:
+    """In a window its left edge is as far as it goes, and the legend reads there."""
+    found = comparison(seeds=1)
+    narrow = replace(VIEW, window=0.05, cursor=100.0)
+    figure = figure_of(found, narrow)
+    assert figure.x_range == pytest.approx((950, 1000))
+    assert figure.cursor == 950
+    assert "step 950" in legend_of(figure, Palette(), 100).plain
+    assert figure_of(found, replace(VIEW, cursor=100.0)).cursor == 100
+    assert figure_of(comparison(()), replace(VIEW, cursor=100.0)).cursor == 100
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_an_axis_of_steps_has_a_tick_where_it_begins(position: PositionName) -> None:
+    """What is measured at each step begins at 1, and the first tick is at 0."""
+    view = replace(VIEW, metric="batch/loss", position=position)
+    lines = draw(figure_of(comparison(), view), 100, 20, Palette(depth="none"))
+    corner, ticks = lines[-2].index("└"), lines[-1]
+    assert lines[-2][corner + 1] == "┬"
+    assert ticks[corner + 1].strip() or ticks[corner : corner + 4].strip()
+
+
+def test_a_value_stands_apart_from_its_name() -> None:
+    """In another colour, with a gap."""
+    words = [word for word in figure_of(comparison()).legend if isinstance(word, Word)]
+    names, values = words[::2], words[1::2]
+    assert all(name.text.endswith("  ") and name.role.startswith("arm-") for name in names)
+    assert all(float(value.text) and value.role == "text" for value in values)
 
 
 def test_readings_end_where_a_line_ends() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from tests.ui.comparisons import STEPS, FakeReader, comparison, fill
 from tests.ui.test_compare_figure import VIEW, figure_of, going_on
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.curves import Curves
+from tuitrain.ui import text
 from tuitrain.ui.compare_actions import COMPARE_ACTIONS
-from tuitrain.ui.compare_rows import Row, Rows, spread_of
+from tuitrain.ui.compare_rows import Row, Rows, sort_there, sorts_there, spread_of
 from tuitrain.ui.compare_table import compare_table, progress_bar, spread_text
 from tuitrain.ui.compare_verdict import Verdicts, verdict_lines, verdict_sheet
 from tuitrain.ui.compare_view import SORTS, CompareView
@@ -240,10 +243,70 @@ def test_a_sheet_in_a_small_terminal_breaks_no_row() -> None:
     rows = [line for line in sheet if line.startswith("  ")]
     assert max(map(len, rows)) <= 66
     assert "adam has no value yet" in ranking.sentence
-    assert any("adam" in line and "no value yet" in line for line in rows)
+    assert any("adam" in name and "no value yet" in line for name, line in pairwise(rows))
     assert "0 seeds" not in "".join(sheet)
     none = verdict_sheet(None, "batch/learning_rate", is_lower_better=True, is_done=False, is_aim=False).plain
     assert none.endswith("neither less nor more of it is better.")
+
+
+NAMES = ("optimizer.name=adam, optimizer.lr=0.001, train.batch_size=64, adam", "sgd")
+
+
+@pytest.mark.parametrize("room", [40, 47, 65, 101, 140])
+@pytest.mark.parametrize("arms", [NAMES, ("a", "b")])
+def test_every_row_of_the_sheet_is_indented_and_keeps_both_ends_of_a_name(room: int, arms: Sequence[str]) -> None:
+    """And fits; that it cannot be told is said in two words, as the seeds have a column."""
+    found = comparison(arms, seeds=2)
+    fill(found.members[f"{arms[1]}-s1"], STEPS, floor=3.0)
+    ranking = found.ranking("eval/loss")
+    sheet = verdict_sheet(ranking, "eval/loss", room, is_lower_better=True, is_done=True).plain
+    rows = sheet.split("\n\n")[2].split("\n")
+    assert all(len(line) <= room and line.startswith("  ") for line in rows)
+    assert all(any(arm[:12] in line and arm[-6:] in line for line in rows) for arm in arms)
+    assert any("verdict" in line for line in rows)
+    assert any("cannot tell" in line for line in rows)
+    assert not any("seeds" in line for line in rows)
+
+
+def test_what_is_no_aim_has_no_best() -> None:
+    """Of a learning rate less is not better: last is told, best is not, and rows sorted by best go by last."""
+    found = comparison(seeds=2)
+    for place, member in enumerate(found.members.values()):
+        member.curves.add_values("batch/learning_rate", 1, 1, np.full(STEPS, 0.1 / (1 + place // 2)))
+    view = replace(VIEW, metric="batch/learning_rate", sort="best")
+    row = rows_of(found, view)[0]
+    assert row.last is not None
+    assert (row.best, row.best_step, row.best_seconds) == (None, None, None)
+    assert "best" not in detail_line(row, view, 200).plain
+    assert rows_of(found, VIEW)[0].best is not None
+    assert sort_there(found, view) == "last"
+    assert [row.id for row in rows_of(found, replace(view, sort="last"))] == ["muon", "adam", "sgd"]
+    assert sort_there(found, replace(view, sort="after")) == "order"
+    assert sort_there(found, replace(VIEW, sort="best")) == "best"
+
+
+def test_rows_are_sorted_by_what_the_heads_say_and_by_what_is_there() -> None:
+    """Each sort has its arrow at the column of its name; without a target none is by the time to it."""
+    found = comparison(seeds=2)
+    seen, view = [], VIEW
+    for _ in range(20):
+        view = view.next_sort(sorts_there(found, view))
+        seen.append(view.sort)
+        head = compare_table(rows_of(found, view), view, {}, 200, 6, 0).lines[0].plain
+        assert (f"{view.sort}▾" in head) == (view.sort != "order")
+        assert len(head) == len(compare_table(rows_of(found, view), VIEW, {}, 200, 6, 0).lines[0].plain)
+    assert {*seen} == {*SORTS} - {"to target"}
+    aimed = VIEW.aimed(0.3)
+    assert sorts_there(found, aimed) == SORTS
+    target = replace(aimed, sort="to target")
+    assert "to target▾" in compare_table(rows_of(found, target), target, {}, 80, 6, 0).lines[0].plain
+    assert sort_there(found, replace(VIEW, sort="to target")) == "order"
+
+
+def test_what_is_cut_of_a_name_is_its_middle() -> None:
+    """Both ends are told."""
+    assert text.cut("optimizer.lr=0.01", 9) == "opti…0.01"
+    assert [text.cut("abcdef", width) for width in (1, 2, 3, 5, 6)] == ["…", "a…", "a…f", "ab…ef", "abcdef"]
 
 
 def test_runs_that_all_diverged_can_be_drawn() -> None:

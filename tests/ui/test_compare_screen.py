@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.app import App
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from tests.recordings import HERE, STEERED
 from tests.ui.comparisons import STEPS, FakeReader, compared, comparison, fill
 from tests.ui.test_compare_figure import going_on
 from tests.ui.watching import text_of, until
 from tuitrain.board.comparison import Comparison
-from tuitrain.comparing.folder import ComparisonFolder, create_comparison
-from tuitrain.ui.app import TuitrainApp
+from tuitrain.ui.screens.care import LabelSheet
 from tuitrain.ui.screens.compare import CompareScreen
-from tuitrain.ui.screens.home import HomeScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet
@@ -182,11 +184,102 @@ async def test_a_target_is_set_and_taken_away() -> None:
         await pilot.press("r")
         await until(lambda: pilot.app.screen is not screen and isinstance(pilot.app.focused, Input))
         await pilot.press("backspace", *"x", "enter")
-        await until(lambda: pilot.app.screen is screen and "is not a number" in text_of(pilot.app))
+        await until(lambda: '"0.x" is not a number' in text_of(pilot.app))
+        assert pilot.app.screen.query_one(Input).value == "0.x"
+        assert screen.view.target == 0.3
+        await pilot.press("backspace", "4", "enter")
+        await until(lambda: screen.view.target == 0.4)
+        await until(lambda: pilot.app.screen is screen)
         await pilot.press("r")
         await until(lambda: pilot.app.screen is not screen and isinstance(pilot.app.focused, Input))
         await pilot.press("backspace", "backspace", "backspace", "enter")
         await until(lambda: screen.view.target is None)
+
+
+async def test_a_filter_is_edited_left_as_it_was_and_removed() -> None:
+    """What is typed after the key is never a key of the screen."""
+    async with compared(FakeReader(comparison(states=going_on, seeds=3))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        await pilot.press("slash", *"ada", "enter", "slash")
+        assert screen.query_one("#filter", Input).value == "ada"
+        await pilot.press(*"zzz", "enter")
+        await until(lambda: screen.view.words == "adazzz")
+        assert pilot.app.screen is screen
+        await pilot.press("slash", "backspace", "backspace", "backspace", "enter")
+        await until(lambda: [row.id for row in screen._shown] == ["adam"])
+        await pilot.press("slash", *"nothing", "escape")
+        await until(lambda: not screen.query_one("#filter", Input).display)
+        await until(lambda: [row.id for row in screen._shown] == ["adam"])
+        assert screen.view.words == "ada"
+        await pilot.press("slash", "backspace", "backspace", "backspace", "enter")
+        await until(lambda: len(screen._shown) == 3)
+        assert screen.view.words == ""
+
+
+async def test_what_is_typed_in_one_burst_is_typed_into_what_it_opens() -> None:
+    """No key waits for the one before; those that come before the line has the focus are not lost."""
+    async with compared(FakeReader(comparison())) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        before = screen.view
+        type_at_once(pilot.app, "/adam")
+        await until(lambda: screen.view == replace(before, words="adam"))
+        await pilot.press("enter", "escape")
+        type_at_once(pilot.app, "/sgd\r")
+        await until(lambda: [row.id for row in screen._shown] == ["sgd"])
+        await until(lambda: not screen.query_one("#filter", Input).display)
+        type_at_once(pilot.app, "r0.25")
+        await until(lambda: isinstance(pilot.app.screen, LabelSheet))
+        await until(lambda: pilot.app.screen.query_one(Input).value == "0.25")
+
+
+def type_at_once(app: App[int], characters: str) -> None:
+    """As a terminal hands on what was typed faster than it is read."""
+    for character in characters:
+        app.post_message(events.Key("enter" if character == "\r" else _character_to_key(character), character))
+
+
+async def test_a_key_that_can_do_nothing_says_why() -> None:
+    """Evaluations are not smoothed; one run has no spread."""
+    async with compared(FakeReader(comparison(seeds=1))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        for key, words in (("plus", "not smoothed"), ("minus", "not smoothed"), ("b", "no spread")):
+            before = screen.view
+            await pilot.press(key)
+            await until(lambda words=words: words in text_of(pilot.app))  # type: ignore[misc]
+            assert screen.view == before
+            pilot.app.clear_notifications()
+    async with compared(FakeReader(comparison(seeds=2))) as (screen, pilot):
+        await until(lambda: bool(screen._shown))
+        screen.view = replace(screen.view, metric="batch/loss")
+        await pilot.press("plus", "b")
+        assert (screen.view.smoothing, screen.view.bands) == (5, "all")
+
+
+async def test_the_sheet_of_the_verdict_follows() -> None:
+    """A run that ends while it is open is ranked in it."""
+    reader = FakeReader(comparison(seeds=2, states=lambda arm, seed: ("finished", STEPS) if arm else ("waiting", 0)))
+    async with compared(reader) as (screen, pilot):
+        await until(lambda: "no value yet" in text_of(pilot.app))
+        await pilot.press("v")
+        await until(lambda: isinstance(pilot.app.screen, VerdictSheet))
+
+        def end(found: Comparison) -> None:
+            for view in found.arms["sgd"]:
+                view.state = "finished"
+                fill(view, STEPS, seed=view.member.seed)
+
+        reader.changes.append(end)
+        await until(lambda: "no value yet" not in str(pilot.app.screen.query_one(Static).visual))
+        assert screen._verdicts is not None
+
+
+@pytest.mark.parametrize(("size", "rows"), [((60, 20), 3), ((80, 24), 3)])
+async def test_a_low_terminal_shows_some_rows_under_some_chart(size: tuple[int, int], rows: int) -> None:
+    """Neither takes it all."""
+    async with compared(FakeReader(comparison([f"arm {index}" for index in range(9)], 1)), size) as (screen, pilot):
+        await until(lambda: "arm 1" in text_of(pilot.app) and "no verdict yet" not in text_of(pilot.app))
+        await until(lambda: screen._page >= rows)
+        await until(lambda: screen.query_one(Chart).size.height >= 5)
 
 
 async def test_the_verdict_and_the_keys_have_sheets() -> None:
@@ -283,27 +376,6 @@ async def test_no_runs_and_nothing_launched_are_said() -> None:
                 await pilot.press({"-": "minus"}.get(key, key))
             await pilot.press("escape", "escape")
             await until(lambda screen=screen: isinstance(screen, CompareScreen) and not screen._is_dirty)  # type: ignore[misc]
-
-
-async def test_home_lists_comparisons_and_opens_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """c lists them, enter opens, escape comes back to home; a damaged one is said, and the others stay."""
-    monkeypatch.setenv("TUITRAIN_HOME", str(tmp_path))
-    folder = create_comparison(comparison(seeds=2, title="three optimizers").plan)
-    damaged = ComparisonFolder(folder.path.with_name("damaged"))
-    damaged.path.mkdir()
-    damaged.plan_path.write_text("{")
-    app = TuitrainApp()
-    async with app.run_test(size=(100, 30)) as pilot:
-        await until(lambda: isinstance(app.screen, HomeScreen))
-        await pilot.press("c")
-        await until(lambda: "three optimizers" in text_of(app) and "damaged" in text_of(app))
-        names = app.screen.query_one(OptionList)
-        names.highlighted = names.get_option_index("optimizers")
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, CompareScreen) and "6 waiting" in text_of(app))
-        await until(lambda: "the scheduler is gone" in text_of(app))
-        await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, HomeScreen))
 
 
 def test_a_gap_nearer_to_zero_is_better_and_a_rate_is_no_aim() -> None:

@@ -26,7 +26,7 @@ from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.search import SearchScreen
 from tuitrain.ui.search_actions import SEARCH_ACTIONS
 from tuitrain.ui.search_figures import SearchView, is_log, parameter_figure, progress_figure
-from tuitrain.ui.search_table import listed, trial_table
+from tuitrain.ui.search_table import header_line, listed, signs, trial_table
 from tuitrain.ui.text import plain
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.palette import Palette
@@ -147,6 +147,36 @@ def test_lines_of_the_table_fit(width: int) -> None:
     assert len(table.lines) == 4
 
 
+@pytest.mark.parametrize(("width", "has_steps"), [(36, False), (56, False), (76, True)])
+def test_a_narrow_table_does_without_the_steps(width: int, *, has_steps: bool) -> None:
+    """No value is cut there, and a number keeps its size."""
+    found = folded()
+    lines = trial_table(found, listed(found, SearchView()), SearchView(), width, 12, 0).lines
+    assert any("steps" in line.plain for line in lines) == has_steps
+    assert all(line.cell_length <= width and "…" not in line.plain for line in lines[1:])
+    assert any("0.0316" in line.plain for line in lines)
+
+
+def test_the_signs_of_the_trials_that_are_there_are_told() -> None:
+    """What was stopped, too; as many as fit."""
+    found = search()
+    assert signs(trials_of(found), 80) == "◆ best  ● finished  ▼ pruned  × diverged or failed  ○ at work"
+    found.members["trial-006"].state = "stopped"
+    assert "□ stopped" in signs(trials_of(found), 80)
+    assert "at work" not in signs(trials_of(found), 80)
+    assert signs(trials_of(found), 30) == "◆ best  ● finished  ▼ pruned"
+
+
+@pytest.mark.parametrize("width", [16, 40, 58, 80, 120])
+def test_the_header_drops_what_does_not_fit(width: int) -> None:
+    """And cuts no value."""
+    plain = header_line(folded(), "rates", state="searching", width=width).plain
+    assert len(plain) <= width
+    assert "…" not in plain
+    assert ("best" in plain) == (width > 16)
+    assert ("eval/loss" in plain) == (width > 58)
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_charts_and_trials_are_shown_and_come_as_they_are(size: tuple[int, int]) -> None:
     """As many charts as fit; p turns to the others; a new trial appears."""
@@ -184,7 +214,7 @@ async def test_keys_open_stop_and_export(
         await pilot.press("x")
         await until(lambda: reader.stopped == ["trial-006"])
         await until(lambda: screen.source.is_scheduled)
-        await pilot.press("upper_x")
+        await pilot.press("X")
         await until(lambda: reader.has_stopped_all)
         await pilot.press("e")
         path = tmp_path / "rates-best.toml"
@@ -206,6 +236,8 @@ async def test_help_names_every_key_and_q_leaves() -> None:
     async with watched(FakeReader(search()), (120, 40)) as (_, pilot):
         await pilot.press("question_mark")
         await until(lambda: "export best" in text_of(pilot.app))
+        help_text = " ".join(action.help for action in SEARCH_ACTIONS)
+        assert "The run goes on" not in help_text
         await pilot.press("escape")
         await pilot.press("q")
         await until(lambda: pilot.app.return_code is not None)

@@ -34,6 +34,7 @@ _OF_LOSS = frozenset({"loss", "sharpness"})
 """Last words of metrics that mean another thing with another loss."""
 _LOSS_VALUES = ("huber_delta", "focal_gamma")
 """Keys of [task] that make of a loss another one."""
+_LOG_RATIO = 30.0
 BATCH_BETA = 0.98
 """Decay of the moving average of batch metrics that table and verdict use."""
 
@@ -269,6 +270,13 @@ def band_of(lines: Iterable[tuple[Floats, Floats]], num_points: int) -> Band | N
     with np.errstate(invalid="ignore"):
         spread = table.std(axis=0, ddof=1)
     return Band(grid, means, means - spread, means + spread)
+
+
+def is_wide(lines: Iterable[Floats]) -> bool:
+    """Whether lines are better seen by their logarithm: all above zero, and some value many times another one."""
+    ends = [(float(known.min()), float(known.max())) for line in lines if len(known := line[np.isfinite(line)])]
+    low, high = min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=0.0)
+    return low > 0.0 and high / _LOG_RATIO > low
 
 
 def task_of(preset: dict[str, object]) -> str:

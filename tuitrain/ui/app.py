@@ -15,6 +15,7 @@ from tuitrain.rundir.places import RunFolder
 from tuitrain.session.branching import start_wanted
 from tuitrain.session.start import resume_detached, start_detached
 from tuitrain.ui.composing import BranchWish
+from tuitrain.ui.late_keys import TakesLateKeys
 from tuitrain.ui.screens.home import HomeScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import LeaveSheet, ResumeSheet
@@ -74,9 +75,8 @@ class TuitrainApp(Toasts):
 
     def on_key(self, event: events.Key) -> None:
         """A key that nobody took: what was typed in one burst with the key that opened a dialog belongs to that."""
-        if isinstance(self.screen, LiveScreen) and self.screen.take_late_key(event):
-            event.stop()
-            event.prevent_default()
+        if isinstance(self.screen, TakesLateKeys) and self.screen.take_late_key(event):
+            event.stop().prevent_default()
 
     def show_run(self, source: Source, *, has_home: bool) -> None:
         """Show a run above whatever is shown."""

@@ -31,7 +31,8 @@ COMPARE_ACTIONS: tuple[Action, ...] = (
            help="The other way round."),
     Action(id="target", key="r", title="target", group="compare", in_footer=True,
            help="Set the value that counts as reached: a level in the chart, and the time to it in the table."),
-    Action(id="toggle_log", key="g", title="log or linear", group="compare", help="Logarithmic or linear y axis."),
+    Action(id="toggle_log", key="g", title="log or linear", group="compare",
+           help="Logarithmic or linear y axis; until then logarithmic where values lie far apart."),
     Action(id="smoother", key="plus,equals_sign", shown_key="+", title="smoother", group="compare",
            help="Smooth what is measured at each step more; table and verdict keep their own average."),
     Action(id="rougher", key="minus", shown_key="-", title="rougher", group="compare",
@@ -64,3 +65,5 @@ COMPARE_ACTIONS: tuple[Action, ...] = (
            help="Leave. The comparison goes on; it says how to come back."),
 )  # fmt: skip
 """In the order of the help screen; `in_footer` in that of importance."""
+
+COMPARE_BY_ID = {action.id: action for action in COMPARE_ACTIONS}

@@ -7,12 +7,13 @@ alone because it failed, is drawn faint. Lines are kept until their run goes on,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tuitrain.board.comparison import Band as Means
-from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.board.comparison import Comparison, MemberView, is_wide
 from tuitrain.board.series import Floats
 from tuitrain.ui.compare_rows import Row
 from tuitrain.ui.compare_view import CompareView
@@ -24,6 +25,9 @@ Line = tuple[Floats, Floats]
 
 _POINTS_A_COLUMN = 2
 _LEAST_SHARE = 1e-9
+_NEAR_ZERO = 0.05
+_REACH, _LOG_REACH = 1.5, 10.0
+"""How many times as high as the highest of the others a run that broke off is shown; on a log axis."""
 _MOST_KEPT = 500
 """Lines; those of views that nobody looks at any more go first."""
 _FEW, _NUM_BEST = 12, 5
@@ -52,6 +56,7 @@ class Overlay:
         means = {arm.id: self._mean_of(comparison, arm, view) for arm in shown}
         low, high = self._span(shown, view)
         start = high - view.window * (high - low) if view.window < 1 else low
+        view = replace(view, cursor=_within(view.cursor, start, high), is_log=_is_log(means.values(), view, start))
         curves: list[Curve] = []
         coloured = _coloured(comparison, shown, view)
         for arm in shown:
@@ -65,8 +70,9 @@ class Overlay:
                 band for arm in banded if (band := _band(arm, means[arm.id], columns, start)) is not None
             ),
             levels=() if view.target is None else (Level(view.target, f"target {number(view.target)}"),),
-            x_range=(start, high) if view.window < 1 and high > start else None,
-            is_log=view.is_log,
+            x_range=_x_range(view, start, high),
+            y_range=_y_range(shown, curves, view, start),
+            is_log=bool(view.is_log),
             x_label=view.position,
             cursor=view.cursor,
             legend=_legend(shown, curves, view),
@@ -194,6 +200,46 @@ def why_empty(comparison: Comparison, arms: Sequence[Row], shown: Sequence[Row],
     return f"no run has {view.metric}   (m shows another metric)"
 
 
+def _is_log(means: Iterable[Means | None], view: CompareView, start: float) -> bool:
+    """As a person chose; else where an arm is so far from the others that it would squash them."""
+    if view.is_log is not None:
+        return view.is_log
+    return is_wide(each.means[each.xs >= start] for each in means if each is not None)
+
+
+def _within(cursor: float | None, low: float, high: float) -> float | None:
+    """The cursor, at the edge of what is shown where it would be beyond it."""
+    return cursor if cursor is None or low >= high else min(max(cursor, low), high)
+
+
+def _x_range(view: CompareView, low: float, high: float) -> tuple[float, float] | None:
+    """What is shown; from 0 where it begins just behind it, at the first step, as the axis has a tick there."""
+    if 0.0 < low <= _NEAR_ZERO * high:
+        return 0.0, high
+    return (low, high) if view.window < 1 and high > low else None
+
+
+def _y_range(
+    shown: Sequence[Row], curves: Sequence[Curve], view: CompareView, start: float
+) -> tuple[float, float] | None:
+    """Where a run that broke off went far beyond the others, a range in which those can be read: its line leaves it.
+
+    None where all of the data is shown.
+    """
+    broken = {member.key for arm in shown for member in arm.members if member.state in {"failed", "lost"}}
+    ends: dict[bool, list[float]] = {True: [], False: []}
+    for curve in curves:
+        xs, ys = np.asarray(curve.xs), np.asarray(curve.ys)
+        kept = ys[(xs >= start) & np.isfinite(ys) & ((ys > 0.0) | (not view.is_log))]
+        ends[curve.name in broken] += [float(kept.min()), float(kept.max())] if len(kept) else []
+    if not ends[True] or not ends[False] or max(ends[False]) <= 0.0:
+        return None
+    low, high = min(ends[False]), (_LOG_REACH if view.is_log else _REACH) * max(ends[False])
+    if max(ends[True]) <= high:
+        return None
+    return (0.7 * low if view.is_log else min(low, 0.0)), high
+
+
 def thinned(line: Line, columns: int, start: float = -math.inf) -> tuple[list[float], list[float]]:
     """A line from x = `start` on, with the lowest and the highest point of each of so many columns, in their order.
 
@@ -255,9 +301,17 @@ def _legend(shown: Sequence[Row], curves: Sequence[Curve], view: CompareView) ->
     for name, curve in sorted(found.items(), key=lambda item: not item[1].is_emphasised):
         last = arms[name].last
         value = reading(curve.xs, curve.ys, view.cursor) if view.cursor is not None else last.mean if last else None
-        gap = "  " if words else ""  # in front: of what has no room, a word goes with its gap
-        said = f"{gap}{arms[name].marker} {name} {number(value)}"
-        words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised))
+        gap = "   " if words else ""  # in front: of what has no room, a word goes with its gap
+        said = f"{gap}{arms[name].marker} {name}  "
+        words.append(Word(said, arms[name].role, is_strong=curve.is_emphasised, is_entry=True))
+        words.append(Word(number(value), "text", is_strong=curve.is_emphasised))
+    drawn = {curve.name for curve in curves}
+    for arm in shown:
+        state = next((member.state for member in arm.members if member.key in drawn), None)
+        if arm.label not in found and state is not None:  # it has lines and no mean: its runs failed, or are gone
+            gap = "   " if words else ""
+            words.append(Word(f"{gap}{arm.marker} {arm.label}  ", arm.role, is_entry=True))
+            words.append(Word(state, "text"))
     return tuple(words)
 
 

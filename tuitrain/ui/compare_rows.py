@@ -13,7 +13,7 @@ from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.curves import BestPoint
 from tuitrain.protocol.comparing import MemberState
 from tuitrain.protocol.plan import Value
-from tuitrain.ui.compare_view import CompareView
+from tuitrain.ui.compare_view import SORTS, CompareView, SortName
 from tuitrain.ui.text import plain
 
 MARKERS = "●▲■◆○△□◇"
@@ -40,6 +40,7 @@ class MemberFacts:
 
     last: float | None
     best: BestPoint | None
+    """None where neither less nor more of the metric is better, too."""
     reached: BestPoint | None
     """Where it was first at the target."""
     gap: float | None
@@ -142,12 +143,13 @@ class Rows:
     """Makes rows; keeps what it found of a run until that has gone on."""
 
     def __init__(self) -> None:
-        self._facts: dict[tuple[str, str, float | None], tuple[object, MemberFacts]] = {}
+        self._facts: dict[tuple[str, str, bool, float | None], tuple[object, MemberFacts]] = {}
 
     def arms(self, comparison: Comparison, view: CompareView) -> list[Row]:
         """The arms that hold the words that were typed, sorted."""
+        is_aim = comparison.is_aim(view.metric)
         found = [
-            self._row(comparison, view, label, place, members)
+            self._row(comparison, view, label, place, members, is_aim=is_aim)
             for place, (label, members) in enumerate(comparison.arms.items())
             if holds(label, members, view.words)
         ]
@@ -163,13 +165,16 @@ class Rows:
         return rows
 
     def _row(
-        self, comparison: Comparison, view: CompareView, label: str, place: int, members: Sequence[MemberView]
+        self, comparison: Comparison, view: CompareView, label: str, place: int, members: Sequence[MemberView], *,
+        is_aim: bool,
     ) -> Row:  # fmt: skip
-        facts = tuple(self._facts_of(comparison, view, member) for member in members)
+        facts = tuple(self._facts_of(comparison, view, member, is_aim=is_aim) for member in members)
         return Row(label, label, label, place, False, tuple(members), facts)
 
-    def _facts_of(self, comparison: Comparison, view: CompareView, member: MemberView) -> MemberFacts:
-        key = (member.key, view.metric, view.target)
+    def _facts_of(
+        self, comparison: Comparison, view: CompareView, member: MemberView, *, is_aim: bool
+    ) -> MemberFacts:  # fmt: skip
+        key = (member.key, view.metric, is_aim, view.target)
         version = (id(member.curves), member.curves.version)
         known = self._facts.get(key)
         if known is None or known[0] != version:
@@ -180,7 +185,7 @@ class Rows:
                 version,
                 MemberFacts(
                     curves.last(metric, BATCH_BETA),
-                    curves.best(metric, BATCH_BETA),
+                    curves.best(metric, BATCH_BETA) if is_aim else None,
                     None if target is None else curves.reached(metric, target, BATCH_BETA),
                     curves.last(gap if gap in curves.evaluated else "gap/loss"),
                     curves.samples_per_second,
@@ -190,6 +195,21 @@ class Rows:
                 self._facts.clear()  # of metrics that nobody looks at any more
             self._facts[key] = known
         return known[1]
+
+
+def sorts_there(comparison: Comparison, view: CompareView) -> tuple[SortName, ...]:
+    """By what rows can be sorted: of a rate there is no best, and without a target no time to it."""
+    missing: set[SortName] = set() if comparison.is_aim(view.metric) else {"best", "after"}
+    if view.target is None:
+        missing.add("to target")
+    return tuple(sort for sort in SORTS if sort not in missing)
+
+
+def sort_there(comparison: Comparison, view: CompareView) -> SortName:
+    """By what rows are sorted: what was chosen; where that is not there, the nearest to it that is."""
+    if view.sort in sorts_there(comparison, view):
+        return view.sort
+    return "last" if view.sort == "best" else "order"
 
 
 def member_label(view: MemberView) -> str:
@@ -240,17 +260,18 @@ def _member_row(row: Row, index: int) -> Row:
 def _sorted(rows: list[Row], comparison: Comparison, view: CompareView) -> list[Row]:
     if view.sort == "order":
         return rows[::-1] if view.is_reversed else rows
-    sign = 1.0 if comparison.is_lower_better(view.metric) else -1.0
+    is_lower_first = comparison.is_lower_better(view.metric) or not comparison.is_aim(view.metric)
+    sign = 1.0 if is_lower_first else -1.0
     keys: dict[str, Callable[[Row], float]] = {
         "last": lambda row: sign * _mean(row.last),
         "best": lambda row: sign * _mean(row.best),
-        "best at": lambda row: _mean(row.best_seconds),
-        "target": lambda row: _mean(row.reached_seconds),
+        "after": lambda row: _mean(row.best_seconds),
+        "to target": lambda row: _mean(row.reached_seconds),
         "samples/s": lambda row: -_mean(row.samples_per_second),
         "gap": lambda row: abs(_mean(row.gap)),
         "state": lambda row: float(min((STATE_ORDER.index(state) for state in row.states), default=0)),
     }
-    if view.sort == "label":
+    if view.sort == "run":
         return sorted(rows, key=lambda row: row.label, reverse=view.is_reversed)
     number = keys[view.sort]
     known = [row for row in rows if math.isfinite(number(row))]

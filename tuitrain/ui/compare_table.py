@@ -131,9 +131,9 @@ def _that_fit(rows: Sequence[Row], view: CompareView, width: int) -> dict[str, _
         "last": _Column("last", value_width, 2, "last"),
         "best": _Column("best", value_width, 3, "best"),
         "best_step": _Column("at step", 8, 7),
-        "best_time": _Column("after", 8, 6, "best at"),
-        "target": _Column("to target", 10, 4, "target"),
-        "speed": _Column("samples/s", 9, 9, "samples/s"),
+        "best_time": _Column("after", 8, 6, "after"),
+        "target": _Column("to target", 10, 4, "to target"),
+        "speed": _Column("samples/s", 10, 9, "samples/s"),
         "gap": _Column("gap", 8, 8, "gap"),
     }
     if view.cursor is None:
@@ -155,8 +155,10 @@ def _label_width(row: Row) -> int:
 
 
 def _header(columns: dict[str, _Column], view: CompareView, label_width: int) -> Content:
-    pieces = [(f"    {'run':<{label_width}} ", _QUIET)]
     arrow = "▴" if view.is_reversed else "▾"
+    is_by_run = view.sort == "run"
+    words = f"run{arrow}" if is_by_run else "run"
+    pieces = [(f"    {words:<{label_width}} ", "bold $foreground" if is_by_run else _QUIET)]
     for name, column in columns.items():
         is_sorted = column.sort == view.sort
         words = f"{column.header}{arrow}" if is_sorted else column.header
@@ -177,8 +179,7 @@ def _line(
         label = f"  {label}"
     elif len(row.members) > 1:
         label = f"{label} {'▾' if row.id in view.opened else '▸'}{len(row.members)}"
-    if len(label) > label_width:
-        label = f"{label[: label_width - 1]}…"
+    label = text.cut(label, label_width)
     colour = f"$chart-{row.role}" if is_drawn else _QUIET
     strength = "bold " if is_selected and is_drawn else ""
     pieces = [

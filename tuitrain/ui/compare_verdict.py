@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from textual.content import Content
 
 from tuitrain.board.comparison import Comparison
-from tuitrain.board.verdict import Ranking
+from tuitrain.board.verdict import CANNOT_TELL, Ranking, Standing
 from tuitrain.ui import text
 
 _QUIET = "$foreground 55%"
+_INDENT = 5
+"""Cells before a name: its place in the ranking."""
+_TO_BEST = "to the best"
 _WORD_STYLES = {"better": "bold $success", "worse": "$error"}
 
 
@@ -80,11 +83,11 @@ def verdict_lines(ranking: Ranking | None, *, is_done: bool, width: int) -> Cont
 def verdict_sheet(
     ranking: Ranking | None,
     metric: str,
+    room: int = 104,
     *,
     is_lower_better: bool,
     is_done: bool,
     told: Sequence[str] = (),
-    room: int = 104,
     is_aim: bool = True,
 ) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
@@ -92,15 +95,16 @@ def verdict_sheet(
     Args:
         ranking: by the metric; None where there is none.
         metric: its name.
+        room: columns; no row of the ranking is wider.
         is_lower_better: as of a loss.
         is_done: whether nothing more is to come.
         told: what weakens the verdict.
-        room: columns; where a row is wider, its difference is on a line of its own.
         is_aim: whether less or more of the metric is better at all.
     """
     if ranking is None:
-        why = "no run has a value yet" if is_aim else "neither less nor more of it is better"
-        return Content(f"There is nothing to rank by {metric}: {why}.")
+        if is_aim:
+            return Content(f"There is no ranking by {metric} yet.")
+        return Content(f"There is nothing to rank by {metric}: neither less nor more of it is better.")
     better = "lower" if is_lower_better else "higher"
     lines = [
         Content.assemble((metric, "bold"), (f"   {better} is better, last value of each run", _QUIET)),
@@ -108,26 +112,46 @@ def verdict_sheet(
         Content(ranking.sentence if is_done else f"So far: {ranking.sentence}".replace("far: Cannot", "far: cannot")),
         *(Content.styled(f"But {words}.", "$warning") for words in told),
         Content(""),
+        *_ranked(ranking.standings, room),
     ]
-    words = [standing.word if standing.values else "no value yet" for standing in ranking.standings]
-    texts = [standing.text if standing.values else "" for standing in ranking.standings]
-    word_width = max((len(word) for word in words), default=8)
-    width = min(30, max((len(standing.arm) for standing in ranking.standings), default=8))
-    rest = len(f"{'':>3}    {'':>9}  {'':>8}  {'':>3}  ") + word_width
-    width = max(8, min(width, room - rest))
-    is_narrow = rest + width + 2 + max((len(words) for words in texts), default=0) > room
-    head = f"{'':>3}  {'run':<{width}}  {'mean':>9}  {'± sd':>8}  {'n':>3}  {'verdict':<{word_width}}"
-    lines.append(Content.styled(head if is_narrow else f"{head}  to the best", _QUIET))
-    for place, (standing, word, difference) in enumerate(zip(ranking.standings, words, texts, strict=True), 1):
-        name = standing.arm if len(standing.arm) <= width else f"{standing.arm[: width - 1]}…"
-        deviation = "–" if standing.deviation is None else f"{standing.deviation:.2g}"
-        lines.append(
-            Content.assemble(
-                f"{place:>3}  {name:<{width}}  {text.number(standing.mean):>9}  {deviation:>8}  {standing.num:>3}  ",
-                (f"{word:<{word_width}}", _WORD_STYLES.get(word, "$warning")),
-                ("" if is_narrow else f"  {difference}", "$foreground 75%"),
-            )
-        )
-        if is_narrow and difference:
-            lines.append(Content.styled(f"     {difference}", "$foreground 75%"))
     return Content("\n").join([*lines, Content(""), Content.styled(ranking.footing, _QUIET)])
+
+
+def _ranked(standings: Sequence[Standing], room: int) -> list[Content]:
+    """An arm a line, with its whole name; where one does not fit, a line for the name and the rest under it."""
+    words = [_word(standing) for standing in standings]
+    word_width = max([len("verdict"), *map(len, words)])
+    texts = [standing.text if standing.values else "" for standing in standings]
+    numbers = [
+        f"{text.number(standing.mean):>7}  {'–' if standing.deviation is None else f'{standing.deviation:.2g}':>7}"
+        f"  {standing.num:>2}  "
+        for standing in standings
+    ]
+    head = f"{'mean':>7}  {'± sd':>7}  {'n':>2}  {'verdict':<{word_width}}"
+    width = max([len("run"), *(len(standing.arm) for standing in standings)])
+    text_width = max([len(_TO_BEST), *map(len, texts)])
+    is_wide = _INDENT + width + 2 + len(head) + 2 + text_width <= room
+    has_text_beside = is_wide or _INDENT + len(head) + 2 + text_width <= room
+    told = f"{head}  {_TO_BEST}" if has_text_beside else head
+    lines = [Content.styled(f"{'':{_INDENT}}" + (f"{'run':<{width}}  " if is_wide else "") + told, _QUIET)]
+    for place, (standing, numbered, word, said) in enumerate(zip(standings, numbers, words, texts, strict=True), 1):
+        front = f"{place:>{_INDENT - 2}}  "
+        if is_wide:
+            front += f"{standing.arm:<{width}}  "
+        else:
+            lines.append(Content.assemble(front, (text.cut(standing.arm, max(8, room - _INDENT)), "bold")))
+            front = f"{'':{_INDENT}}"
+        verdict = (f"{word:<{word_width}}", _WORD_STYLES.get(word, "$warning"))
+        beside = f"  {said}" if has_text_beside else ""
+        lines.append(Content.assemble(f"{front}{numbered}", verdict, (beside, "$foreground 75%")))
+        if not has_text_beside and said:
+            folded = textwrap.wrap(said, max(8, room - _INDENT - 2), break_on_hyphens=False)
+            lines += [Content.styled(f"{'':{_INDENT + 2}}{line}", "$foreground 75%") for line in folded]
+    return lines
+
+
+def _word(standing: Standing) -> str:
+    """Without how many seeds there are, which has a column of its own."""
+    if not standing.values:
+        return "no value yet"
+    return CANNOT_TELL if standing.word.startswith(CANNOT_TELL) else standing.word

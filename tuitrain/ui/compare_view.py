@@ -11,9 +11,10 @@ from tuitrain.ui.widgets.chart import SMOOTHINGS
 
 Bands = Literal["one", "all", "none"]
 Layout = Literal["both", "chart", "table"]
-SortName = Literal["order", "last", "best", "best at", "target", "samples/s", "gap", "state", "label"]
+SortName = Literal["order", "last", "best", "after", "to target", "samples/s", "gap", "state", "run"]
+"""As the heads of the columns say."""
 
-SORTS: tuple[SortName, ...] = ("order", "last", "best", "best at", "target", "samples/s", "gap", "state", "label")
+SORTS: tuple[SortName, ...] = ("order", "last", "best", "after", "to target", "samples/s", "gap", "state", "run")
 _BANDS: tuple[Bands, ...] = ("one", "all", "none")
 _LAYOUTS: tuple[Layout, ...] = ("both", "chart", "table")
 _WINDOWS = (1.0, 0.5, 0.2, 0.05)
@@ -26,7 +27,8 @@ class CompareView:
 
     metric: str
     position: PositionName = "step"
-    is_log: bool = False
+    is_log: bool | None = None
+    """None means as suits the values."""
     smoothing: int = 4
     """Index into `SMOOTHINGS`, for what is measured at each step; at first that of the table and the verdict."""
     window: float = 1.0
@@ -73,9 +75,13 @@ class CompareView:
         following = POSITIONS[(POSITIONS.index(self.position) + 1) % len(POSITIONS)]
         return replace(self, position=following, cursor=None)
 
-    def toggled_log(self) -> CompareView:
-        """Linear becomes logarithmic and back."""
-        return replace(self, is_log=not self.is_log)
+    def toggled_log(self, *, is_log: bool = False) -> CompareView:
+        """Linear becomes logarithmic and back; from then on it stays as it is.
+
+        Args:
+            is_log: what it is now, where nothing was chosen yet.
+        """
+        return replace(self, is_log=not (is_log if self.is_log is None else self.is_log))
 
     def smoothed_by(self, offset: int) -> CompareView:
         """Smoother, or rougher."""
@@ -93,9 +99,10 @@ class CompareView:
         """Chart and table, chart, table, in turn."""
         return replace(self, layout=_LAYOUTS[(_LAYOUTS.index(self.layout) + 1) % len(_LAYOUTS)])
 
-    def next_sort(self) -> CompareView:
-        """By the next column."""
-        following = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
+    def next_sort(self, offered: Sequence[SortName] = SORTS) -> CompareView:
+        """By the next of the columns that are there."""
+        place = SORTS.index(self.sort)
+        following = next((sort for sort in (*SORTS[place + 1 :], *SORTS[:place]) if sort in offered), self.sort)
         return replace(self, sort=following, is_reversed=False)
 
     def toggled(self, row: str) -> CompareView:

@@ -11,7 +11,7 @@ SEARCH_ACTIONS: tuple[Action, ...] = (
            help="Write the best trial so far as a preset into the folder in which tuitrain was started."),
     Action(id="stop", key="x", title="stop trial", group="search", in_footer=True,
            help="Stop the chosen trial: it finishes its step, evaluates and saves."),
-    Action(id="stop_all", key="upper_x", shown_key="X", title="stop all", group="search", in_footer=True,
+    Action(id="stop_all", key="X", shown_key="X", title="stop all", group="search", in_footer=True,
            help="Stop the search: nothing more is launched, trials at work end. `tuitrain search --resume` goes on."),
     Action(id="toggle_log", key="g", title="log or linear", group="search", in_footer=True,
            help="Logarithmic or linear values."),
@@ -29,5 +29,6 @@ SEARCH_ACTIONS: tuple[Action, ...] = (
     Action(id="back", key="escape", shown_key="esc", title="back", group="search",
            help="Back to where you came from."),
     BY_ID["help"],
-    BY_ID["leave"],
+    Action(id="leave", key="q", title="leave", group="screen", in_footer=True,
+           help="Leave. The search goes on; it says how to come back."),
 )  # fmt: skip

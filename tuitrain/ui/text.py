@@ -63,6 +63,14 @@ def age(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} s"
 
 
+def cut(words: str, width: int) -> str:
+    """Words in so many cells, at least one: what is cut is the middle, as names often differ at an end."""
+    if len(words) <= width:
+        return words
+    head = width // 2
+    return f"{words[:head]}…{words[len(words) - (width - head - 1) :]}"
+
+
 def number(value: float | None) -> str:
     """A measured value, or a dash where there is none."""
     return "–" if value is None or math.isnan(value) else format_value(value)

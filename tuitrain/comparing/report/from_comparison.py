@@ -11,15 +11,13 @@ from datetime import datetime
 import numpy as np
 
 from tuitrain import __version__
-from tuitrain.board.comparison import BATCH_BETA, Band, Comparison, MemberView
+from tuitrain.board.comparison import BATCH_BETA, Band, Comparison, MemberView, is_wide
 from tuitrain.board.positions import PositionName
 from tuitrain.comparing.differing import differing_keys, leaves, worded
 from tuitrain.comparing.report.contents import Contents, Figure, Line, Row
 
 MOST_METRICS = 6
 _MOST_POINTS = 300
-_LOG_RATIO = 30.0
-"""A metric whose largest value is so many times its smallest is drawn by its logarithm."""
 _BROKE_OFF = frozenset({"failed", "lost"})
 
 
@@ -87,7 +85,8 @@ def _figure(comparison: Comparison, metric: str, position: PositionName) -> Figu
     if metric.startswith("batch/"):
         caption = f"{caption} Moving average over batches, decay {BATCH_BETA:g}.".strip()
     label = {"step": "step", "epoch": "epoch", "samples": "samples seen", "seconds": "seconds"}[position]
-    return Figure(metric, label, metric, _is_wide(bands.values()), lines, caption)
+    is_log = is_wide(band.means for band in bands.values())
+    return Figure(metric, label, metric, is_log, lines, caption)
 
 
 def _line(label: str, band: Band) -> Line:
@@ -97,12 +96,6 @@ def _line(label: str, band: Band) -> Line:
     xs, ys, lows, highs = (tuple(edge[places].tolist()) for edge in (band.xs, band.means, band.lows, band.highs))
     has_width = any(low != high for low, high in zip(lows, highs, strict=True) if math.isfinite(low))
     return Line(label, xs, ys, lows, highs) if has_width else Line(label, xs, ys)
-
-
-def _is_wide(bands: Iterable[Band]) -> bool:
-    known = [band.means[np.isfinite(band.means)] for band in bands]
-    values = np.concatenate([np.zeros(0), *known])
-    return len(values) > 0 and float(values.min()) > 0.0 and float(values.max()) / float(values.min()) > _LOG_RATIO
 
 
 def _compared(comparison: Comparison) -> tuple[tuple[str, ...], tuple[Row, ...]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -21,6 +21,7 @@ from tuitrain.rundir.labels import noted, renamed, retagged
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import RunSummary
 from tuitrain.rundir.trash import delete, trash_folder
+from tuitrain.ui.late_keys import type_late
 from tuitrain.ui.screens.small import LeaveSheet
 
 Deed = Callable[[], str]
@@ -39,6 +40,7 @@ class LabelSheet(ModalScreen[str]):
         title: what is asked for.
         words: what it is good for.
         text: what stands there now.
+        problem: says what is wrong with what was typed; empty where nothing is. Until then the dialog stays.
     """
 
     DEFAULT_CSS = """
@@ -48,11 +50,13 @@ class LabelSheet(ModalScreen[str]):
         border-title-color: $foreground; border-subtitle-color: $foreground 60%;
     }
     LabelSheet Input { margin: 1 0 0 0; background: $background; padding: 0 1; }
+    LabelSheet #problem { display: none; color: $error; margin: 1 0 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "leave", "leave it")]
 
-    def __init__(self, title: str, words: str, text: str) -> None:
+    def __init__(self, title: str, words: str, text: str, problem: Callable[[str], str] = lambda _typed: "") -> None:
         super().__init__()
+        self._problem = problem
         self._title = title
         self._words = words
         self._text = text
@@ -64,10 +68,21 @@ class LabelSheet(ModalScreen[str]):
             sheet.border_subtitle = "enter writes it   esc leaves it"
             yield Static(self._words, markup=False)
             yield Input(self._text, compact=True, select_on_focus=False)
+            yield Static(id="problem", markup=False)
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        problem = self._problem(event.value)
+        if not problem:
+            self.dismiss(event.value)
+            return
+        told = self.query_one("#problem", Static)
+        told.display = True
+        told.update(problem)
+
+    def take_late_key(self, event: events.Key) -> bool:
+        """Give a key that came before the line had the focus to it."""
+        return type_late(self.query_one(Input), event)
 
     def action_leave(self) -> None:
         """Escape changes nothing."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -21,25 +22,27 @@ from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.rundir.places import RunFolder
 from tuitrain.ui.actions import Action, bindings
-from tuitrain.ui.compare_actions import COMPARE_ACTIONS
+from tuitrain.ui.compare_actions import COMPARE_ACTIONS, COMPARE_BY_ID
 from tuitrain.ui.compare_figure import Overlay, reading
 from tuitrain.ui.compare_report import report_words
-from tuitrain.ui.compare_rows import Row, Rows
+from tuitrain.ui.compare_rows import Row, Rows, sort_there, sorts_there
 from tuitrain.ui.compare_table import compare_table
 from tuitrain.ui.compare_verdict import Verdicts, verdict_lines, verdict_sheet
-from tuitrain.ui.compare_view import CompareView
+from tuitrain.ui.compare_view import CompareView, SortName
 from tuitrain.ui.compare_words import detail_line, header_line, warnings
 from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.late_keys import type_late
 from tuitrain.ui.screens.care import LabelSheet
 from tuitrain.ui.screens.comparing import ComparingScreen
 from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
-from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet, stop_choices
+from tuitrain.ui.screens.stopping import StopSheet, VerdictSheet, stop_choices, target_of, why_no_target
 from tuitrain.ui.source import LiveSource
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.footer import Footer
 
-_LEAST_CHART = 10
+_LEAST_CHART, _CHART_SHARE = 10, 0.4
+"""Lines that the chart keeps; in a low terminal so much of the height."""
 _TALL = 30
 """Lines from which on two warnings are shown."""
 _MOST_TABLE = 0.45
@@ -68,6 +71,9 @@ class CompareScreen(ComparingScreen):
         self._shown: list[Row] = []
         """The rows of the table, as drawn last."""
         self._offered: list[str] = []
+        self._sorts: tuple[SortName, ...] = ()
+        self._words_before = ""
+        """The filter as it was before it was edited."""
         self._top, self._page = 0, 1
 
     def compose(self) -> ComposeResult:
@@ -78,7 +84,8 @@ class CompareScreen(ComparingScreen):
         yield Static(id="verdict")
         yield Static(id="table")
         yield Static(id="detail")
-        yield Input(id="filter", placeholder="label, state, seed, parameter=value", compact=True)
+        hint = "label, state, seed, parameter=value"
+        yield Input(id="filter", placeholder=hint, compact=True, select_on_focus=False)
         yield Footer(id="footer")
 
     def on_mount(self) -> None:
@@ -91,12 +98,16 @@ class CompareScreen(ComparingScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys belong to the filter while it is typed; escape ends it."""
-        is_typing = any(words.has_focus for words in self.query("#filter"))  # it goes before its screen does
+        is_typing = any(words.display for words in self.query("#filter"))  # it goes before its screen does
         return not (action == "press" and is_typing and parameters[0] != "back")
 
     def action_press(self, action: str) -> None:
         """Every key of the table comes through here; one that comes while the screen goes is late."""
         if not self.query("#filter"):
+            return
+        reason = self.refusal(COMPARE_BY_ID[action])
+        if reason:
+            self.notify(f"Not now: {reason}.", severity="warning")
             return
         match action:
             case "up" | "down" | "page_up" | "page_down" | "first" | "last":
@@ -113,7 +124,7 @@ class CompareScreen(ComparingScreen):
             case "back":
                 self._go_back()
             case "leave":
-                self.app.exit(0)
+                self.leave()
             case _:
                 self._look(action)
         self.redraw()
@@ -122,18 +133,30 @@ class CompareScreen(ComparingScreen):
         """Why an action cannot be used now; empty where it can."""
         row = self._chosen()
         if action.id == "open":
+            if row is not None and len(row.members) == 1 and row.members[0].state == "gone":
+                return "its folder is gone"
             is_there = row is not None and (len(row.members) > 1 or bool(row.members and row.members[0].run))
             return "" if is_there else "it was not launched yet"
         if action.id == "stop":
             return "" if row is not None and stop_choices(row, self._all_members()) else "nothing is at work"
         if action.id in {"hide", "only"} and row is None:
             return "there are no runs"
+        if action.id in {"smoother", "rougher"} and not self.view.metric.startswith("batch/"):
+            return f"{self.view.metric} is measured in evaluations, which are not smoothed"
+        if action.id == "bands" and not any(len(row.members) > 1 for row in self._shown):
+            return "each arm has one run, which has no spread; several --seeds give one"
         return ""
+
+    def sentence(self, comparison: Comparison) -> str:
+        """The verdict as it was worked out last."""
+        ranking = self._verdicts.ranking(comparison, comparison.plan.metric)
+        return "" if ranking is None else ranking.sentence
 
     def draw(self, comparison: Comparison) -> None:
         """Show the comparison as it is now; called under the lock."""
         self._offered = comparison.metrics(self.source.offered)
-        view = self.view
+        self._sorts = sorts_there(comparison, self.view)
+        view = replace(self.view, sort=sort_there(comparison, self.view))
         self._shown = self._rows.listed(comparison, view)
         arms = [row for row in self._shown if not row.is_member]
         chosen = self._chosen()
@@ -145,7 +168,10 @@ class CompareScreen(ComparingScreen):
         looked_at = view if chosen is None else replace(view, selected=chosen.id)
         if view.layout != "table":
             columns = max(8, chart.size.width - 8)
-            chart.set_figure(self._overlay.figure(comparison, arms, looked_at, columns))
+            figure = self._overlay.figure(comparison, arms, looked_at, columns)
+            chart.set_figure(figure)
+            looked_at = replace(looked_at, cursor=figure.cursor)
+            self.view = replace(self.view, cursor=figure.cursor)
         width = max(20, self.size.width - 2)
         ranking = self._verdicts.ranking(comparison, view.metric)
         is_over = comparison.is_done or not comparison.is_aim(view.metric)
@@ -155,6 +181,8 @@ class CompareScreen(ComparingScreen):
             self._show_table(comparison, looked_at, len(verdict.split("\n")))
         self.query_one("#detail", Static).update(detail_line(chosen, view, width))
         self._show_footer()
+        if isinstance(self.app.screen, VerdictSheet):
+            self.app.screen.show(self._ranking_of(comparison))
 
     def _show_warnings(self, arms: list[Row]) -> None:
         found = warnings(self.source, arms, self.view)
@@ -169,7 +197,8 @@ class CompareScreen(ComparingScreen):
     def _show_table(self, comparison: Comparison, view: CompareView, num_verdict_lines: int) -> None:
         widget = self.query_one("#table", Static)
         # The frame takes two lines, the headers one; header, detail and footer one each.
-        most = self.size.height - 4 - num_verdict_lines - _LEAST_CHART
+        chart = min(_LEAST_CHART, round(_CHART_SHARE * self.size.height))
+        most = self.size.height - 4 - num_verdict_lines - chart
         most = max(4, min(round(self.size.height * _MOST_TABLE), most))
         height = (
             self.size.height - 3 - num_verdict_lines
@@ -202,7 +231,6 @@ class CompareScreen(ComparingScreen):
             "open": ("fold" if is_open else "members") if is_folded else "open",
             "hide": "show" if is_hidden else "hide",
             "only": "all" if self.view.only else "only",
-            "filter": "all" if self.view.words else "filter",
         }
         shown = [action for action in COMPARE_ACTIONS if action.in_footer]
         self.query_one(Footer).show(shown, self.refusal, titles)
@@ -236,9 +264,9 @@ class CompareScreen(ComparingScreen):
             "position": view.next_position,
             "hide": lambda: view.toggled(row),
             "only": lambda: view.toggled_only(chosen.arm if chosen is not None else ""),
-            "sort": view.next_sort,
+            "sort": lambda: view.next_sort(self._sorts),
             "reverse": lambda: replace(view, is_reversed=not view.is_reversed),
-            "toggle_log": view.toggled_log,
+            "toggle_log": lambda: view.toggled_log(is_log=self.query_one(Chart).figure.is_log),
             "smoother": lambda: view.smoothed_by(1),
             "rougher": lambda: view.smoothed_by(-1),
             "window": view.next_window,
@@ -262,20 +290,16 @@ class CompareScreen(ComparingScreen):
         if len(chosen.members) > 1:
             self.view = replace(self.view.toggled_opened(chosen.id), selected=chosen.id)
             return
-        run = chosen.members[0].run if chosen.members else ""
-        if not run or chosen.members[0].state == "gone":
-            reason = "its folder is gone" if run else "it was not launched yet"
-            self.notify(f"Not now: {reason}.", severity="warning")
-            return
-        live = LiveScreen(LiveSource(RunFolder(Path(run))), lambda: self.app.exit(0), has_home=True)
+        source = LiveSource(RunFolder(Path(chosen.members[0].run)))
+        live = LiveScreen(source, lambda: self.app.exit(0), has_home=True)
         self.app.push_screen(live)
 
     def _go_back(self) -> None:
         words = self.query_one("#filter", Input)
         if words.display:
-            words.display, words.value = False, ""
+            words.display = False
             self.set_focus(None)
-            self.view = replace(self.view, words="")
+            self.view = replace(self.view, words=self._words_before)
             return
         before = self.view.back()
         if before is not None:
@@ -284,46 +308,45 @@ class CompareScreen(ComparingScreen):
             self.app.pop_screen()
 
     def _ask_words(self) -> None:
-        if self.view.words:
-            self._go_back()
-            return
         words = self.query_one("#filter", Input)
-        words.display, words.value = True, ""
+        self._words_before = self.view.words
+        words.value = self.view.words
+        words.cursor_position = len(words.value)
+        words.display = True
         self.set_focus(words)
+
+    def take_late_key(self, event: events.Key) -> bool:
+        """Give a key that came too early for the filter to it; False where it is not open."""
+        words = self.query_one("#filter", Input)
+        return words.display and type_late(words, event)
 
     @on(Input.Changed, "#filter")
     def _narrow(self, event: Input.Changed) -> None:
-        self.view = replace(self.view, words=event.value)
-        self.redraw()
+        if event.input.display:
+            self.view = replace(self.view, words=event.value)
+            self.redraw()
 
     @on(Input.Submitted, "#filter")
     def _keep_words(self, event: Input.Submitted) -> None:
         event.input.display = False
         self.set_focus(None)
+        self.view = replace(self.view, words=event.value)
         self.redraw()
 
     def _ask_target(self) -> None:
         def aim(typed: str | None) -> None:
-            if typed is None:
-                return
-            try:
-                self.view = self.view.aimed(float(typed.replace(",", ".")) if typed.strip() else None)
-            except ValueError:
-                self.notify(f'"{typed}" is not a number. Try 0.1, or nothing for no target.', severity="warning",
-                            markup=False)  # fmt: skip
-            self.redraw()
+            if typed is not None:
+                self.view = self.view.aimed(target_of(typed))
+                self.redraw()
 
         now = "" if self.view.target is None else f"{self.view.target:g}"
         words = f"The value of {self.view.metric} that counts as reached; a moving average of 0.98 at each step."
         words = words if self.view.metric.startswith("batch/") else words.partition(";")[0] + "."
-        self.app.push_screen(LabelSheet("target", f"{words} Empty takes it away.", now), aim)
+        self.app.push_screen(LabelSheet("target", f"{words} Empty takes it away.", now, why_no_target), aim)
 
     def _ask_stop(self) -> None:
         chosen = self._chosen()
         choices = stop_choices(chosen, self._all_members()) if chosen is not None else []
-        if not choices:
-            self.notify("Not now: nothing is at work.", severity="warning")
-            return
 
         def stop(choice: int | None) -> None:
             if choice is None:
@@ -345,14 +368,17 @@ class CompareScreen(ComparingScreen):
 
     def _show_verdict(self) -> None:
         with self.source.lock:
-            comparison, metric = self.source.comparison, self.view.metric
-            ranking = self._verdicts.ranking(comparison, metric)
-            sheet = verdict_sheet(
-                ranking, metric, is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
-                told=cautions(comparison), room=min(110, round(self.size.width * 0.9)) - 6,
-                is_aim=comparison.is_aim(metric),
-            )  # fmt: skip
-        self.app.push_screen(VerdictSheet(sheet))
+            ranking = self._ranking_of(self.source.comparison)
+        self.app.push_screen(VerdictSheet(ranking))
+
+    def _ranking_of(self, comparison: Comparison) -> Callable[[int], Content]:
+        """The ranking as it is now, for a number of columns; called under the lock."""
+        metric = self.view.metric
+        return partial(
+            verdict_sheet, self._verdicts.ranking(comparison, metric), metric, told=cautions(comparison),
+            is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
+            is_aim=comparison.is_aim(metric),
+        )  # fmt: skip
 
     @on(Chart.CursorMoved)
     def _on_pointed(self, event: Chart.CursorMoved) -> None:

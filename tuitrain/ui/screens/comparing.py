@@ -9,12 +9,15 @@ from textual import events
 from textual.screen import Screen
 
 from tuitrain.board.comparison import Comparison
+from tuitrain.comparing.leaving import leaving_words
 from tuitrain.ui.comparison_source import ComparisonSource
 
 _TICK_SECONDS = 0.05
 FRAME_SECONDS = 0.25
 _DRAW_SHARE = 0.25
 """Of the time between two frames that drawing may take."""
+_LEAVE_SECONDS = 0.5
+"""For how long leaving waits for it: a disk may hang."""
 _LOCK_SECONDS = 0.02
 """For how long drawing waits for the thread that reads."""
 
@@ -63,6 +66,21 @@ class ComparingScreen(Screen[None]):
     def is_covered(self) -> bool:
         """Whether nothing of it can be seen, so that drawing would be for nobody."""
         return self.app.screen is not self
+
+    def leave(self) -> None:
+        """End the app; what was opened from home says here how it stands, else whoever started the app does."""
+        words = ""
+        if self._has_home and self.source.lock.acquire(timeout=_LEAVE_SECONDS):
+            try:
+                comparison = self.source.comparison
+                words = leaving_words(comparison, self.sentence(comparison), is_scheduled=self.source.is_scheduled)
+            finally:
+                self.source.lock.release()
+        self.app.exit(0, message=words or None)
+
+    def sentence(self, comparison: Comparison) -> str:
+        """The verdict in a sentence; empty where there is none yet."""
+        raise NotImplementedError
 
     def draw(self, comparison: Comparison) -> None:
         """Show the comparison as it is now; called under the lock."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -24,6 +25,24 @@ from tuitrain.ui.screens.compare import CompareScreen
 from tuitrain.ui.screens.search import SearchScreen
 
 _MOST_LISTED = 100
+_MOST_NAME, _LEAST_TITLE, _SIZE_CELLS = 36, 12, 10
+_SIZED = 48
+"""Columns from which on there is room for how many runs it has."""
+_MOST_WIDTH, _SHARE, _AROUND = 100, 0.9, 9
+"""Of the sheet: columns, part of the screen, cells of frame, padding and scrollbar."""
+_QUIET = "$foreground 55%"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the list says of a comparison."""
+
+    name: str
+    size: str = ""
+    created: float = 0.0
+    is_at_work: bool = False
+    title: str = ""
+    is_damaged: bool = False
 
 
 class ComparisonsSheet(ModalScreen[None]):
@@ -35,9 +54,17 @@ class ComparisonsSheet(ModalScreen[None]):
         width: 90%; max-width: 100; height: auto; max-height: 85%; background: $surface; border: round $foreground 30%;
         padding: 1 2; border-title-color: $foreground; border-subtitle-color: $foreground 60%;
     }
-    ComparisonsSheet OptionList { height: auto; max-height: 100%; background: $surface; scrollbar-size-vertical: 1; }
+    ComparisonsSheet OptionList {
+        height: auto; max-height: 100%; background: $surface; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,c", "dismiss", "close")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: list[Entry] | None = None
+        """None until they were read."""
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -51,18 +78,33 @@ class ComparisonsSheet(ModalScreen[None]):
 
     @work(thread=True)
     def _list(self) -> None:
-        found = [(folder.name, _line(folder)) for folder in list_comparisons()[:_MOST_LISTED]]
+        found = [_entry(folder) for folder in list_comparisons()[:_MOST_LISTED]]
         self.app.call_from_thread(self._show, found)
 
-    def _show(self, found: list[tuple[str, Content]]) -> None:
+    def _show(self, found: list[Entry]) -> None:
+        self._entries = found
+        self._fit()
+
+    @on(events.Resize)
+    def _fit(self) -> None:
+        """One line an entry, as wide as there is room."""
+        if self._entries is None:
+            return
         options = self.query_one(OptionList)
+        chosen = options.highlighted or 0
+        width = max(20, self._room())
         options.clear_options()
-        options.add_options([Option(line, id=name) for name, line in found])
-        if found:
-            options.highlighted = 0
+        longest = max((len(entry.name) for entry in self._entries), default=0)
+        options.add_options([Option(comparison_line(entry, longest, width), id=entry.name) for entry in self._entries])
+        if self._entries:
+            options.highlighted = chosen
         else:
             words = "None yet: tuitrain compare mnist-mlp --vary optimizer.name=sgd,adam"
-            options.add_option(Option(Content.styled(words, "$foreground 55%"), disabled=True))
+            options.add_option(Option(Content.styled(words, _QUIET), disabled=True))
+
+    def _room(self) -> int:
+        """Cells of a line: the sheet without frame, padding and scrollbar."""
+        return min(_MOST_WIDTH, round(_SHARE * self.size.width)) - _AROUND
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
@@ -87,15 +129,36 @@ class ComparisonsSheet(ModalScreen[None]):
         self.app.push_screen(kind(ComparisonSource(reader), has_home=True))
 
 
-def _line(folder: ComparisonFolder) -> Content:
+def comparison_line(entry: Entry, name_width: int, width: int) -> Content:
+    """A comparison in one line. Where that is narrow the title goes first, then the size; of a name the middle.
+
+    Args:
+        entry: which.
+        name_width: cells of the longest name.
+        width: cells that there are.
+    """
+    if entry.is_damaged:
+        pieces = [("damaged", "$error")]
+    else:
+        age = f"{text.age(time.time() - entry.created)} ago"
+        pieces = [(f"{'at work' if entry.is_at_work else age:>10}", "$success" if entry.is_at_work else _QUIET)]
+        if width >= _SIZED:
+            pieces.insert(0, (f"{entry.size:>{_SIZE_CELLS}}", "$foreground 75%"))
+    taken = sum(2 + len(words) for words, _ in pieces)
+    name_width = max(8, min(name_width, _MOST_NAME, width - taken))
+    line = Content.assemble((f"{text.cut(entry.name, name_width):<{name_width}}", "bold"))
+    for piece in pieces:
+        line = Content.assemble(line, "  ", piece)
+    room = width - line.cell_length - 2
+    if entry.title and room >= min(_LEAST_TITLE, len(entry.title)):
+        line = Content.assemble(line, "  ", (text.cut(entry.title, room), "$foreground 75%"))
+    return line.truncate(width)
+
+
+def _entry(folder: ComparisonFolder) -> Entry:
     try:
         plan = read_plan(folder)
     except TuitrainError:
-        return Content.assemble((f"{folder.name:<28}", "bold"), ("damaged", "$error"))
-    state = ("at work", "$success") if is_scheduled(folder) else ("", "$foreground")
+        return Entry(folder.name, is_damaged=True)
     size = f"{len(plan.members)} runs" if plan.search is None else f"{plan.search.num_trials} trials"
-    return Content.assemble(
-        (f"{folder.name:<28} ", "bold"), (f"{size:<10} ", "$foreground 75%"),
-        (f"{text.age(time.time() - plan.created):>7} ago  ", "$foreground 55%"), (f"{state[0]:<8} ", state[1]),
-        (plan.title, "$foreground 75%"),
-    )  # fmt: skip
+    return Entry(folder.name, size, plan.created, is_scheduled(folder), " ".join(plan.title.split()))

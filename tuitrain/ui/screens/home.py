@@ -37,6 +37,8 @@ from tuitrain.ui.widgets.footer import Footer
 _REFRESH_SECONDS = 2.0
 _WIDE = 112
 """Columns from which on there is room for two lists side by side, and for all keys."""
+_NARROW = 80
+"""Columns below which keys have shorter titles."""
 _CARING = frozenset({"rename", "note", "tag", "delete"})
 
 
@@ -294,12 +296,14 @@ class HomeScreen(Screen[None]):
                 self._measure(run)
 
     def _show_keys(self) -> None:
-        # The search is of presets; without it the keys for a run fit into 80 columns.
-        left_out = {"learn", "search"} if self.focused is self.query_one("#runs") else {"learn", "compare"}
-        if self.size.width < _WIDE:
+        # The search is of presets; without it the keys for a run fit into 80 columns. A line above says what l does.
+        is_of_runs = self.focused is self.query_one("#runs")
+        left_out = {"learn", "search"} if is_of_runs else {"learn"}
+        if is_of_runs and self.size.width < _WIDE:
             left_out.add("compare")
         shown = [action for action in HOME_ACTIONS if action.id not in left_out]
-        self.query_one(Footer).show(shown, self.refusal, {})
+        titles = {"compare": "compare", "search": "find"} if self.size.width < _NARROW else {}
+        self.query_one(Footer).show(shown, self.refusal, titles)
 
     @work(thread=True, exclusive=True, group="disk")
     def _measure(self, run: RunSummary) -> None:

@@ -20,6 +20,7 @@ from textual.widgets import Static
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import Trial, Trials, trials_of
 from tuitrain.comparing.best_preset import best_preset_text
+from tuitrain.comparing.leaving import best_words
 from tuitrain.errors import TuitrainError
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.exporting import write_text
@@ -31,7 +32,7 @@ from tuitrain.ui.screens.live import LiveScreen
 from tuitrain.ui.screens.small import HelpSheet
 from tuitrain.ui.search_actions import SEARCH_ACTIONS
 from tuitrain.ui.search_figures import SearchView, is_log, parameter_figure, progress_figure
-from tuitrain.ui.search_table import header_line, listed, trial_table
+from tuitrain.ui.search_table import header_line, listed, signs, trial_table
 from tuitrain.ui.source import LiveSource
 from tuitrain.ui.widgets.chart import Chart
 from tuitrain.ui.widgets.figure import Figure
@@ -100,7 +101,7 @@ class SearchScreen(ComparingScreen):
             case "back" if self._has_home:
                 self.app.pop_screen()
             case "leave":
-                self.app.exit(0)
+                self.leave()
             case _:
                 pass  # there is nothing to go back to
         self.redraw()
@@ -108,6 +109,10 @@ class SearchScreen(ComparingScreen):
     def refusal(self, action: Action) -> str:
         """Why an action cannot be used now; empty where it can."""
         return self._why_not(action.id)
+
+    def sentence(self, comparison: Comparison) -> str:
+        """Which trial is the best."""
+        return best_words(comparison)
 
     def draw(self, comparison: Comparison) -> None:
         """Show the search as it is now; called under the lock."""
@@ -150,7 +155,9 @@ class SearchScreen(ComparingScreen):
         for index, chart in enumerate(self.query(Chart)):
             chart.display = index < min(most, num_all)
             if chart.display:
-                chart.set_figure(self._figure(found, first + index))
+                figure = self._figure(found, first + index)
+                place = f"   {first + index + 1} of {num_all}" if num_all > most else ""
+                chart.set_figure(replace(figure, title=f"{figure.title}{place}"))
 
     def _figure(self, found: Trials, index: int) -> Figure:
         if index == 0:
@@ -166,7 +173,7 @@ class SearchScreen(ComparingScreen):
         order = "the newest first" if self.view.is_by_number else "the best first"
         num = len(found.trials)
         widget.border_title = Content(f"{num} trial{'s' if num != 1 else ''}, {order}")
-        widget.border_subtitle = Content("◆ best  ● finished  ▼ pruned  × diverged or failed  ○ at work")
+        widget.border_subtitle = Content(signs(found, max(20, self.size.width - 6)))
         lines = table.lines if found.trials else [Content.styled("No trial has begun yet.", "$foreground 55%")]
         widget.update(Content("\n").join(lines))
 

@@ -1,8 +1,9 @@
-"""Small screens of the compare screen: what is to be stopped, and the verdict."""
+"""Small screens of the compare screen: what is to be stopped, the verdict, and what a target may be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.board.comparison import MemberView
@@ -79,13 +80,64 @@ class StopSheet(ModalScreen[int]):
 
 
 class VerdictSheet(TextSheet):
-    """The whole ranking."""
+    """The whole ranking; follows what is shown to it.
+
+    Args:
+        ranking: gives it, for a number of columns.
+    """
 
     DEFAULT_CSS = "VerdictSheet > VerticalScroll { height: auto; max-height: 85%; }"
     BINDINGS: ClassVar[list[BindingType]] = [("v", "dismiss", "close")]
 
-    def __init__(self, ranking: Content) -> None:
-        super().__init__("verdict", ranking)
+    def __init__(self, ranking: Callable[[int], Content]) -> None:
+        self._fitted = _Fitted(ranking)
+        super().__init__("verdict", self._fitted)
+
+    def show(self, ranking: Callable[[int], Content]) -> None:
+        """Another one."""
+        self._fitted.show(ranking)
+
+
+class _Fitted(Static):
+    """A text that is made for its width.
+
+    Args:
+        content: gives it, for a number of columns.
+    """
+
+    def __init__(self, content: Callable[[int], Content]) -> None:
+        super().__init__()
+        self._content = content
+
+    def show(self, content: Callable[[int], Content]) -> None:
+        """Another text."""
+        self._content = content
+        self._fit()
+
+    def on_resize(self) -> None:
+        """Make it anew."""
+        self._fit()
+
+    def _fit(self) -> None:
+        if self.size.width:
+            self.update(self._content(self.size.width))
+
+
+def target_of(typed: str) -> float | None:
+    """The value that was typed; None for no target. Raises ValueError where it is no number."""
+    value = float(typed.replace(",", ".")) if typed.strip() else None
+    if value is not None and not math.isfinite(value):
+        raise ValueError(typed)
+    return value
+
+
+def why_no_target(typed: str) -> str:
+    """What is wrong with a target that was typed; empty where nothing is."""
+    try:
+        target_of(typed)
+    except ValueError:
+        return f'"{typed}" is not a number. Try 0.1, or nothing for no target.'
+    return ""
 
 
 def _alive(members: Iterable[MemberView]) -> list[MemberView]:

@@ -20,7 +20,7 @@ from textual.reactive import var
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuitrain.ui.widgets.figure import Figure, XAxis
+from tuitrain.ui.widgets.figure import Figure, Word, XAxis
 from tuitrain.ui.widgets.palette import Palette, palette_of
 from tuitrain.ui.widgets.plane import Plane, plane_of
 from tuitrain.ui.widgets.plotting import Markers, draw
@@ -219,18 +219,29 @@ class Chart(Widget, can_focus=True):
 
 
 def legend_of(figure: Figure, palette: Palette, width: int) -> Content:
-    """The legend of a figure in the colours of its roles, taken literally; words that do not fit are left out."""
+    """The legend of a figure in the colours of its roles, taken literally; words that do not fit are left out.
+
+    Of entries that are left out it ends with their number, "+3".
+    """
     if isinstance(figure.legend, str):
         return Content(figure.legend)
     words = list(figure.legend)
-    while len(words) > 1 and (sum(len(word.text) for word in words) > width or words[-1].text.endswith(" ")):
-        words.pop()  # a name without its value goes too
+    room, left_out = width, 0
+    while len(words) > 1 and (sum(len(word.text) for word in words) > room or words[-1].text.endswith(" ")):
+        left_out += words.pop().is_entry  # a name without its value goes too
+        room = width - len(_more(left_out))
+    if left_out:
+        words.append(Word(_more(left_out)))
     pieces = []
     for word in words:
         colour = palette.colour(word.role)
         style = " ".join([*(["bold"] if word.is_strong else []), *([f"rgb{colour}"] if colour else [])])
         pieces.append((word.text, style.replace(", ", ",")))
     return Content.assemble(*pieces)
+
+
+def _more(num: int) -> str:
+    return f"  +{num}" if num else ""
 
 
 def strip_of(line: str, base: Style) -> Strip:

@@ -86,6 +86,8 @@ class Word:
     text: str
     role: str = "text-faint"
     is_strong: bool = False
+    is_entry: bool = False
+    """It begins one of several things that are named: how many of them have no room is told."""
 
 
 @dataclass(frozen=True, slots=True)

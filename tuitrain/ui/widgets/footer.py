@@ -27,7 +27,7 @@ class Footer(Static):
         """
         pieces = [_piece(action, titles.get(action.id, action.title), bool(refusal(action))) for action in actions]
         kept, last = pieces[:-2], pieces[-2:]
-        room = max(20, self.size.width - 2) - sum(piece.cell_length + 2 for piece in last)
+        room = max(20, self.size.width) - sum(piece.cell_length + 2 for piece in last)
         line: list[Content] = []
         for piece in kept:
             room -= piece.cell_length + 2

@@ -1,0 +1,37 @@
+"""What is said to a person who leaves a comparison or a search: how it stands, and how to come back."""
+
+from __future__ import annotations
+
+from tuitrain.board.comparison import Comparison
+from tuitrain.board.trials import trials_of
+
+
+def leaving_words(comparison: Comparison, sentence: str, *, is_scheduled: bool) -> str:
+    """One line; empty where there is nothing to come back to, as of runs that were only put side by side.
+
+    Args:
+        comparison: which, or a search.
+        sentence: the verdict; empty where there is none.
+        is_scheduled: whether its scheduler is at work.
+    """
+    plan = comparison.plan
+    if not plan.name:
+        return ""
+    back = f"tuitrain {'compare' if plan.search is None else 'search'} --resume {plan.name}"
+    # Between two trials all that there are have ended.
+    is_done = comparison.is_done if plan.search is None else comparison.ended is not None
+    if is_done:
+        return f"{plan.name}: {sentence or 'done.'} Look again with: {back}"
+    if not is_scheduled:
+        num_waiting = sum(view.state == "waiting" for view in comparison.members.values())
+        left = f", {num_waiting} wait" if num_waiting else ""
+        return f"{plan.name}: its scheduler is gone{left}. Go on with: {back}"
+    return f"left {plan.name}; it goes on. Come back with: {back}"
+
+
+def best_words(comparison: Comparison) -> str:
+    """The best trial of a search so far, in a sentence; empty where none is done."""
+    best = trials_of(comparison).best
+    if best is None:
+        return ""
+    return f"The best is trial {best.number}, {comparison.plan.metric} {best.value:.4g}."
