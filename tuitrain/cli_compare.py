@@ -228,8 +228,8 @@ def _list() -> None:
         except TuitrainError as error:
             echo(f"{folder.name:<{width}}  {error}")
             continue
-        title = standing.comparison.plan.title
-        echo(f"{folder.name:<{width}}  {standing.state:<8} {standing.progress:<26}  {title}")
+        words = ", ".join(filter(None, (standing.num_done, standing.others)))
+        echo(f"{folder.name:<{width}}  {standing.state:<8} {words:<26}  {standing.comparison.plan.title}")
     if len(found) > _MOST_LISTED:
         echo(f"and {len(found) - _MOST_LISTED} older ones")
     if not found:

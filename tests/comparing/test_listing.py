@@ -39,28 +39,28 @@ def folder_of(states: Sequence[MemberState | None], *, num_trials: int = 0, has_
 
 
 @pytest.mark.parametrize(
-    ("states", "state", "progress"),
+    ("states", "state", "num_done", "others"),
     [
-        (["finished", "finished"], "done", "2 of 2 runs"),
-        (["finished", "failed"], "done", "1 of 2 runs, 1 failed"),
-        (["finished", "cancelled"], "done", "1 of 2 runs, 1 cancelled"),
-        (["finished", "stopped"], "stopped", "1 of 2 runs, 1 stopped"),
-        (["finished", "lost"], "stopped", "1 of 2 runs, 1 lost"),
-        (["finished", None], "stopped", "1 of 2 runs"),
+        (["finished", "finished"], "done", "2 runs", ""),
+        (["finished", "failed"], "done", "1 of 2 runs", "1 failed"),
+        (["finished", "cancelled"], "done", "1 of 2 runs", "1 cancelled"),
+        (["finished", "stopped"], "stopped", "1 of 2 runs", "1 stopped"),
+        (["finished", "lost"], "stopped", "1 of 2 runs", "1 lost"),
+        (["finished", None], "stopped", "1 of 2 runs", ""),
     ],
 )
 def test_what_is_left_for_resume_makes_it_stopped(
-    states: list[MemberState | None], state: str, progress: str, home: Path
+    states: list[MemberState | None], state: str, num_done: str, others: str, home: Path
 ) -> None:
     """One that failed is not tried again by itself: that comparison is done."""
     found = standing_of(folder_of(states))
-    assert (found.state, found.progress) == (state, progress)
+    assert (found.state, found.num_done, found.others) == (state, num_done, others)
 
 
 def test_a_search_counts_the_trials_that_it_will_have(home: Path) -> None:
     """Not those that it has thought of so far."""
     found = standing_of(folder_of(["finished", "pruned"], num_trials=8, has_end=False))
-    assert (found.state, found.progress) == ("stopped", "2 of 8 trials")
+    assert (found.state, found.num_done) == ("stopped", "2 of 8 trials")
 
 
 def test_one_whose_scheduler_is_at_work_is_running(home: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.comparing.test_report_from_comparison import at, ended
 from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.more_seeds import further_members
+from tuitrain.comparing.outcome import more_seeds_words, outcome_lines
 from tuitrain.errors import UsageError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, SearchedParameter, SearchPlan
+from tuitrain.ui.compare_verdict import verdict_sheet
 
 
 def comparison(*members: Member, search: SearchPlan | None = None) -> Comparison:
@@ -53,3 +56,29 @@ def test_a_search_and_runs_that_were_there_alone_are_refused() -> None:
         further_members(comparison(member("a", 0, run="/runs/x")), 4)
     with pytest.raises(UsageError, match="more than the 10000"):
         further_members(comparison(member("a", 0)), 10_001)
+
+
+@pytest.mark.parametrize(("num_seeds", "proposed"), [(1, 3), (2, 4), (5, 10)])
+def test_a_verdict_that_cannot_tell_proposes_more_seeds(num_seeds: int, proposed: int) -> None:
+    """Twice as many, at least three; on the sheet of the screen as well."""
+    losses = [0.1 + 0.01 * seed for seed in range(num_seeds)]
+    made = ended(a=at(*losses), b=at(*losses[::-1]))
+    ranking = made.ranking("eval/loss")
+    assert "cannot tell" in ranking.standings[1].word
+    words = more_seeds_words(made, ranking)
+    assert words == f"tuitrain compare --resume c --seeds {proposed}"
+    assert outcome_lines(made, "eval/loss")[-1] == f"More seeds tell more: {words}"
+    sheet = verdict_sheet(ranking, "eval/loss", is_lower_better=True, is_done=True, more=words).plain
+    assert sheet.endswith(f"More seeds tell more: {words}")
+
+
+def test_more_seeds_are_not_proposed_where_they_would_not_help() -> None:
+    """One is better; it goes on; runs that were there already cannot be repeated."""
+    told = ended(a=at(0.1, 0.11, 0.12), b=at(0.5, 0.51, 0.52))
+    assert more_seeds_words(told, told.ranking("eval/loss")) == ""
+    running = ended("running", a=at(0.1), b=at(0.1))
+    assert more_seeds_words(running, running.ranking("eval/loss")) == ""
+    old = comparison(member("a", 0, run="/runs/x"), member("b", 0, run="/runs/y"))
+    for view in old.members.values():
+        view.state, view.curves = "finished", at(0.1)[0]
+    assert more_seeds_words(old, old.ranking("eval/loss")) == ""

@@ -23,8 +23,10 @@ class Standing:
     name: str
     state: Literal["running", "done", "stopped"]
     """stopped: nobody works at it, and something is left that --resume would do."""
-    progress: str
-    """E.g. "3 of 12 runs, 1 failed"."""
+    num_done: str
+    """E.g. "3 of 12 runs"; "12 runs" where that is all of them."""
+    others: str
+    """What became of those that came to no end, e.g. "1 failed, 2 stopped"."""
     comparison: Comparison
 
 
@@ -45,7 +47,8 @@ def standing_of(folder: ComparisonFolder) -> Standing:
     total = len(members) if plan.search is None else max(plan.search.num_trials, len(members))
     is_over = comparison.ended is not None and comparison.ended.reason == "finished"
     is_left = counts["stopped"] + counts["lost"] + counts["waiting"] > 0 or (is_search and not is_over)
-    words = [f"{num_done} of {total} {'trials' if is_search else 'runs'}"]
-    words += [f"{counts[state]} {state}" for state in _TOLD if counts[state]]
+    share = f"{total}" if num_done == total else f"{num_done} of {total}"
+    others = ", ".join(f"{counts[state]} {state}" for state in _TOLD if counts[state])
     state: Literal["running", "done", "stopped"] = "stopped" if is_left else "done"
-    return Standing(folder.name, "running" if is_scheduled(folder) else state, ", ".join(words), comparison)
+    state = "running" if is_scheduled(folder) else state
+    return Standing(folder.name, state, f"{share} {'trials' if is_search else 'runs'}", others, comparison)

@@ -88,6 +88,7 @@ def verdict_sheet(
     is_lower_better: bool,
     is_done: bool,
     told: Sequence[str] = (),
+    more: str = "",
     is_aim: bool = True,
 ) -> Content:
     """The whole ranking: mean, standard deviation, difference to the best with its interval, the word.
@@ -99,6 +100,7 @@ def verdict_sheet(
         is_lower_better: as of a loss.
         is_done: whether nothing more is to come.
         told: what weakens the verdict.
+        more: the command that brings more seeds; empty where they would not help.
         is_aim: whether less or more of the metric is better at all.
     """
     if ranking is None:
@@ -114,7 +116,9 @@ def verdict_sheet(
         Content(""),
         *_ranked(ranking.standings, room),
     ]
-    return Content("\n").join([*lines, Content(""), Content.styled(ranking.footing, _QUIET)])
+    footing = [Content.styled(ranking.footing, _QUIET)]
+    footing += [Content(""), Content.assemble(("More seeds tell more: ", _QUIET), more)] if more else []
+    return Content("\n").join([*lines, Content(""), *footing])
 
 
 def _ranked(standings: Sequence[Standing], room: int) -> list[Content]:

@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 
 from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.comparing.outcome import more_seeds_words
 from tuitrain.rundir.places import RunFolder
 from tuitrain.ui.actions import Action, bindings
 from tuitrain.ui.compare_actions import COMPARE_ACTIONS, COMPARE_BY_ID
@@ -374,8 +375,10 @@ class CompareScreen(ComparingScreen):
     def _ranking_of(self, comparison: Comparison) -> Callable[[int], Content]:
         """The ranking as it is now, for a number of columns; called under the lock."""
         metric = self.view.metric
+        ranking = self._verdicts.ranking(comparison, metric)
         return partial(
-            verdict_sheet, self._verdicts.ranking(comparison, metric), metric, told=cautions(comparison),
+            verdict_sheet, ranking, metric, told=cautions(comparison),
+            more=more_seeds_words(comparison, ranking) if ranking is not None else "",
             is_lower_better=comparison.is_lower_better(metric), is_done=comparison.is_done,
             is_aim=comparison.is_aim(metric),
         )  # fmt: skip

@@ -15,9 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuitrain.comparing.folder import ComparisonFolder, list_comparisons, read_plan
+from tuitrain.comparing.folder import ComparisonFolder, list_comparisons
+from tuitrain.comparing.listing import standing_of
 from tuitrain.comparing.reading import ComparisonReader
-from tuitrain.comparing.starting import is_scheduled
 from tuitrain.errors import TuitrainError
 from tuitrain.ui import text
 from tuitrain.ui.comparison_source import ComparisonSource
@@ -25,7 +25,7 @@ from tuitrain.ui.screens.compare import CompareScreen
 from tuitrain.ui.screens.search import SearchScreen
 
 _MOST_LISTED = 100
-_MOST_NAME, _LEAST_TITLE, _SIZE_CELLS = 36, 12, 10
+_MOST_NAME, _LEAST_TITLE, _SIZE_CELLS = 36, 12, 15
 _SIZED = 48
 """Columns from which on there is room for how many runs it has."""
 _MOST_WIDTH, _SHARE, _AROUND = 100, 0.9, 9
@@ -41,6 +41,8 @@ class Entry:
     size: str = ""
     created: float = 0.0
     is_at_work: bool = False
+    is_stopped: bool = False
+    """Nobody works at it, and something is left."""
     title: str = ""
     is_damaged: bool = False
 
@@ -143,7 +145,7 @@ def comparison_line(entry: Entry, name_width: int, width: int) -> Content:
         age = f"{text.age(time.time() - entry.created)} ago"
         pieces = [(f"{'at work' if entry.is_at_work else age:>10}", "$success" if entry.is_at_work else _QUIET)]
         if width >= _SIZED:
-            pieces.insert(0, (f"{entry.size:>{_SIZE_CELLS}}", "$foreground 75%"))
+            pieces.insert(0, (f"{entry.size:>{_SIZE_CELLS}}", "$warning" if entry.is_stopped else "$foreground 75%"))
     taken = sum(2 + len(words) for words, _ in pieces)
     name_width = max(8, min(name_width, _MOST_NAME, width - taken))
     line = Content.assemble((f"{text.cut(entry.name, name_width):<{name_width}}", "bold"))
@@ -157,8 +159,11 @@ def comparison_line(entry: Entry, name_width: int, width: int) -> Content:
 
 def _entry(folder: ComparisonFolder) -> Entry:
     try:
-        plan = read_plan(folder)
+        standing = standing_of(folder)
     except TuitrainError:
         return Entry(folder.name, is_damaged=True)
-    size = f"{len(plan.members)} runs" if plan.search is None else f"{plan.search.num_trials} trials"
-    return Entry(folder.name, size, plan.created, is_scheduled(folder), " ".join(plan.title.split()))
+    plan, state = standing.comparison.plan, standing.state
+    return Entry(
+        folder.name, standing.num_done, plan.created, is_at_work=state == "running", is_stopped=state == "stopped",
+        title=" ".join(plan.title.split()),
+    )  # fmt: skip
