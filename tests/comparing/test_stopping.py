@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.comparing.asking import said
 from tests.comparing.made_up import made_up_run
-from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, create_comparison
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, create_comparison, read_plan
 from tuitrain.errors import RunBusyError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberLaunched
+from tuitrain.rundir.commands import CommandReader
 from tuitrain.rundir.lock import RunLock
+from tuitrain.rundir.places import RunFolder
 
 
 @pytest.fixture
@@ -49,3 +52,17 @@ def test_a_search_of_an_optimizer_says_which_preset_has_it(capsys: pytest.Captur
     refused = said(capsys, "search", "adam", "--space", "optimizer.lr=log:1e-4:1")
     assert refused.code == 2
     assert "tuitrain search mnist-mlp optimizer.name=adam" in refused.stderr
+
+
+def test_a_run_that_is_only_looked_at_goes_on(
+    folder: ComparisonFolder, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was there before, and is somebody's; what the comparison launched is asked, also without a scheduler."""
+    mine, theirs = RunFolder(home / "runs" / "one"), made_up_run(home / "runs", "two", num_steps=20, has_end=False)
+    plan = read_plan(folder)
+    member = Member(key="c", arm="c", run=str(theirs.path))
+    folder.plan_path.write_bytes(msgspec.json.encode(msgspec.structs.replace(plan, members=(*plan.members, member))))
+    with RunLock.acquire(mine), RunLock.acquire(theirs):
+        assert "1 at work" in said(capsys, "compare", "--stop", "mine").stdout
+    assert len(CommandReader(mine, set()).poll()) == 1
+    assert CommandReader(theirs, set()).poll() == []

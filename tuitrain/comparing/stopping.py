@@ -8,7 +8,7 @@ from tuitrain.comparing.starting import is_scheduled
 
 
 def stop_comparison(name: str) -> str:
-    """Ask for the end of everything at work; what waits is left for --resume.
+    """Ask for the end of everything that it launched; what waits is left for --resume. Runs of others go on.
 
     Args:
         name: of a comparison or a search, as `find_comparison` takes it.
@@ -24,10 +24,13 @@ def stop_comparison(name: str) -> str:
     reader = ComparisonReader.of_folder(folder)
     reader.read_all()
     views = [view for view in reader.comparison.members.values() if not view.member.run]
-    num_working = sum(bool(view.run) and not view.is_final for view in views)
+    working = [view.key for view in views if view.run and not view.is_final]
     num_waiting = sum(view.state == "waiting" for view in views)
-    if not num_working and not is_scheduled(folder):
+    if is_scheduled(folder):
+        reader.stop_all()
+    elif working:
+        reader.stop(working)
+    else:
         return f"{folder.name}: nothing is at work."
-    reader.stop_all()
     waiting = f"; {num_waiting} wait for --resume" if num_waiting else ""
-    return f"{folder.name}: {num_working} at work evaluate, save and end where they are{waiting}."
+    return f"{folder.name}: {len(working)} at work evaluate, save and end where they are{waiting}."
