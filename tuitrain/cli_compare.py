@@ -74,6 +74,8 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         if stop:
             from tuitrain.comparing.stopping import stop_comparison
 
+            if what or resume or name or as_json:
+                raise UsageError("--stop NAME stands alone.", hint=f"tuitrain compare --stop {stop}")
             echo(stop_comparison(stop))
             return
         given = what or []
@@ -180,16 +182,17 @@ def _headless(
     as_json: bool,
 ) -> int:
     from tuitrain.comparing.headless import follow, say
+    from tuitrain.comparing.leaving import leaving_words
     from tuitrain.comparing.outcome import check_metric, outcome_data, outcome_lines
+    from tuitrain.comparing.starting import is_scheduled
 
     if reports:
         reader.want(["batch/gradient_norm", "batch/learning_rate"])
     is_seen = follow(reader, process)
     comparison = reader.comparison
     if not is_seen:
-        say(
-            f"left {comparison.plan.name}; it goes on. Come back with: tuitrain compare --resume {comparison.plan.name}"
-        )
+        is_at_work = reader.folder is not None and is_scheduled(reader.folder)
+        say(leaving_words(comparison, "", is_scheduled=is_at_work) or "left; what was at work goes on")
         return 0
     chosen = metric or comparison.plan.metric
     check_metric(comparison, chosen, reader.offered())
@@ -202,7 +205,7 @@ def _headless(
         write_report(contents_of(comparison, dict.fromkeys([chosen, *shared_metrics(comparison)])), path)
         say(f"wrote {path}")
     if as_json:
-        echo(json.dumps(outcome_data(comparison, chosen), ensure_ascii=False))
+        echo(json.dumps(outcome_data(comparison, chosen)))
     else:
         echo("\n".join(outcome_lines(comparison, chosen)))
     return int(comparison.has_gone_wrong)

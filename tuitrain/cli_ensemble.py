@@ -74,7 +74,7 @@ def ensemble(
     if len(runs) == len(named.names) == len(named.labels) == 1 and not snapshots:
         raise UsageError(
             f"{runs[0]} has one run that can be asked, and one run is no ensemble.",
-            hint=f"more seeds (tuitrain compare --resume {runs[0].partition('/')[0]} --seeds 3), or --snapshots.",
+            hint="all of the comparison, more runs beside it, or --snapshots.",
         )
     found = ask_together(
         named.names, at=cast("At", at), which=which, last=last, is_whole=whole, labels=named.labels, say=_say

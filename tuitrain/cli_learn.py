@@ -44,7 +44,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
             raise UsageError("--list lists all stations.", hint=f"tuitrain learn {station}")
         chosen = (find_station(station),) if station else stations()
         if as_json:
-            echo(json.dumps(_data(chosen, read_progress()[0]), ensure_ascii=False))
+            echo(json.dumps(_data(chosen, read_progress()[0])))
         elif whole or (station and not has_screen()):
             echo("\n\n".join(_text(each) for each in chosen))
         elif listed or not has_screen():

@@ -72,6 +72,8 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
         if stop:
             from tuitrain.comparing.stopping import stop_comparison
 
+            if what or resume or name or as_json:
+                raise UsageError("--stop NAME stands alone.", hint=f"tuitrain search --stop {stop}")
             echo(stop_comparison(stop))
             return
         if export:
@@ -182,7 +184,7 @@ def _headless(reader: ComparisonReader, process: subprocess.Popen[bytes] | None,
         return 0
     path = path_of_best(reader)
     if as_json:
-        echo(json.dumps(outcome_data(comparison, path), ensure_ascii=False))
+        echo(json.dumps(outcome_data(comparison, path)))
     else:
         echo("\n".join(outcome_lines(comparison, path)))
     return 0 if trials_of(comparison).best is not None else 1

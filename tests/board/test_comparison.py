@@ -306,3 +306,13 @@ def test_seconds_begin_where_the_first_step_could() -> None:
     best = found.best("eval/loss")
     assert best is not None
     assert best.seconds == 1.0
+
+
+def test_what_a_strange_preset_gives_a_loss_does_no_harm() -> None:
+    """It was never checked, and what is no number tells no losses apart."""
+    made = comparison(a=[curves([(1, 0.1)])], b=[curves([(1, 0.2)])])
+    for key, delta in (("a-s0", "x"), ("b-s0", 2.0)):
+        view = made.members[key]
+        view.member = msgspec.structs.replace(view.member, preset={"task": {"huber_delta": delta}})
+        view.curves.add(msgspec.structs.replace(started(10, seed=0), loss="huber"))
+    assert "Runs of different losses (huber and huber delta 2)" in made.ranking("eval/loss").sentence

@@ -64,7 +64,7 @@ class FakeEngine:
         asked = CommandReader(run.job.folder, set()).poll()[-1]
         assert isinstance(asked, Request)
         assert isinstance(asked.command, Stop)
-        self.end(run, "stopped", asked.command.because)
+        self.end(run, "stopped", f"{asked.command.because}; no sharpness: the batch is too large")
 
     def kill(self, run: FakeRun) -> None:
         """Its process is gone, without a word."""

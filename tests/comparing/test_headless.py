@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +20,8 @@ from tuitrain.comparing.headless import follow
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import start_scheduler
 from tuitrain.errors import UsageError
-from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberEnded
+from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberEnded, MemberLaunched
+from tuitrain.rundir.commands import CommandReader
 from tuitrain.rundir.lock import RunLock
 
 
@@ -126,3 +130,33 @@ def test_trying_again_needs_a_comparison_to_resume(option: str) -> None:
     """Else it would be passed over, and everything run anew."""
     with pytest.raises(UsageError, match="come with --resume"):
         app(["compare", "mnist-mlp", "--seeds", "2", option], standalone_mode=False)
+
+
+def test_an_interrupt_leaves_runs_that_are_only_looked_at(home: Path) -> None:
+    """They may be somebody else's; with those that the comparison launched they are not stopped either."""
+    runs = [made_up_run(home / "runs", name, num_steps=10, has_end=False) for name in ("mine", "theirs")]
+    members = tuple(Member(key=run.id, arm=run.id, run=str(run.path)) for run in runs)
+
+    def interrupt(reader: ComparisonReader) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with RunLock.acquire(runs[0]), RunLock.acquire(runs[1]):
+        reader = ComparisonReader.of_plan(ComparisonPlan(name="", created=0.0, members=members))
+        assert not follow(reader, None, interrupt)
+        folder = create_comparison(
+            ComparisonPlan(name="d", created=0.0, members=(Member(key="a", arm="a"), members[1]))
+        )
+        journal = Journal(folder)
+        journal.write(MemberLaunched(time=0.0, key="a", run=str(runs[0].path)))
+        journal.close()
+        reader = ComparisonReader.of_folder(folder)
+        reader.read_all()
+        reader.stop_all()
+    assert [len(CommandReader(run, set()).poll()) for run in runs] == [1, 0]
+
+
+def test_json_keeps_what_is_no_sign(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path with a no-break space in it is still that path."""
+    runs = [made_up_run(home / "runs", name, num_steps=10) for name in ("one\u00a0day", "two")]
+    app(["compare", *(str(run.path) for run in runs), "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["members"][0]["path"] == str(runs[0].path)

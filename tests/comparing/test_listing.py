@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.comparing.made_up import made_up_run
 from tuitrain.comparing.folder import ComparisonFolder, Journal, create_comparison
 from tuitrain.comparing.listing import standing_of
 from tuitrain.errors import RunBusyError
@@ -14,6 +15,7 @@ from tuitrain.protocol.comparing import (
     ComparisonPlan,
     Member,
     MemberEnded,
+    MemberLaunched,
     MemberState,
     SchedulerEnded,
     SearchedParameter,
@@ -67,5 +69,17 @@ def test_one_whose_scheduler_is_at_work_is_running(home: Path) -> None:
     """Whoever lost the line must not think that the work has died."""
     folder = folder_of(["finished", None], has_end=False)
     with RunLock.at(folder.lock_path, RunBusyError("")):
+        assert standing_of(folder).state == "running"
+    assert standing_of(folder).state == "stopped"
+
+
+def test_a_run_that_is_at_work_without_its_scheduler_is_running(home: Path) -> None:
+    """The scheduler was killed; what it launched goes on."""
+    folder = folder_of([None, None], has_end=False)
+    run = made_up_run(home / "runs", "one", num_steps=10, has_end=False)
+    journal = Journal(folder)
+    journal.write(MemberLaunched(time=0.0, key="m0", run=str(run.path)))
+    journal.close()
+    with RunLock.acquire(run):
         assert standing_of(folder).state == "running"
     assert standing_of(folder).state == "stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.comparing.test_report_from_comparison import at, ended
@@ -82,3 +83,24 @@ def test_more_seeds_are_not_proposed_where_they_would_not_help() -> None:
     for view in old.members.values():
         view.state, view.curves = "finished", at(0.1)[0]
     assert more_seeds_words(old, old.ranking("eval/loss")) == ""
+
+
+def test_arms_that_are_seeds_and_folds_get_no_further_ones() -> None:
+    """Seeds of a fold have its data; and seed 2 of the arm of seed 0 would be the arm of seed 2."""
+    made = ended(a=at(0.1), b=at(0.1))
+    made.plan = msgspec.structs.replace(made.plan, num_folds=5)
+    assert more_seeds_words(made, made.ranking("eval/loss")) == ""
+    arms = [Member(key=f"s{seed}", arm=f"seed {seed}", seed=seed, varied={"train.seed": seed}) for seed in range(2)]
+    made = comparison(*arms)
+    for view in made.members.values():
+        view.state, view.curves = "finished", at(0.1)[0]
+    assert more_seeds_words(made, made.ranking("eval/loss")) == ""
+    with pytest.raises(UsageError, match="its arms are the seeds"):
+        further_members(made, 3)
+
+
+def test_what_was_stopped_half_way_is_gone_on_with_first() -> None:
+    """More seeds are another matter."""
+    made = ended(a=at(0.1, 0.2), b=at(0.1, 0.2))
+    made.members["b-s1"].state = "waiting"
+    assert more_seeds_words(made, made.ranking("eval/loss")) == ""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.comparing.made_up import made_up_run
 from tuitrain.comparing.differing import labels_by_difference, leaves
-from tuitrain.comparing.folder import create_comparison
+from tuitrain.comparing.folder import create_comparison, read_plan
 from tuitrain.comparing.planning import Wish, plan_comparison
 from tuitrain.errors import PresetError, TuitrainError, UnknownNameError, UsageError
 from tuitrain.preset.sets import list_sets
 from tuitrain.protocol.comparing import ComparisonPlan, Member
 from tuitrain.rundir.labels import renamed
-from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.places import RunFolder, read_info, write_info
 
 
 def plan(
@@ -147,6 +148,30 @@ def test_a_rate_that_was_left_open_names_a_run_too(home: Path) -> None:
     assert labels_by_difference([(f"r{number}", "mlp", leaves(preset)) for number, preset in enumerate(presets)]) == [
         "mlp · lr 0.1", "mlp · lr 0.001"
     ]  # fmt: skip
+
+
+def test_copies_of_a_run_are_two_arms(home: Path) -> None:
+    """They have one id, and nothing differs."""
+    folders = [made_up_run(home / place, "one", num_steps=10) for place in ("runs", "backup")]
+    made = plan(*(str(folder.path) for folder in folders))
+    assert made.arms == ("one", "one (2)")
+    assert [member.arm for member in made.members] == ["one", "one (2)"]
+
+
+def test_what_a_strange_preset_holds_does_no_harm(home: Path) -> None:
+    """Where a table should be there may be a word."""
+    folders = [made_up_run(home / "runs", name, num_steps=10) for name in ("one", "two")]
+    for folder in folders:
+        info = msgspec.structs.replace(read_info(folder), preset={"task": "abc", "train": 3})
+        write_info(folder, info)
+    assert plan("one", "two", is_by_seed=True).arms == ("one", "two")
+
+
+def test_lists_that_are_varied_can_be_read_back(home: Path) -> None:
+    """Of numbers, and of words; and filtered by as they were written."""
+    made = plan("mnist-mlp", vary=("task.hidden=[64],[128,64]",))
+    assert [member.varied for member in made.members] == [{"task.hidden": "[64]"}, {"task.hidden": "[128,64]"}]
+    assert read_plan(create_comparison(made)).members == made.members
 
 
 def test_arms_that_train_the_very_same_are_said(home: Path) -> None:

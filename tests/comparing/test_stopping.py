@@ -34,7 +34,7 @@ def test_its_scheduler_is_asked(folder: ComparisonFolder, capsys: pytest.Capture
     """It stops what is at work, and launches nothing more."""
     with RunLock.at(folder.lock_path, RunBusyError("")):
         done = said(capsys, "compare", "--stop", "mine")
-    assert done.stdout == "mine: 1 at work evaluate, save and end where they are; 1 wait for --resume.\n"
+    assert done.stdout == "mine: 1 at work evaluates, saves and ends where it is; 1 wait for --resume.\n"
     assert folder.wishes() == {STOP_ALL}
 
 
@@ -66,3 +66,11 @@ def test_a_run_that_is_only_looked_at_goes_on(
         assert "1 at work" in said(capsys, "compare", "--stop", "mine").stdout
     assert len(CommandReader(mine, set()).poll()) == 1
     assert CommandReader(theirs, set()).poll() == []
+
+
+def test_it_stands_alone(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    """What is passed over without a word is a trap."""
+    for words in (("compare", "--stop", "a", "--resume", "b"), ("search", "--stop", "a", "--json")):
+        refused = said(capsys, *words)
+        assert refused.code == 2
+        assert "stands alone" in refused.stderr

@@ -23,7 +23,11 @@ def test_the_verdict_and_the_way_back_are_said() -> None:
     assert leaving_words(found, "", is_scheduled=True) == f"left optimizers; it goes on. Come back with: {back}"
     found.members["sgd-s1"].state = "waiting"
     words = leaving_words(found, "", is_scheduled=False)
-    assert words == f"optimizers: its scheduler is gone, 1 wait. Go on with: {back}"
+    assert words == f"optimizers: its scheduler is gone, 1 at work, 1 left. Go on with: {back}"
+    found.members["sgd-s0"].state = "stopped"
+    found.ended = SchedulerEnded(reason="stopped", time=0.0)
+    words = leaving_words(found, "adam is best.", is_scheduled=False)
+    assert words == f"optimizers: it was stopped, 1 left. Go on with: {back}"
     assert leaving_words(comparison(name=""), "", is_scheduled=False) == ""
 
 

@@ -296,8 +296,9 @@ def _loss_of(view: MemberView) -> str:
     if started is None or not started.loss:
         return ""
     given = task if isinstance(task, dict) else {}
-    names = (name for name in _LOSS_VALUES if name.startswith(f"{started.loss}_") and given.get(name) is not None)
-    return printable(" ".join([started.loss, *(f"{name.rpartition('_')[2]} {given[name]:g}" for name in names)]))
+    values = {name: given.get(name) for name in _LOSS_VALUES if name.startswith(f"{started.loss}_")}
+    words = [f"{name.rpartition('_')[2]} {value:g}" for name, value in values.items() if isinstance(value, int | float)]
+    return printable(" ".join([started.loss, *words]))
 
 
 def _is_same(one: Floats, other: Floats) -> bool:

@@ -79,14 +79,14 @@ def name_runs(draft: Draft) -> None:
     firsts = {member.arm: member for member in reversed(draft.members) if member.arm in draft.ids}
     runs = [(draft.ids[arm][0], draft.ids[arm][1], leaves(member.preset)) for arm, member in firsts.items()]
     labels = dict(zip(firsts, labels_by_difference(runs), strict=True))
-    taken = set(draft.arms) - set(labels)
-    new = {old: old if label in taken else label for old, label in labels.items()}
-    draft.arms = [new.get(arm, arm) for arm in draft.arms]
+    old, draft.arms = draft.arms, [arm for arm in draft.arms if arm not in labels]
+    new = {arm: draft.add_arm(labels[arm]) for arm in old if arm in labels}  # copies of a run have one id
+    draft.arms = [new.get(arm, arm) for arm in old]
     draft.members = [structs.replace(member, arm=new.get(member.arm, member.arm)) for member in draft.members]
 
 
 def _without_seed(preset: dict[str, Any]) -> str:
-    task, train = dict(preset.get("task", {})), dict(preset.get("train", {}))
+    task, train = ({**table} if isinstance(table := preset.get(name), dict) else {} for name in ("task", "train"))
     task.pop("fold", None)
     train.pop("seed", None)
     return repr(sorted({**preset, "task": sorted(task.items()), "train": sorted(train.items())}.items()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -13,6 +12,7 @@ from types import FrameType
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
+from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError
 
 _POLL_SECONDS = 0.2
@@ -26,7 +26,8 @@ def follow(
 ) -> bool:
     """Print what happens until the comparison is done, and all curves are read.
 
-    The first SIGINT or SIGTERM asks for the end of everything, a second one leaves: the comparison goes on then.
+    The first SIGINT or SIGTERM asks for the end of everything, a second one leaves: the comparison goes on then. Where
+    runs are only looked at the first one leaves.
 
     Args:
         reader: of the comparison.
@@ -115,8 +116,7 @@ def progress_line(comparison: Comparison) -> str:
 
 def say(text: str) -> None:
     """A line for people."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    echo(text, err=True)
 
 
 def _line_of(view: MemberView, comparison: Comparison) -> str:
@@ -135,6 +135,9 @@ def _signals_ask_to_stop(reader: ComparisonReader) -> Iterator[list[int]]:
     def ask(number: int, _frame: FrameType | None) -> None:
         presses.append(number)
         if len(presses) > 1:
+            return
+        if reader.folder is None:  # runs that are only looked at
+            presses.append(number)
             return
         say("stopping: what is at work evaluates, saves and ends where it is; once more to leave it to itself")
         try:

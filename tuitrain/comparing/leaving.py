@@ -18,15 +18,20 @@ def leaving_words(comparison: Comparison, sentence: str, *, is_scheduled: bool) 
     if not plan.name:
         return ""
     back = f"tuitrain {'compare' if plan.search is None else 'search'} --resume {plan.name}"
-    # Between two trials all that there are have ended.
-    is_done = comparison.is_done if plan.search is None else comparison.ended is not None
-    if is_done:
-        return f"{plan.name}: {sentence or 'done.'} Look again with: {back}"
-    if not is_scheduled:
-        num_waiting = sum(view.state == "waiting" for view in comparison.members.values())
-        left = f", {num_waiting} wait" if num_waiting else ""
-        return f"{plan.name}: its scheduler is gone{left}. Go on with: {back}"
-    return f"left {plan.name}; it goes on. Come back with: {back}"
+    if is_scheduled:
+        return f"left {plan.name}; it goes on. Come back with: {back}"
+    mine = [view for view in comparison.members.values() if not view.member.run]
+    num_working = sum(not view.is_final and view.state != "waiting" for view in mine)
+    num_waiting = sum(view.state in {"waiting", "lost"} for view in mine)
+    left = f", {num_waiting} left" if num_waiting else ""
+    if num_working:
+        return f"{plan.name}: its scheduler is gone, {num_working} at work{left}. Go on with: {back}"
+    # A search may think of more.
+    is_left = plan.search is not None and (comparison.ended is None or comparison.ended.reason != "finished")
+    if num_waiting or is_left:
+        was_stopped = comparison.ended is not None and comparison.ended.reason == "stopped"
+        return f"{plan.name}: {'it was stopped' if was_stopped else 'its scheduler is gone'}{left}. Go on with: {back}"
+    return f"{plan.name}: {sentence or 'done.'} Look again with: {back}"
 
 
 def best_words(comparison: Comparison) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from tuitrain.board.comparison import Comparison
+from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.protocol.comparing import MemberState
+from tuitrain.rundir.lock import is_locked
+from tuitrain.rundir.places import RunFolder
 
 _DONE: tuple[MemberState, ...] = ("finished", "pruned")
 _TOLD: tuple[MemberState, ...] = ("stopped", "failed", "lost", "cancelled")
@@ -22,12 +25,21 @@ class Standing:
 
     name: str
     state: Literal["running", "done", "stopped"]
-    """stopped: nobody works at it, and something is left that --resume would do."""
+    """running: its scheduler is at work, or a run of it. stopped: neither, and something is left that --resume does, of
+    what somebody stopped --retry-stopped."""
     num_done: str
     """E.g. "3 of 12 runs"; "12 runs" where that is all of them."""
     others: str
     """What became of those that came to no end, e.g. "1 failed, 2 stopped"."""
     comparison: Comparison
+
+
+def _state_of(view: MemberView) -> MemberState:
+    """As the journal has it; of what it launched and has seen no end of, whether its trainer is there."""
+    if view.member.run:
+        return "finished"
+    is_open = view.ended is None and bool(view.run)
+    return "running" if is_open and is_locked(RunFolder(Path(view.run))) else view.ended or "waiting"
 
 
 def standing_of(folder: ComparisonFolder) -> Standing:
@@ -41,7 +53,7 @@ def standing_of(folder: ComparisonFolder) -> Standing:
         pass
     comparison = reader.comparison
     plan, members = comparison.plan, comparison.members.values()
-    states: list[MemberState] = ["finished" if view.member.run else view.ended or "waiting" for view in members]
+    states = [_state_of(view) for view in members]
     counts = Counter(states)
     num_done, is_search = sum(counts[state] for state in _DONE), plan.search is not None
     total = len(members) if plan.search is None else max(plan.search.num_trials, len(members))
@@ -50,5 +62,5 @@ def standing_of(folder: ComparisonFolder) -> Standing:
     share = f"{total}" if num_done == total else f"{num_done} of {total}"
     others = ", ".join(f"{counts[state]} {state}" for state in _TOLD if counts[state])
     state: Literal["running", "done", "stopped"] = "stopped" if is_left else "done"
-    state = "running" if is_scheduled(folder) else state
+    state = "running" if is_scheduled(folder) or counts["running"] else state
     return Standing(folder.name, state, f"{share} {'trials' if is_search else 'runs'}", others, comparison)

@@ -30,10 +30,17 @@ def further_members(comparison: Comparison, num_seeds: int) -> list[Member]:
     if not any(arms.values()):
         raise UsageError(f"{name} has only runs that were there already.", hint="their presets, with --seeds.")
     keys = set(comparison.members)
+    if is_seed_varied(comparison):
+        raise UsageError(f"{name} varies train.seed: its arms are the seeds.", hint="another comparison, with --seeds.")
     found = [member for views in arms.values() for member in _further(views, num_seeds, keys)]
     if len(keys) > _MOST_MEMBERS:
         raise UsageError(f"{len(keys)} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
     return found
+
+
+def is_seed_varied(comparison: Comparison) -> bool:
+    """Whether an arm of it is a seed."""
+    return any("train.seed" in view.member.varied for view in comparison.members.values())
 
 
 def _further(views: list[MemberView], num_seeds: int, keys: set[str]) -> list[Member]:

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.verdict import Ranking
+from tuitrain.comparing.more_seeds import is_seed_varied
 from tuitrain.comparing.report.numbers import difference_text, mean_text
 from tuitrain.errors import UsageError, nearest
 
@@ -59,8 +60,11 @@ def more_seeds_words(comparison: Comparison, ranking: Ranking) -> str:
     """How to go on where a comparison cannot tell: twice the seeds, at least 3; empty where that does not help."""
     arms = [[view for view in views if not view.member.run] for views in comparison.arms.values()]
     is_open = any(standing.word.startswith("cannot tell") for standing in ranking.standings)
+    is_left = any(view.state in {"waiting", "lost", "stopped"} or not view.is_final for views in arms for view in views)
     plan = comparison.plan
-    if not (is_open and comparison.is_done and plan.name and all(arms)) or plan.search is not None:
+    if not (is_open and plan.name and all(arms)) or is_left or plan.search is not None:
+        return ""
+    if plan.num_folds or is_seed_varied(comparison):  # seeds of a fold are no further data
         return ""
     num_seeds = max(len({view.member.seed for view in views}) for views in arms)
     return f"tuitrain compare --resume {plan.name} --seeds {max(3, 2 * num_seeds)}"

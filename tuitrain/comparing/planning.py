@@ -21,6 +21,7 @@ from tuitrain.preset.folds import fold_overrides
 from tuitrain.preset.reading import parse_value
 from tuitrain.preset.sets import ComparisonSet, list_sets, load_set
 from tuitrain.protocol.comparing import ComparisonPlan
+from tuitrain.protocol.plan import Value
 from tuitrain.protocol.printable import printable
 from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.labels import read_labels
@@ -212,8 +213,14 @@ def _plan_preset(
         draft.metrics.update(dict.fromkeys(metrics_of(checked)))
         arm = draft.add_arm(SEPARATOR.join([*words, *([variant] if variant else [])]))
         for seed, fold, each in presets:
-            values = {key: parse_value(value) for key, _, value in (text.partition("=") for text in varied)}
+            values = {key: _varied_value(value) for key, _, value in (text.partition("=") for text in varied)}
             draft.add(arm, seed=seed, fold=fold, preset=each.to_data(), varied=values)
+
+
+def _varied_value(text: str) -> Value:
+    """As it was written where it is more than one number or word: lists may hold anything."""
+    value = parse_value(text)
+    return value if isinstance(value, bool | int | float | str) else text
 
 
 def _pinned(preset: Preset) -> Preset:

@@ -148,7 +148,9 @@ class ComparisonReader:
                 send(RunFolder(Path(view.run)), Stop())
 
     def stop_all(self) -> None:
-        """Ask the scheduler to launch nothing more and to stop what is at work. What waits is left for --resume.
+        """Ask for the end of what the comparison launched; what waits is left for --resume.
+
+        Runs that were there already are only read: they may be somebody else's, and go on.
 
         Raises:
             TuitrainError: a folder cannot be written.
@@ -156,7 +158,8 @@ class ComparisonReader:
         if self.folder is not None and is_held(self.folder.lock_path):
             self.folder.wish(STOP_ALL)
         else:
-            self.stop(key for key, view in self.comparison.members.items() if view.run and not view.is_final)
+            views = self.comparison.members.values()
+            self.stop([view.key for view in views if view.run and not view.member.run and not view.is_final])
 
     def close(self) -> None:
         """Nothing is held open."""

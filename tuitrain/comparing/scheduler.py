@@ -179,8 +179,8 @@ class Scheduler:
             work.ended_at = self._clock() if work.ended_at is None else work.ended_at
             is_gone = where != "running"
             if is_gone or self._clock() - work.ended_at > _LAST_WORD_SECONDS:
-                is_pruned = curves.state == "stopped" and curves.ended is not None and curves.ended.message == _PRUNED
-                self._end(work, "pruned" if is_pruned else state_of(curves))
+                why = curves.ended.message if curves.state == "stopped" and curves.ended is not None else ""
+                self._end(work, "pruned" if why.startswith(_PRUNED) else state_of(curves))
             return
         if self._is_lost(work):
             self._end(work, "lost", "its process ended without a last word; --resume goes on with it")

@@ -32,5 +32,7 @@ def stop_comparison(name: str) -> str:
         reader.stop(working)
     else:
         return f"{folder.name}: nothing is at work."
-    waiting = f"; {num_waiting} wait for --resume" if num_waiting else ""
-    return f"{folder.name}: {len(working)} at work evaluate, save and end where they are{waiting}."
+    ends = "1 at work evaluates, saves and ends where it is"
+    ends = ends if len(working) == 1 else f"{len(working)} at work evaluate, save and end where they are"
+    waiting = f"{num_waiting} wait for --resume" if num_waiting else ""
+    return f"{folder.name}: {'; '.join(filter(None, (ends if working else 'nothing more is launched', waiting)))}."

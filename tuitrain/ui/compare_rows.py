@@ -229,7 +229,7 @@ def holds(label: str, members: Iterable[MemberView], words: str) -> bool:
         return True
     texts = [f"{label} {view.key} {view.state} {view.task} {member_label(view)}".lower() for view in members]
     texts += [label.lower()]
-    parameters = [f"{key}={plain(value)}" for view in members for key, value in _values(view)]
+    parameters = [f"{key}={form(value)}" for view in members for key, value in _values(view) for form in (plain, str)]
     texts = [" ".join([text, *parameters]).lower() for text in texts]
     return any(all(word in text for word in wanted) for text in texts)
 

@@ -70,7 +70,7 @@ class ComparingScreen(Screen[None]):
     def leave(self) -> None:
         """End the app; what was opened from home says here how it stands, else whoever started the app does."""
         words = ""
-        if self._has_home and self.source.lock.acquire(timeout=_LEAVE_SECONDS):
+        if self._has_home and self.source.is_caught_up and self.source.lock.acquire(timeout=_LEAVE_SECONDS):
             try:
                 comparison = self.source.comparison
                 words = leaving_words(comparison, self.sentence(comparison), is_scheduled=self.source.is_scheduled)

@@ -37,7 +37,7 @@ def stop_choices(row: Row, members: Sequence[MemberView]) -> list[StopChoice]:
     choices: list[StopChoice] = []
     own = _alive(row.members)
     arm = _alive(member for member in members if member.member.arm == row.arm)
-    everything = _alive(members)
+    everything = _alive(member for member in members if not member.member.run)  # others are only looked at
     if own:
         choices.append(StopChoice(f"stop {row.label}{_counted(own)}", tuple(member.key for member in own)))
     if len(arm) > len(own):
