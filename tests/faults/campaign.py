@@ -196,7 +196,7 @@ class Campaign:
             self._until(lambda: started.process.poll() is not None or not _waits(folder))
             started.process.wait()
         events = whole_events(folder)
-        if not isinstance(events[-1], RunEnded):
+        if not events or not isinstance(events[-1], RunEnded):  # killed before its first word, there is none
             if started is None:
                 self.counts["killed before the first checkpoint"] += 1
             else:
