@@ -23,7 +23,7 @@ class ForkedProcess:
     """What `session.start` needs of `subprocess.Popen`.
 
     Args:
-        arguments: `python -m tuitrain.session.worker FOLDER …`.
+        arguments: `python … -m tuitrain.session.worker FOLDER …`.
         stdout: descriptor of output.log.
         pass_fds: the descriptor of the lock.
         prepare: called in the child before it trains.
@@ -35,7 +35,7 @@ class ForkedProcess:
         kept = os.dup(pass_fds[0])
         self.pid = os.fork()
         if self.pid == 0:
-            _be_the_worker(arguments[3:], stdout, kept, pass_fds[0], prepare)
+            _be_the_worker(arguments[arguments.index("-m") + 2 :], stdout, kept, pass_fds[0], prepare)
         os.close(kept)
 
     def poll(self) -> int | None:

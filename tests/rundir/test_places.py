@@ -15,7 +15,15 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.codec import encode
 from tuitrain.rundir.commands import ask
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.places import RunFolder, home_folder, new_run_id, read_info, runs_folder, write_info
+from tuitrain.rundir.places import (
+    RunFolder,
+    home_folder,
+    new_run_folder,
+    new_run_id,
+    read_info,
+    runs_folder,
+    write_info,
+)
 from tuitrain.rundir.presence import ScreenPresence
 from tuitrain.rundir.private import open_private
 from tuitrain.rundir.writer import EventWriter
@@ -111,3 +119,21 @@ def test_a_folder_in_use_is_not_taken_for_a_new_run(folder: RunFolder) -> None:
     (folder.path.parent / "file").touch()
     with pytest.raises(RunFolderError, match="cannot be made"):
         RunFolder.create(folder.path.parent / "file" / "run")
+
+
+def test_a_name_that_is_taken_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred short runs a minute, as a comparison starts them, two draw one name in every fourteenth minute."""
+    drawn = iter(["aaaa", "aaaa", "bbbb", *["aaaa"] * 100])
+    monkeypatch.setattr("secrets.token_hex", lambda _size: next(drawn))
+    now = datetime(2026, 11, 21, 14, 32)
+    made = [new_run_folder(tmp_path / "runs", "mnist", now).id for _ in range(2)]
+    assert made == ["20261121-1432-mnist-aaaa", "20261121-1432-mnist-bbbb"]
+    with pytest.raises(RunFolderError, match="no name for a new run was free"):
+        new_run_folder(tmp_path / "runs", "mnist", now)
+
+
+def test_a_place_for_runs_that_is_a_file_is_said(tmp_path: Path) -> None:
+    """And not that all names are taken."""
+    (tmp_path / "runs").touch()
+    with pytest.raises(RunFolderError, match="cannot be made"):
+        new_run_folder(tmp_path / "runs", "mnist", datetime(2026, 11, 21, 14, 32))

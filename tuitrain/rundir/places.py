@@ -13,10 +13,11 @@ from pathlib import Path
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.codec import DecodeError, decode_run_info, encode
-from tuitrain.rundir.private import cannot, make_private_folder, read_whole, replace_whole
+from tuitrain.rundir.private import FOLDER_MODE, cannot, make_private_folder, read_whole, replace_whole
 
 MAX_INFO_BYTES = 16 << 20
 _MAX_NAME_LENGTH = 40
+_MOST_DRAWS = 100
 
 
 def home_folder() -> Path:
@@ -120,6 +121,33 @@ class RunFolder:
     def lock_path(self) -> Path:
         """Locked while the trainer lives."""
         return self.path / "lock"
+
+
+def new_run_folder(runs: Path, preset_name: str, now: datetime) -> RunFolder:
+    """Make the folder of a new run, under a name that nobody else has taken.
+
+    Args:
+        runs: folder that holds the runs; it is made where it is not there.
+        preset_name: of its preset.
+        now: local time.
+
+    Raises:
+        RunFolderError: it cannot be made.
+    """
+    try:
+        make_private_folder(runs)
+    except OSError as error:
+        raise cannot("made", runs, error) from error
+    for _ in range(_MOST_DRAWS):
+        path = runs / new_run_id(preset_name, now)
+        try:
+            path.mkdir(mode=FOLDER_MODE)  # of two that draw one name one is refused, and draws again
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise cannot("made", path, error) from error
+        return RunFolder.create(path)
+    raise RunFolderError(f"{runs}: no name for a new run was free.", hint="again, in a minute.")
 
 
 def new_run_id(preset_name: str, now: datetime) -> str:

@@ -22,7 +22,7 @@ from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.commands import Decision
 from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.places import RunFolder, new_run_id, read_info, runs_folder, write_info
+from tuitrain.rundir.places import RunFolder, new_run_folder, read_info, runs_folder, write_info
 from tuitrain.rundir.status import this_host
 from tuitrain.session.children import module_command, module_environment
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
@@ -62,7 +62,7 @@ def create_run(
     if found is not None:
         preset = found.preset
     now = time.time()
-    folder = RunFolder.create(runs_folder() / new_run_id(preset.name, datetime.fromtimestamp(now)))  # local time
+    folder = new_run_folder(runs_folder(), preset.name, datetime.fromtimestamp(now))
     if found is not None:
         keep_weights(found, folder)
     write_info(
