@@ -40,7 +40,7 @@ def test_a_key_is_answered_at_once() -> None:
     assert frames.is_due
 
 
-@pytest.mark.parametrize("name", ["live", "above"])
+@pytest.mark.parametrize("name", ["live", "above", "comparing"])
 def test_the_rule_stands_in_one_place(name: str) -> None:
     """A screen keeps no clock of its own."""
     text = (Path(screens.__path__[0]) / f"{name}.py").read_text(encoding="utf-8")

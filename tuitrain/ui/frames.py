@@ -18,12 +18,10 @@ class Frames:
     """The pace of one screen.
 
     Args:
-        least_seconds: between the end of a frame and the next one.
         timer: seconds by a clock that never jumps.
     """
 
-    def __init__(self, least_seconds: float = FRAME_SECONDS, timer: Callable[[], float] = time.monotonic) -> None:
-        self._least_seconds = least_seconds
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
         self._next = 0.0
 
@@ -37,9 +35,9 @@ class Frames:
         self._next = 0.0
 
     @contextmanager
-    def drawing(self) -> Iterator[None]:
-        """Around the drawing of a frame: the next one is due the later, the longer this one takes."""
+    def drawing(self, least_seconds: float = FRAME_SECONDS) -> Iterator[None]:
+        """Around the drawing of a frame: the next one is due so much later at least, more where it took long."""
         began = self._timer()
         yield
         now = self._timer()
-        self._next = now + max(self._least_seconds, (now - began) / DRAW_SHARE)
+        self._next = now + max(least_seconds, (now - began) / DRAW_SHARE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual import events
@@ -11,11 +10,8 @@ from textual.screen import Screen
 from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.leaving import leaving_words
 from tuitrain.ui.comparison_source import ComparisonSource
+from tuitrain.ui.frames import FRAME_SECONDS, TICK_SECONDS, Frames
 
-_TICK_SECONDS = 0.05
-FRAME_SECONDS = 0.25
-_DRAW_SHARE = 0.25
-"""Of the time between two frames that drawing may take."""
 _LEAVE_SECONDS = 0.5
 """For how long leaving waits for it: a disk may hang."""
 _LOCK_SECONDS = 0.02
@@ -39,12 +35,12 @@ class ComparingScreen(Screen[None]):
         self._has_home = has_home
         self._drawn_version = -1
         self._is_dirty = True
-        self._next_frame = 0.0
+        self._frames = Frames()
 
     def on_mount(self) -> None:
         """Begin to read and to draw."""
         self.source.start()
-        self.set_interval(_TICK_SECONDS, self._tick)
+        self.set_interval(TICK_SECONDS, self._tick)
 
     def on_unmount(self) -> None:
         """Stop reading."""
@@ -61,7 +57,7 @@ class ComparingScreen(Screen[None]):
     def redraw(self) -> None:
         """Draw at the next tick, whatever the frame rate."""
         self._is_dirty = True
-        self._next_frame = 0.0
+        self._frames.hurry()
 
     def is_covered(self) -> bool:
         """Whether nothing of it can be seen, so that drawing would be for nobody."""
@@ -87,19 +83,16 @@ class ComparingScreen(Screen[None]):
         raise NotImplementedError
 
     def _tick(self) -> None:
-        now = time.monotonic()
         for refusal in self.source.take_refusals():
             self.notify(refusal, severity="warning", markup=False)
         has_news = self._is_dirty or self._drawn_version != self.source.version
-        if now < self._next_frame or not has_news or self.is_covered():
+        if not self._frames.is_due or not has_news or self.is_covered():
             return
         if not self.source.lock.acquire(timeout=_LOCK_SECONDS):
             return
         try:
             self._is_dirty, self._drawn_version = False, self.source.version
-            self.draw(self.source.comparison)
+            with self._frames.drawing(FRAME_SECONDS if self.source.is_caught_up else self.READING_SECONDS):
+                self.draw(self.source.comparison)
         finally:
             self.source.lock.release()
-        spent = time.monotonic() - now
-        least = FRAME_SECONDS if self.source.is_caught_up else self.READING_SECONDS
-        self._next_frame = time.monotonic() + max(least, spent / _DRAW_SHARE)
