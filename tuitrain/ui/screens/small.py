@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
@@ -12,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -53,23 +53,32 @@ class HelpSheet(TextSheet):
     """All keys, by group, with why some cannot be used now."""
 
     def __init__(self, refusal: Callable[[Action], str], all_actions: tuple[Action, ...] = ACTIONS) -> None:
-        super().__init__("keys", _Keys([(action, refusal(action)) for action in all_actions]))
+        super().__init__("keys", Fitted(partial(_keys, [(action, refusal(action)) for action in all_actions])))
 
 
-class _Keys(Static):
-    """Actions with why they are refused, in columns as wide as there is room."""
+class Fitted(Static):
+    """A text that is made for its width.
 
-    def __init__(self, actions: list[tuple[Action, str]]) -> None:
+    Args:
+        content: gives it, for a number of columns.
+    """
+
+    def __init__(self, content: Callable[[int], Content]) -> None:
         super().__init__()
-        self._actions = actions
+        self._content = content
 
-    def on_resize(self, event: Resize) -> None:
-        """Wrap to the new width."""
-        lines: list[Content] = []
-        for group, actions in groupby(self._actions, key=lambda pair: pair[0].group):
-            lines += [Content(""), Content.styled(group, "bold $warning")]
-            lines += [line for action, refused in actions for line in _help_lines(action, refused, event.size.width)]
-        self.update(Content("\n").join(lines[1:]))
+    def show(self, content: Callable[[int], Content]) -> None:
+        """Another text."""
+        self._content = content
+        self._fit()
+
+    def on_resize(self) -> None:
+        """Make it anew."""
+        self._fit()
+
+    def _fit(self) -> None:
+        if self.size.width:
+            self.update(self._content(self.size.width))
 
 
 class OutputSheet(TextSheet):
@@ -144,6 +153,15 @@ class ResumeSheet(ModalScreen[bool]):
     def action_look(self) -> None:
         """Escape looks."""
         self.dismiss(False)
+
+
+def _keys(actions: list[tuple[Action, str]], width: int) -> Content:
+    """Actions with why they are refused, by group, in columns."""
+    lines: list[Content] = []
+    for group, members in groupby(actions, key=lambda pair: pair[0].group):
+        lines += [Content(""), Content.styled(group, "bold $warning")]
+        lines += [line for action, refused in members for line in _help_lines(action, refused, width)]
+    return Content("\n").join(lines[1:])
 
 
 def _help_lines(action: Action, refused: str, width: int) -> list[Content]:

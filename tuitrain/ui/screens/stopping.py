@@ -13,12 +13,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuitrain.board.comparison import MemberView
 from tuitrain.ui.compare_rows import Row
-from tuitrain.ui.screens.small import LeaveSheet, TextSheet
+from tuitrain.ui.screens.small import Fitted, LeaveSheet, TextSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +90,12 @@ class VerdictSheet(TextSheet):
     BINDINGS: ClassVar[list[BindingType]] = [("v", "dismiss", "close")]
 
     def __init__(self, ranking: Callable[[int], Content]) -> None:
-        self._fitted = _Fitted(ranking)
+        self._fitted = Fitted(ranking)
         super().__init__("verdict", self._fitted)
 
     def show(self, ranking: Callable[[int], Content]) -> None:
         """Another one."""
         self._fitted.show(ranking)
-
-
-class _Fitted(Static):
-    """A text that is made for its width.
-
-    Args:
-        content: gives it, for a number of columns.
-    """
-
-    def __init__(self, content: Callable[[int], Content]) -> None:
-        super().__init__()
-        self._content = content
-
-    def show(self, content: Callable[[int], Content]) -> None:
-        """Another text."""
-        self._content = content
-        self._fit()
-
-    def on_resize(self) -> None:
-        """Make it anew."""
-        self._fit()
-
-    def _fit(self) -> None:
-        if self.size.width:
-            self.update(self._content(self.size.width))
 
 
 def target_of(typed: str) -> float | None:
