@@ -12,12 +12,14 @@ from msgspec import structs
 from tuitrain.board.comparison import task_of
 from tuitrain.comparing.differing import labels_by_difference, leaves
 from tuitrain.comparing.folder import new_key
+from tuitrain.errors import UsageError
 from tuitrain.protocol.comparing import Member
 from tuitrain.protocol.plan import Value
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
 MAIN_PRESET = "mnist-mlp"
 """What the bare name of an optimizer is a variant of."""
+_MOST_MEMBERS = 10_000
 
 
 @dataclass
@@ -52,6 +54,19 @@ class Draft:
         self.members.append(
             Member(key=key, arm=label, seed=seed, fold=fold, preset=preset, run=run, varied=varied or {})
         )
+
+
+def check_number(num: int) -> None:
+    """Make sure that a comparison does not become too large.
+
+    Args:
+        num: of its runs.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    if num > _MOST_MEMBERS:
+        raise UsageError(f"{num} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
 
 
 def group_by_seed(draft: Draft) -> None:

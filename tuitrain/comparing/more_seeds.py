@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.comparing.draft import check_number
 from tuitrain.comparing.folder import new_key
 from tuitrain.errors import UsageError
 from tuitrain.protocol.comparing import Member
-
-_MOST_MEMBERS = 10_000
 
 
 def further_members(comparison: Comparison, num_seeds: int) -> list[Member]:
@@ -33,8 +32,7 @@ def further_members(comparison: Comparison, num_seeds: int) -> list[Member]:
     if is_seed_varied(comparison):
         raise UsageError(f"{name} varies train.seed: its arms are the seeds.", hint="another comparison, with --seeds.")
     found = [member for views in arms.values() for member in _further(views, num_seeds, keys)]
-    if len(keys) > _MOST_MEMBERS:
-        raise UsageError(f"{len(keys)} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
+    check_number(len(keys))
     return found
 
 

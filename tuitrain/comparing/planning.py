@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain.comparing.differing import SEPARATOR
-from tuitrain.comparing.draft import MAIN_PRESET, Draft, group_by_seed, name_runs, notes_of
+from tuitrain.comparing.draft import MAIN_PRESET, Draft, check_number, group_by_seed, name_runs, notes_of
 from tuitrain.comparing.folder import free_name, list_comparisons
 from tuitrain.comparing.metrics import measured_by, metrics_of
 from tuitrain.comparing.space import full_key, split_at_commas
@@ -29,7 +29,6 @@ from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.transferring import find_weights
 from tuitrain.techniques.optimizers import OPTIMIZERS
 
-_MOST_MEMBERS = 10_000
 _AT_EACH_STEP = ("batch/loss", "batch/gradient_norm", "batch/learning_rate", "weights/norm", "sharpness")
 """Metrics besides the evaluated ones."""
 _BY_OPTIMIZER: dict[str, tuple[str, ...]] = {
@@ -106,7 +105,7 @@ def plan_comparison(wish: Wish) -> ComparisonPlan:
     if wish.is_by_seed:
         group_by_seed(draft)
     name_runs(draft)
-    _check_number(len(draft.members))
+    check_number(len(draft.members))
     if len(draft.members) < 2:
         raise UsageError("One run alone is compared with nothing.", hint=_what_to_compare(wish.subjects))
     shown = found_sets[0] if is_one and found_sets else None
@@ -153,7 +152,7 @@ def _variants(texts: Sequence[str], num_each: int) -> list[tuple[str, tuple[str,
             raise UsageError(f"--vary {key} has {twice} twice.", hint="each value once.")
         seen.add(key)
         choices.append([(_label(key, value, is_only=len(texts) == 1), f"{key}={value}") for value in found])
-    _check_number(math.prod(len(found) for found in choices) * num_each)  # before they are listed
+    check_number(math.prod(len(found) for found in choices) * num_each)  # before they are listed
     return [
         (SEPARATOR.join(label for label, _ in combination), tuple(override for _, override in combination))
         for combination in itertools.product(*choices)
@@ -181,11 +180,6 @@ def _check_metric(draft: Draft, metric: str) -> None:
             known.update(dict.fromkeys(sorted(measured)))
     if metric not in known:
         raise UnknownNameError("metric of these runs", metric, list(known))
-
-
-def _check_number(num: int) -> None:
-    if num > _MOST_MEMBERS:
-        raise UsageError(f"{num} runs are more than the {_MOST_MEMBERS} of a comparison.", hint="fewer.")
 
 
 def _label(key: str, value: str, *, is_only: bool) -> str:

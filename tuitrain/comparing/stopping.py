@@ -24,15 +24,12 @@ def stop_comparison(name: str) -> str:
     reader = ComparisonReader.of_folder(folder)
     reader.read_all()
     views = [view for view in reader.comparison.members.values() if not view.member.run]
-    working = [view.key for view in views if view.run and not view.is_final]
+    num_working = sum(bool(view.run) and not view.is_final for view in views)
     num_waiting = sum(view.state == "waiting" for view in views)
-    if is_scheduled(folder):
-        reader.stop_all()
-    elif working:
-        reader.stop(working)
-    else:
+    if not num_working and not is_scheduled(folder):
         return f"{folder.name}: nothing is at work."
+    reader.stop_all()
     ends = "1 at work evaluates, saves and ends where it is"
-    ends = ends if len(working) == 1 else f"{len(working)} at work evaluate, save and end where they are"
+    ends = ends if num_working == 1 else f"{num_working} at work evaluate, save and end where they are"
     waiting = f"{num_waiting} wait for --resume" if num_waiting else ""
-    return f"{folder.name}: {'; '.join(filter(None, (ends if working else 'nothing more is launched', waiting)))}."
+    return f"{folder.name}: {'; '.join(filter(None, (ends if num_working else 'nothing more is launched', waiting)))}."
