@@ -197,7 +197,7 @@ def test_an_lstm_has_a_layer_for_each_width_and_begins_by_remembering() -> None:
 
 
 @pytest.mark.parametrize("name", ["cross-entropy", "bce", "focal"])
-@pytest.mark.parametrize("weights", [None, torch.rand(96)], ids=["equal", "weights"])
+@pytest.mark.parametrize("weights", [None, torch.linspace(0.01, 1.0, 96)], ids=["equal", "weights"])
 def test_every_character_counts_as_a_sample(name: str, weights: torch.Tensor | None) -> None:
     """The loss of windows is that of their characters, with smoothing and class weights; so are the metrics."""
     values = {"focal_gamma": 2.0} if name == "focal" else {}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tests.training.harness import build
 from tests.training.test_measuring import answer
 from tuitrain.protocol.commands import CheckGradients
+from tuitrain.protocol.measured_words import advice, headline
 from tuitrain.training.measuring.gradient_check import relative_error, verdict_of
 from tuitrain.training.trainer import Trainer
 
@@ -59,6 +60,26 @@ class Net(nn.Module):
         hidden = self.lin_1(x.flatten(1)) * 0.1
         squared = hidden * hidden if self.is_right else WrongSquare.apply(hidden)
         return torch.as_tensor(self.lin_2(squared))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_smooth_net_with_small_gradients_is_right(seed: int) -> None:
+    """The rounding of the differences is above 1e-7 of these gradients: that is no kink."""
+    torch.manual_seed(seed)
+    net = Net(is_right=True)
+    net.lin_1.weight.data *= 0.2
+    net.lin_1.bias.data *= 0.2
+    found = answer(with_model(net), CheckGradients())
+    assert found.worst_error > 1e-7
+    assert (found.verdict, found.num_kinks) == ("right", 0), found
+    assert "rounding" in headline(found)
+
+
+def test_an_h_at_which_rounding_hides_everything_proves_nothing() -> None:
+    """Below h = 1e-10 even right gradients stay doubtful, and the way out is a larger h."""
+    found = answer(with_model(Net(is_right=True)), CheckGradients(step_size=1e-12))
+    assert (found.verdict, found.num_kinks) == ("doubtful", 0)
+    assert "larger step_size" in advice(found)
 
 
 def with_model(model: nn.Module) -> Trainer:

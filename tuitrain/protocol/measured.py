@@ -52,6 +52,8 @@ class TensorCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of the entry with the largest error: what the backward pass says."""
     numeric: float
     """And what (L(w + h) − L(w − h)) / 2h says."""
+    rounding: float = 0.0
+    """Relative error that the rounding of the loss alone may bring at this h; below it an error says nothing."""
 
 
 class GradientsChecked(EventBase, frozen=True, kw_only=True):

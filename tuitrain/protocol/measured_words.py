@@ -14,6 +14,8 @@ from tuitrain.protocol.measured import (
 
 _NEAR = 3.0
 """Factor within which two rates, or two batch sizes, count as alike."""
+_HAPPY = 1e-7
+"""Relative error of a gradient that needs no excuse (CS231n)."""
 _VERDICTS = {
     "right": "right: at most 1e-7",
     "kinks": "fine where there are kinks (ReLU, max pooling, L1); too large for a smooth net",
@@ -30,7 +32,10 @@ def headline(found: Measurement) -> str:
                 return "range test: the loss falls at no rate"
             return f"range test: the loss falls fastest at lr {_short(found.suggestion)}"
         case GradientsChecked():
-            return f"gradient check: relative error {_short(found.worst_error)}, {_VERDICTS[found.verdict]}"
+            verdict = _VERDICTS[found.verdict]
+            if found.verdict == "right" and found.worst_error > _HAPPY:
+                verdict = "right: no more than the rounding of the loss explains"
+            return f"gradient check: relative error {_short(found.worst_error)}, {verdict}"
         case SharpnessMeasured():
             about = "" if found.has_converged else "about "
             return f"sharpness λ {about}{_plain(found.sharpness)}"
@@ -86,6 +91,10 @@ def _check_words(found: GradientsChecked) -> str:
     worst = f"worst in {found.worst_tensor}"
     if found.verdict == "right":
         return f"{worst}{kinks}"
+    rounding = next((tensor.rounding for tensor in found.tensors if tensor.name == found.worst_tensor), 0.0)
+    if found.worst_error <= rounding:
+        rounded_off = f"rounding alone may bring {_short(rounding)} at this h"
+        return f"{worst}{kinks}; {rounded_off}: ask again with a larger step_size"
     if found.verdict == "kinks":
         return f"{worst}{kinks}; a smaller step_size, or fewer samples, meets fewer of them"
     return f"{worst}{kinks}; look at its backward pass, or ask again with step_size=1e-6"

@@ -103,8 +103,9 @@ def _gradient_check(
     worst = found.worst
     return GradientsChecked(
         step=trainer.step, tensors=found.tensors, worst_error=worst.worst_error, worst_tensor=worst.name,
-        verdict=gradient_check.verdict_of(worst.worst_error), num_kinks=found.num_kinks, step_size=command.step_size,
-        num_samples=min(command.num_samples, len(trainer.task.train)), has_penalties=command.with_penalties,
+        verdict=gradient_check.verdict_of(worst.worst_error, worst.rounding), num_kinks=found.num_kinks,
+        step_size=command.step_size, num_samples=min(command.num_samples, len(trainer.task.train)),
+        has_penalties=command.with_penalties,
         measure_seconds=time.perf_counter() - began, notes=_check_notes(trainer, command, penalties), cause=cause,
     )  # fmt: skip
 

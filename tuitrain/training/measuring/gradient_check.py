@@ -7,6 +7,8 @@ relative error, a random sample of the entries of each tensor, no dropout, the p
 from __future__ import annotations
 
 import copy
+import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -21,6 +23,12 @@ from tuitrain.training.refusing import RefusedError
 from tuitrain.training.untouched import random_state_kept
 
 _HAPPY, _WITH_KINKS, _WRONG = 1e-7, 1e-4, 1e-2
+_VERDICTS: tuple[GradientVerdict, ...] = ("right", "kinks", "doubtful", "wrong")
+_NOISE_POINTS = 8
+_NOISE_SPACING = 1e-9
+"""Between the points at which the rounding of the loss is looked for: there the loss itself is a straight line."""
+_NOISES = 12.0
+"""The largest difference of two of some hundred losses that rounding alone explains, in standard deviations."""
 _FINER = (0.1, 0.01)
 """Factors on h at which an entry that does not agree is tried again."""
 
@@ -35,8 +43,11 @@ class Checked:
 
     @property
     def worst(self) -> TensorCheck:
-        """The tensor with the largest error; the first of several that are equally good."""
-        return max(self.tensors, key=lambda tensor: tensor.worst_error)
+        """The tensor with the largest error among those with the worst verdict; the first of several equal ones."""
+        return max(
+            self.tensors,
+            key=lambda tensor: (_VERDICTS.index(verdict_of(tensor.worst_error, tensor.rounding)), tensor.worst_error),
+        )
 
 
 def check_gradients(
@@ -80,13 +91,19 @@ def check_gradients(
     return Checked(tuple(tensors), num_kinks)
 
 
-def verdict_of(worst_error: float) -> GradientVerdict:
-    """By the thresholds of the lecture; what is no number is wrong."""
-    if worst_error <= _HAPPY:
+def verdict_of(worst_error: float, rounding: float = 0.0) -> GradientVerdict:
+    """By the thresholds of the lecture; what is no number is wrong.
+
+    Args:
+        worst_error: relative, 0 or more.
+        rounding: the error that the rounding of the loss may bring. It makes no gradient right beyond what kinks
+            explain, and none wrong.
+    """
+    if worst_error <= max(_HAPPY, min(rounding, _WITH_KINKS)):
         return "right"
     if worst_error <= _WITH_KINKS:
         return "kinks"
-    return "doubtful" if worst_error <= _WRONG else "wrong"
+    return "doubtful" if worst_error <= max(_WRONG, rounding) else "wrong"
 
 
 @dataclass(frozen=True)
@@ -133,12 +150,13 @@ class _Check:
         analytic = [float(gradient.flatten()[index]) for index in chosen]
         # An entry below the usual size of its tensor is measured against that: its own digits are lost in rounding.
         floor = float(gradient.square().mean().sqrt())
+        noise = max((self._noise(name, index) for index in chosen[:1]), default=0.0)
         worst, num_kinks = (0.0, 0.0, 0.0), 0
         for index, slope in zip(chosen, analytic, strict=True):
             beat()
             numeric = self._difference(name, index, step_size)
             error = relative_error(slope, numeric, floor)
-            if error > _WITH_KINKS:
+            if error > max(_WITH_KINKS, _rounding(noise, step_size, slope, numeric, floor)):
                 finer = [self._difference(name, index, step_size * factor) for factor in _FINER]
                 errors = [relative_error(slope, other, floor) for other in finer]
                 if min(errors) < min(_WITH_KINKS, 0.1 * error):
@@ -147,11 +165,29 @@ class _Check:
             if not error <= worst[0]:
                 worst = (error, slope, numeric)
         error, slope, numeric = worst
-        return (
-            TensorCheck(
-                name=name, num_entries=len(chosen), worst_error=error, analytic=slope, numeric=numeric
-            ), num_kinks,
+        found = TensorCheck(
+            name=name, num_entries=len(chosen), worst_error=error, analytic=slope, numeric=numeric,
+            rounding=_rounding(noise, step_size, slope, numeric, floor),
         )  # fmt: skip
+        return found, num_kinks
+
+    @torch.no_grad()
+    def _noise(self, name: str, index: int) -> float:
+        """Standard deviation of the rounding of the loss, where one entry is moved by next to nothing.
+
+        Second differences of a straight line are rounding alone: √6 times its deviation (Hamming 1962, "Numerical
+        Methods for Scientists and Engineers", on difference tables). At least half a digit of the loss.
+        """
+        entries = self.task.model.get_parameter(name).view(-1)
+        before = entries[index].clone()
+        losses = []
+        for point in range(_NOISE_POINTS):
+            entries[index] = before + point * _NOISE_SPACING
+            losses.append(self._loss())
+        entries[index] = before
+        seconds = [low - 2.0 * middle + high for low, middle, high in zip(losses, losses[1:], losses[2:], strict=False)]
+        deviation = math.sqrt(sum(value * value for value in seconds) / len(seconds) / 6.0)
+        return max(deviation, 0.5 * sys.float_info.epsilon * abs(losses[0]))
 
     @torch.no_grad()
     def _difference(self, name: str, index: int, step_size: float) -> float:
@@ -183,6 +219,12 @@ def relative_error(analytic: float, numeric: float, floor: float = 0.0) -> float
     """
     size = max(abs(analytic), abs(numeric), floor)
     return abs(analytic - numeric) / size if size else 0.0
+
+
+def _rounding(noise: float, step_size: float, analytic: float, numeric: float, floor: float) -> float:
+    """Relative error of a difference whose two losses are rounded, each with a standard deviation of `noise`."""
+    size = max(abs(analytic), abs(numeric), floor)
+    return _NOISES * noise / (2.0 * step_size * size) if size else 0.0
 
 
 def _as_double(tensor: Tensor) -> Tensor:
