@@ -58,7 +58,7 @@ def checked(options: OwnData) -> OwnArrays:
         assert set(arrays.train_y.tolist()) == set(range(spec.num_outputs))
     else:
         assert arrays.train_y.shape == (spec.num_train, spec.num_outputs)
-        assert arrays.train_y.dtype == np.float32
+        assert arrays.train_y.dtype == np.float64
     return data
 
 
@@ -68,7 +68,7 @@ def test_a_table_with_names_of_classes(tmp_path: Path) -> None:
     assert (data.spec.input_shape, data.spec.num_train, data.spec.num_validation) == ((2,), 24, 6)
     assert data.class_names == ("a", "b", "c")
     assert np.bincount(data.arrays.validation_y).tolist() == [2, 2, 2]
-    assert data.arrays.train_x.dtype == np.float32
+    assert data.arrays.train_x.dtype == np.float64
     for x, y in zip(data.arrays.train_x.tolist(), data.arrays.train_y.tolist(), strict=True):
         assert x == [x[0], 2 * (x[0] - 0.5)]  # each line stays one sample
         assert (x[0] - 0.5) % 3 == y

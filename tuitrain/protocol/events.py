@@ -89,6 +89,8 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
     frozen: tuple[str, ...] = ()
     """Names of the parameters that are not trained, in the order of the model."""
+    data: str = ""
+    """One line of what the data were taken for: samples of each side, inputs, outputs, what was left out or guessed."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

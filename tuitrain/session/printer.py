@@ -59,6 +59,7 @@ class Printer:
         self.seconds = 0.0
         self.last: dict[str, float] = {}
         self.best: dict[str, float] = {}
+        self.data = ""
         self._stream = stream
         self._has_bar = stream.isatty()
         self._total = 0
@@ -86,6 +87,7 @@ class Printer:
             "reason": self.ended.message or reason if self.ended is not None else "the trainer is gone",
             "steps": self.step,
             "seconds": round(self.seconds, 3),
+            "data": self.data,
             "metrics": {name: {"last": _plain(self.last, name), "best": _plain(self.best, name)} for name in names},
         }
 
@@ -120,6 +122,7 @@ class Printer:
     def _note_numbers(self, word: Word) -> None:
         if isinstance(word, RunStarted):
             self._total, self.step, self.ended = word.total_steps, word.step, None
+            self.data = word.data
         elif isinstance(word, RolledBack):
             self._total, self.step = word.total_steps, word.step
         elif isinstance(word, StepsFinished):
@@ -164,9 +167,8 @@ def _line_for(word: Word) -> str:
         case RunStarted():
             size = f"{word.num_parameters} parameters, {word.num_train} training samples"
             newer = other_version(word.protocol_version)
-            return (
-                f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}{newer and '; '}{newer}"
-            )
+            started = f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}"
+            return "\n".join(filter(None, [f"{started}{newer and '; '}{newer}", word.data]))
         case RunResumed():
             lost = f"; {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return f"goes on from step {word.step} ({word.checkpoint}){lost}"

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuitrain.tasks.own_csv import read_csv
+from tuitrain.tasks.input_columns import InputColumn
 from tuitrain.tasks.own_npz import read_npz
 from tuitrain.tasks.own_parts import (
     OWN_KINDS,
@@ -42,10 +43,16 @@ __all__ = ["OWN_KINDS", "OwnArrays", "OwnData", "OwnDataError", "inspect_own", "
 
 
 class OwnArrays(NamedTuple):
-    """Data of one's own, before preprocessing, and their spec."""
+    """Data before preprocessing, and their spec."""
 
     arrays: Arrays
     spec: DatasetSpec
+    columns: tuple[InputColumn, ...] = ()
+    """Of a table: the inputs in their order."""
+    target_name: str = ""
+    """Name of the column that is learned."""
+    notes: tuple[str, ...] = ()
+    """What was left out, filled in or guessed, one clause each."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -125,7 +132,8 @@ def _from_csv(options: OwnData, problems: list[str]) -> OwnArrays | None:
     if problems or table is None or plan is None:
         return None
     about = f"{counted(table.x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
-    return _assembled(options, plan, table.x[plan.train], table.x[plan.validation], about, problems)
+    found = _assembled(options, plan, table.x[plan.train], table.x[plan.validation], about, problems)
+    return found._replace(columns=table.columns, target_name=table.target_name, notes=table.notes)
 
 
 def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tuitrain.tasks.input_columns import InputColumn
 from tuitrain.tasks.own_header import Columns, number, read_header, sniffed_separator
 from tuitrain.tasks.own_parts import (
     MOST_CLASSES_GUESSED,
@@ -32,9 +33,11 @@ _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 class Table(NamedTuple):
     """What a file holds, if its lines and its target can be read."""
 
-    x: NDArray[np.float32]  # (n, features); without samples where a feature has mistakes
+    x: NDArray[np.float64]  # (n, features); without samples where a feature has mistakes
     target: Target
     target_name: str
+    columns: tuple[InputColumn, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -95,7 +98,7 @@ class _Body:
     """What the lines below the header hold."""
 
     columns: Columns
-    parts: list[NDArray[np.float32]] = field(default_factory=list)
+    parts: list[NDArray[np.float64]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
@@ -196,8 +199,10 @@ def _finished(body: _Body, options: OwnData, problems: list[str], *, is_cut: boo
     target = _target(body, name, options, problems)
     if target is None or body.ragged.count:
         return None  # what is left of the samples would raise questions of its own
-    x = np.zeros((0, 0), dtype=np.float32) if body.unusable else np.concatenate(body.parts)
-    return Table(x, target, name)
+    x = np.zeros((0, 0)) if body.unusable else np.concatenate(body.parts)
+    inputs = tuple(InputColumn(name=columns.names[index]) for index in columns.features)
+    ignored = [name for name in columns.names if name in options.ignore]
+    return Table(x, target, name, inputs, (f"left out: {', '.join(map(shortened, ignored))}",) if ignored else ())
 
 
 def _target(body: _Body, name: str, options: OwnData, problems: list[str]) -> Target | None:
@@ -223,7 +228,7 @@ def _target(body: _Body, name: str, options: OwnData, problems: list[str]) -> Ta
     return None
 
 
-def _numbers(cells: list[str]) -> NDArray[np.float32] | None:
+def _numbers(cells: list[str]) -> NDArray[np.float64] | None:
     """The cells as numbers; None if one of them is no finite number."""
     try:
         if "_" in "".join(cells):  # Python takes 1_000 for a number
@@ -231,4 +236,4 @@ def _numbers(cells: list[str]) -> NDArray[np.float32] | None:
         values = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
-    return None if nonfinite_as_float32(values).any() else values.astype(np.float32)
+    return None if nonfinite_as_float32(values).any() else values

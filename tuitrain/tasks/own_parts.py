@@ -83,7 +83,7 @@ class Plan:
     class_names: tuple[str, ...]
     train: NDArray[np.intp]  # positions among all samples
     validation: NDArray[np.intp]  # likewise
-    train_y: NDArray[np.generic]  # (num_train,) int64, or (num_train, num_outputs) float32
+    train_y: NDArray[np.generic]  # (num_train,) int64, or (num_train, num_outputs) float64
     validation_y: NDArray[np.generic]
     smallest_class: int
     """Samples of the rarest class among those that are trained or validated on; 0 for a regression."""
@@ -115,7 +115,7 @@ def plan_samples(target: Target, options: OwnData, problems: list[str]) -> Plan 
         return None
     train, validation = _sides(groups, target, options)
     if kind == "regression":
-        labels = labels.reshape(len(labels), outputs).astype(np.float32)
+        labels = labels.reshape(len(labels), outputs).astype(np.float64)
     return Plan(
         kind=kind, num_outputs=outputs, class_names=names, train=train, validation=validation,
         train_y=labels[train], validation_y=labels[validation],

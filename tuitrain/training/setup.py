@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from tuitrain.preset.combining import regularizer_values
-from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.dataset import dataset_of, is_own
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.events import (
     LayersMeasured,
@@ -26,6 +26,7 @@ from tuitrain.training.averages import Averages
 from tuitrain.training.batches import Batches
 from tuitrain.training.beside import Beside
 from tuitrain.training.control import Control
+from tuitrain.training.data_state import data_state, fitted_before, understood_in
 from tuitrain.training.dead_run import DeadRunWatch, stop_dead_run
 from tuitrain.training.describing import describe_run
 from tuitrain.training.devices import choose_device, choose_threads
@@ -96,7 +97,10 @@ def build_trainer(
     torch.manual_seed(preset.train.seed)
     run.publish(StageEntered(stage=f"loading {preset.task.dataset}"))
     dataset = dataset_of(preset)
-    task = build_task_of(preset, dataset, device, data_folder)
+    before = fitted_before(state) if state is not None and is_own(preset.task) else None
+    task = build_task_of(preset, dataset, device, data_folder, before)
+    if state is not None and understood_in(state) not in {None, task.understood}:
+        run.publish(StageEntered(stage="the data have changed since this state was saved"))
     if preset.train.bootstrap:
         run.publish(StageEntered(stage=f"bootstrap: {task.unique_share:.1%} of the training samples are in the sample"))
     if preset.task.folds:
@@ -163,7 +167,10 @@ def build_trainer(
             preset.checkpoint.keep_last,
             keep_best=preset.checkpoint.keep_best,
             publish=run.publish,
-            stamp={"run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {})},
+            stamp={
+                "run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {}),
+                "data": data_state(task),
+            },
         ),
         control=control,
         total_steps=total_steps,

@@ -100,6 +100,7 @@ class Trainer:
         is_looking = self.layers.is_due(self.step + 1)
         with self.layers.watching() if is_looking else nullcontext():
             loss = self.gradients.of(batch)
+        told = self.gradients.told  # of these weights: an optimizer may ask again at others
         gradients = self.gradients.finish(batch)
 
         # The norm before clipping; where clipping or an alarm acts on it at every step, otherwise the budget decides.
@@ -119,7 +120,7 @@ class Trainer:
         self.gradients.end_step()
 
         self.step += 1
-        self._record(loss, norm, next(iter(self.updater.rates(self.step - 1).values())))
+        self._record(told, norm, next(iter(self.updater.rates(self.step - 1).values())))
         self.run.progress.step = self.step  # last: whoever reads it finds what was measured up to it
         self.control.step_taken(self.step)
         problem = problem or self.staging.take_nonfinite()
