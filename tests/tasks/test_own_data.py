@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tuitrain.tasks import own_npz
 from tuitrain.tasks.own import OwnArrays, OwnData, OwnDataError, inspect_own, load_own
 from tuitrain.tasks.splitting import split_with_all_classes
 
@@ -152,7 +154,7 @@ def test_numbers_are_classes_if_they_are_few_and_whole(
 ) -> None:
     """In the order of the numbers; the preset may say otherwise."""
     text = "x,y\n" + "".join(f"{index},{value}\n" for index, value in enumerate(values))
-    data = checked(table(tmp_path, text, kind_of_task=wanted))
+    data = checked(table(tmp_path, text, target_kind=wanted))
     assert (data.spec.kind, data.class_names) == (kind, names)
 
 
@@ -185,12 +187,12 @@ CSV_MISTAKES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "infinite": (IRIS.replace("\n4.5,", "\ninf,").replace("\n5.5,", "\n1e39,"), {}, ["2 numbers infinite or above"]),
     "ragged": (IRIS + "1,2\n1,2,3,4\n", {}, ["than the 3 of the header, the first is line 32 with 2"]),
     "one class": ("x,y\n1,a\n2,a\n", {}, ['All samples are of one class, "a"']),
-    "one number": ("x,y\n1,7\n2,7\n", {}, ['kind_of_task = "regression"']),
+    "one number": ("x,y\n1,7\n2,7\n", {}, ['target_kind = "regression"']),
     "one target": ("x,y\n1,.5\n2,.5\n", {}, ["All targets are the same, 0.5"]),
     "a class of one": (IRIS + "1,2,d\n", {}, ['1 class with fewer than 2 samples cannot be split: "d"']),
     "one line": ("x,y\n1,0.5\n", {}, ["1 sample only"]),
     "one input": ("x,y\n1,a\n1,b\n1,a\n1,b\n", {}, ["All inputs are the same number"]),
-    "names in a regression": (IRIS, {"kind_of_task": "regression"}, ['"kind" has text where a number is needed']),
+    "names in a regression": (IRIS, {"target_kind": "regression"}, ['"kind" has text where a number is needed']),
     "a slip in the target": ("x,y\n" + "".join(f"{i},{i}\n" for i in range(30)) + "1,oops\n", {},
                              ['"y" has text where a number is needed in 1 line, the first in line 32: "oops"']),
     "not UTF-8": (IRIS.encode() + b"1,2,\xe4\n", {}, ["Byte 0xe4 is no text in UTF-8"]),
@@ -289,9 +291,14 @@ NPZ_MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "not finite": ({"x": np.where(X == 7, np.nan, X), "y": np.where(Y == 1, np.inf, 0.5)}, {},
                    ["x has 1 value NaN, infinite or above 3.4e38, the first in sample 3", "y has 10 values"]),
     "too large": ({"x": X * 1e38, "y": Y}, {}, ["x has 36 values NaN"]),
-    "one-hot": ({"x": X, "y": np.eye(2)[Y]}, {}, ["y.argmax(axis=1)"]),
+    "no such target": ({"x": X, "y": Y}, {"target": "z"}, ['There is no array "z" for the targets. There are "x", "y"']),
+    "two inputs": ({"data": X, "images": X, "target": Y}, {}, ['The inputs may be data or images. Try ignore = ["images"]']),
+    "two targets": ({"x": X, "y": Y, "labels": Y}, {}, ['The targets may be y or labels. Try target = "y"']),
+    "no names": ({"arr_0": X, "arr_1": Y, "arr_2": X, "arr_3": Y}, {}, ["4 arrays have no name"]),
+    "either layout": ({"x": np.ones((20, 3, 3, 3)), "y": Y}, {}, ['Try layout = "channels-first", or layout = ']),
+    "no layout": ({"x": np.ones((20, 5, 6, 7)), "y": Y}, {}, ['Try layout = "channels-first", or layout = ']),
     "two names": ({"x": X, "y": np.array([["a", "b"]] * 20)}, {}, ["y has 2 names a sample"]),
-    "names in a regression": ({"x": X, "y": np.array(["a", "b"] * 10)}, {"kind_of_task": "regression"}, ["are names"]),
+    "names in a regression": ({"x": X, "y": np.array(["a", "b"] * 10)}, {"target_kind": "regression"}, ["are names"]),
     "sides": ({"train_x": X, "train_y": Y, "test_x": X[:, :1], "test_y": np.array(["a"] * 20)}, {},
               ["A sample of train_x has shape (2,), one of test_x (1,)", "One of train_y and test_y holds names"]),
     "untaught class": ({"train_x": X, "train_y": Y, "test_x": X, "test_y": Y * 2}, {},
@@ -307,6 +314,53 @@ def test_each_mistake_in_arrays_is_told(
     found = problems_of(replace(archive(tmp_path, **arrays), **options))
     assert all(any(part in problem for problem in found) for part in expected), found
     assert len(found) == len(expected), found
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        ("arr_0 arr_1", {}), ("data target", {}), ("images labels", {}), ("X y", {}), ("train_images train_labels", {}),
+        ("pixels age", {"target": "age"}), ("x y labels", {"target": "y"}), ("data target images", {"ignore": ("images",)}),
+    ],
+)  # fmt: skip
+def test_names_that_people_give_arrays(tmp_path: Path, names: str, options: dict[str, Any]) -> None:
+    """Inputs first; what else there is, is said to be left out."""
+    keys = names.split()
+    data = checked(replace(archive(tmp_path, **dict(zip(keys, [X, Y, Y], strict=False))), **options))
+    assert (data.spec.input_shape, data.spec.num_outputs) == ((2,), 2)
+    assert data.notes == ((f'left out: "{keys[2]}"',) if len(keys) > 2 else ())
+
+
+def test_which_of_several_sides_is_validated_on_is_said(tmp_path: Path) -> None:
+    """As MedMNIST names them; one-hot targets are classes, and pictures lie in memory as they are numbered."""
+    images = np.arange(20 * 28 * 28 * 3, dtype=np.uint8).reshape(20, 28, 28, 3)
+    sides = {f"{side}_{what}": value for side in ("train", "val", "test")
+             for what, value in (("images", images), ("labels", np.eye(2)[Y]))}  # fmt: skip
+    data = checked(archive(tmp_path, **sides))
+    assert data.notes == (
+        "val_images is validated on", 'left out: "test_images", "test_labels"', "channels are last",
+        "one-hot targets are taken for classes",
+    )  # fmt: skip
+    assert data.class_names == ("0", "1")
+    assert data.arrays.train_x.flags.c_contiguous
+    given = archive(tmp_path, x=images[:, :3, :3], y=Y)
+    for layout in ("channels-first", "channels-last"):
+        there = checked(replace(given, layout=layout)).arrays.train_x[0]
+        one = next(image for image in images[:, :3, :3] if image.sum() == there.sum() and image.max() == there.max())
+        assert np.array_equal(there, one if layout == "channels-first" else one.transpose(2, 0, 1))
+
+
+def test_an_archive_is_unpacked_only_if_there_is_memory_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte of zeros may be a gigabyte: its head tells, before anything is read."""
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, x=np.zeros((1000, 1000)), y=np.arange(1000))
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(own_npz.psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000_000))
+    monkeypatch.setattr(own_npz, "_array", lambda *_: pytest.fail("it was unpacked"))
+    (problem,) = problems_of(OwnData(kind="npz", path=path))
+    assert "when they are unpacked" in problem
 
 
 def test_files_that_are_no_archive(tmp_path: Path) -> None:

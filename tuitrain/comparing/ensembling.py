@@ -120,7 +120,8 @@ def ask_together(
     asked: list[Asked] = []
     for number, source in enumerate(sources, start=1):
         say(f"asking {source.folder.id} ({number} of {len(sources)})")
-        asked.append(predict(source, which, num_samples, last))
+        one = predict(source, which, num_samples, last)
+        asked.append(one.in_unit_of(asked[0]) if asked else one)
         notes += asked[-1].notes
     _check_same_targets(asked, [source.folder.id for source in sources])
     members = [_called(member, labels) for one in asked for member in one.members]
@@ -216,8 +217,9 @@ def _disagreement(members: Sequence[Predicted], first: Asked, *, is_classified: 
     if is_classified:
         classes = [member.outputs.argmax(dim=-1) for member in members]
         return float(np.mean([float((a != b).double().mean()) for a, b in itertools.combinations(classes, 2)]))
+    told = [member.outputs if first.unit is None else first.unit.told(member.outputs) for member in members]
     # Of a model that gives a variance as well, the means come first.
-    numbers = torch.stack([member.outputs[:, : first.targets.shape[1]].double() for member in members])
+    numbers = torch.stack([outputs[:, : first.targets.shape[1]].double() for outputs in told])
     return float((numbers - numbers.mean(dim=0)).square().mean())
 
 
@@ -225,7 +227,7 @@ def _check_same_targets(asked: Sequence[Asked], runs: Sequence[str]) -> None:
     """One's own data may have been changed since: what is there now must at least be one thing for all."""
     first = asked[0].targets
     for other, run in zip(asked[1:], runs[1:], strict=True):
-        if other.targets.shape != first.shape or bool((other.targets != first).any()):
+        if other.targets.shape != first.shape or bool(((other.targets - first).abs() > asked[0].tolerance).any()):
             raise UsageError(f"{runs[0]} and {run} have different validation samples.", hint="runs of one split.")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tuitrain.tasks.build.target_unit import TargetUnit
     from tuitrain.training.trainer import Trainer
 
 _MOST_TOLD = 3
@@ -48,6 +49,22 @@ class Asked:
     """Outputs and targets → metric → (num_samples,)."""
     loss: str
     notes: tuple[str, ...]
+    unit: TargetUnit | None = None
+    """Of targets and outputs that are standardized; None where they are in their own unit."""
+
+    @property
+    def tolerance(self) -> float:
+        """By how much targets of two runs may differ that are the same: a rounding where each standardized them."""
+        return 0.0 if self.unit is None else 1e-4
+
+    def in_unit_of(self, other: Asked) -> Asked:
+        """The same as if it had been standardized as another, which may have had other training samples."""
+        if self.unit is None or other.unit is None or self.unit.is_as(other.unit):
+            return self
+        told, standardized = self.unit.told, other.unit.standardized
+        members = [replace(member, outputs=standardized(told(member.outputs))) for member in self.members]
+        targets = standardized(told(self.targets))
+        return replace(self, members=members, targets=targets, judge=other.judge, unit=other.unit)
 
 
 def predict(source: Source, which: Weights, num_samples: int, last: int) -> Asked:
@@ -63,6 +80,8 @@ def predict(source: Source, which: Weights, num_samples: int, last: int) -> Aske
         UsageError: it has no intact checkpoint or no such weights, or it predicts what is no number.
     """
     import torch
+
+    from tuitrain.tasks.build.target_unit import TargetUnit
 
     state, saved, notes = _intact(source)
     with _process_kept():
@@ -80,7 +99,9 @@ def predict(source: Source, which: Weights, num_samples: int, last: int) -> Aske
             members.append(Predicted(label, source.folder.id, step, outputs, known))
         targets = task.validation.head(num_samples).y.cpu()
         criterion = task.criterion
-    return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes)
+        scales = task.fitted.targets if task.fitted is not None else None
+    unit = TargetUnit.of(scales) if scales is not None else None
+    return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes, unit)
 
 
 def _intact(source: Source) -> tuple[dict[str, Any], CheckpointSaved, tuple[str, ...]]:

@@ -36,8 +36,9 @@ def own_data(task: TaskSection) -> OwnData:
         target=int(column) if _COLUMN_NUMBER.fullmatch(column) else column or None,
         ignore=tuple(task.ignore),
         image_size=task.image_size,
+        layout=task.layout,
         validation_share=task.validation_share,
-        kind_of_task=task.target_kind,
+        target_kind=task.target_kind,
         seed=task.data_seed,
         fold=fold_of(task),
     )

@@ -72,12 +72,14 @@ class TaskSection(Section):
     path: StrictStr = ""
     """Of one's own data: a .csv or .npz file, or a folder of one folder of pictures a class."""
     target: StrictStr = ""
-    """Column of a csv that shall be predicted; empty means the last one."""
+    """Column of a csv that shall be predicted; empty means the last one. Of a npz, the array of targets."""
     ignore: list[StrictStr] = []
-    """Columns of a csv that are left out."""
+    """Columns of a csv, or arrays of a npz, that are left out."""
     target_kind: Literal["auto", "classification", "regression"] = "auto"
     image_size: Count | None = None
     """Side to which pictures of one's own are scaled; none means that of the first."""
+    layout: Literal["auto", "channels-first", "channels-last"] = "auto"
+    """Which dimension of pictures in a npz are their channels; auto looks, and asks where it may be either."""
     validation_share: Annotated[Number, Field(gt=0, lt=1)] = 0.2
     """Of one's own data, where they are not split already."""
     num_train: Count | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,10 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
 def write_weights(
     folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "evaluated"
 ) -> tuple[str, int, str]:
-    """Write the weights of a checkpoint as safetensors.
+    """Write the weights of a checkpoint as safetensors, with what is needed to use them in its metadata, as JSON.
+
+    `data` tells the inputs in their order, what is done to them, and what the outputs are; `preset` the options of the
+    model, in its section `task`.
 
     Args:
         folder: of the run.
@@ -100,6 +104,8 @@ def write_weights(
     """
     from safetensors.torch import save_file
 
+    from tuitrain.training.data_state import data_as_plain
+
     if which not in WEIGHTS:
         raise UsageError(f"--weights {which} is not known.", hint=f"{', '.join(WEIGHTS)}.")
     _check_free(path, force=force)
@@ -112,6 +118,7 @@ def write_weights(
         "run": str(state.get("run", "")),
         "step": str(state["step"]),
         "preset": str(state.get("preset", "")),
+        **({"data": json.dumps(data_as_plain(state))} if "data" in state else {}),
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

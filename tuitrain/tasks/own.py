@@ -2,7 +2,7 @@
 
 How to wire it in:
 
-* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and kind_of_task; where
+* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and target_kind; where
   `dataset` is one of `OWN_KINDS`, make `path` absolute (relative to the preset's file, or to the current folder for a
   path from the command line) and call `inspect_own(OwnData(…, seed=task.data_seed))`. The spec it gives takes the place
   of `DATASETS[task.dataset]` in every check; an `OwnDataError` has one sentence for each mistake in `problems`.
@@ -144,7 +144,7 @@ def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
     first = archive.x[0]
     about = f"{'×'.join(map(str, first.shape[1:]))} numbers a sample, {plan.outputs_in_words}"
     train_x, validation_x = (_chosen(archive.x, side) for side in (plan.train, plan.validation))
-    return _assembled(options, plan, train_x, validation_x, about, problems)
+    return _assembled(options, plan, train_x, validation_x, about, problems)._replace(notes=archive.notes)
 
 
 def _chosen(sides: tuple[NDArray[np.generic], ...], order: NDArray[np.intp]) -> NDArray[np.generic]:

@@ -216,7 +216,7 @@ def _target(body: _Body, name: str, options: OwnData, problems: list[str]) -> Ta
         unusable.add(line, text, _MISSING_TARGET)
     numbers = {text for text in texts if number(text) is not None}
     is_slip = unusable.text.count < len(texts) / 2 and len(numbers) > MOST_CLASSES_GUESSED
-    if unusable.text.count and options.kind_of_task != "regression" and not is_slip:
+    if unusable.text.count and options.target_kind != "regression" and not is_slip:
         unusable.text = unusable.infinite = _Tally()
         if unusable.missing.count:
             problems += unusable.problems(name, "")

@@ -29,14 +29,17 @@ class OwnData:
     path: Path
     """The file, or the folder of an imagefolder, already made absolute."""
     target: str | int | None = None
-    """csv: the column to learn, by name or counted from 0 (−1 is the last); None means the last that is not ignored."""
+    """csv: the column to learn, by name or counted from 0 (−1 is the last); None means the last that is not ignored.
+    npz: the name of the array of targets."""
     ignore: tuple[str, ...] = ()
-    """csv: names of columns to leave out."""
+    """Names of columns of a csv, or of arrays of a npz, to leave out."""
     image_size: int | None = None
     """imagefolder: all pictures are squeezed to so many pixels square; None means the size that they all have."""
+    layout: Literal["auto", "channels-first", "channels-last"] = "auto"
+    """npz: which dimension of pictures are their channels; auto looks, and asks where it may be either."""
     validation_share: float = 0.2
     """Share of the samples that is kept for validation, unless the data come split."""
-    kind_of_task: Literal["auto", "classification", "regression"] = "auto"
+    target_kind: Literal["auto", "classification", "regression"] = "auto"
     seed: int = 0
     """Of the split and of the order of the samples."""
     fold: Fold | None = None
@@ -109,7 +112,7 @@ def plan_samples(target: Target, options: OwnData, problems: list[str]) -> Plan 
     else:
         classes, names = _classes(target)
         labels = groups = classes
-        problems += _class_problems(classes, names, target, guessed=options.kind_of_task == "auto", fold=options.fold)
+        problems += _class_problems(classes, names, target, guessed=options.target_kind == "auto", fold=options.fold)
         outputs = len(names)
     if len(problems) > before:
         return None
@@ -158,13 +161,13 @@ def shortened(text: str) -> str:
 
 
 def _kind(target: Target, options: OwnData, problems: list[str]) -> Literal["classification", "regression"] | None:
-    values, wanted = target.values, options.kind_of_task
+    values, wanted = target.values, options.target_kind
     if len(values) == 0 or target.num_given == 0 or target.num_given == len(values):
         problems.append("There are no samples, or none on one side. Try a file with at least 2.")
         return None
     if target.names is not None:
         if wanted == "regression":
-            problems.append('The targets are names, not numbers. Try kind_of_task = "classification".')
+            problems.append('The targets are names, not numbers. Try target_kind = "classification".')
             return None
         return "classification"
     if values.ndim == 2 and values.shape[1] > 1:
@@ -172,7 +175,7 @@ def _kind(target: Target, options: OwnData, problems: list[str]) -> Literal["cla
         if wanted == "classification" or (wanted == "auto" and is_one_hot):
             problems.append(
                 f"Each sample has {values.shape[1]} targets, and a class is one number. Try y.argmax(axis=1) where one "
-                'target of each sample is 1, or kind_of_task = "regression".'
+                'target of each sample is 1, or target_kind = "regression".'
             )
             return None
         return "regression"
@@ -196,7 +199,7 @@ def _classes(target: Target) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 def _class_problems(
     labels: NDArray[np.int64], names: tuple[str, ...], target: Target, *, guessed: bool, fold: Fold | None
 ) -> Iterator[str]:
-    numbers = ', or kind_of_task = "regression"' if target.names is None else ""
+    numbers = ', or target_kind = "regression"' if target.names is None else ""
     if len(names) == 1:
         remark = " (whole numbers were taken for classes)" if guessed and numbers else ""
         yield f"All samples are of one class, {shown(names)}{remark}. Try data with at least 2 classes{numbers}."

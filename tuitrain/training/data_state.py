@@ -16,6 +16,8 @@ from tuitrain.tasks.build.task import Task
 from tuitrain.tasks.preprocessing import Fitted, Preprocessing
 from tuitrain.tasks.understood import Understood
 
+_MOST_PLAIN = 1 << 22
+
 
 def data_state(task: Task) -> dict[str, Any]:
     """Plain values and tensors of what was understood and fitted."""
@@ -53,6 +55,30 @@ def fitted_before(state: Mapping[str, Any]) -> Fitted:
             hint="the tuitrain that wrote it, or a new run.",
         )
     return found
+
+
+def data_as_plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """All of that in plain numbers, for whoever uses the weights elsewhere."""
+    data = state["data"]
+    found: dict[str, Any] = {**data["understood"]}
+    if "inputs" in data:
+        found["inputs"] = {
+            "formula": "float32((x - shift) / scale)" + (" @ matrix, flattened before" if "matrix" in data["inputs"] else ""),
+            "computed_in": str(data["inputs"]["shift"].dtype).removeprefix("torch."),
+            **{name: _plain(tensor) for name, tensor in data["inputs"].items()},
+        }
+    if "targets" in data:
+        found["targets"] = {
+            "formula": "output * deviation + mean; of a log variance: output + 2 ln(deviation)",
+            "mean": _plain(data["targets"]["shift"]), "deviation": _plain(data["targets"]["scale"]),
+        }  # fmt: skip
+    return found
+
+
+def _plain(tensor: torch.Tensor) -> Any:
+    if tensor.numel() > _MOST_PLAIN:
+        return f"left out: {tensor.numel()} numbers are too many for the head of a file"
+    return tensor.tolist()
 
 
 def _tensors(preprocessing: Preprocessing) -> dict[str, torch.Tensor]:
