@@ -54,6 +54,10 @@ class OwnArrays(NamedTuple):
     notes: tuple[str, ...] = ()
     """What was left out, filled in or guessed, one clause each."""
 
+    def with_notes(self, notes: tuple[str, ...]) -> OwnArrays:
+        """The same with more to say, first."""
+        return self._replace(notes=(*notes, *self.notes))
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """What class 0, 1, … is called; empty for a regression."""
@@ -144,7 +148,7 @@ def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
     first = archive.x[0]
     about = f"{'×'.join(map(str, first.shape[1:]))} numbers a sample, {plan.outputs_in_words}"
     train_x, validation_x = (_chosen(archive.x, side) for side in (plan.train, plan.validation))
-    return _assembled(options, plan, train_x, validation_x, about, problems)._replace(notes=archive.notes)
+    return _assembled(options, plan, train_x, validation_x, about, problems).with_notes(archive.notes)
 
 
 def _chosen(sides: tuple[NDArray[np.generic], ...], order: NDArray[np.intp]) -> NDArray[np.generic]:
@@ -170,11 +174,11 @@ def _from_pictures(options: OwnData, problems: list[str], *, is_check: bool) -> 
     about = f"pictures of {index.shape[2]}×{index.shape[1]}, {plan.outputs_in_words}"
     if is_check:
         nothing = np.zeros((0, *index.shape), dtype=np.uint8)
-        return _assembled(options, plan, nothing, nothing, about, problems)
+        return _assembled(options, plan, nothing, nothing, about, problems).with_notes(index.notes)
     train_x, validation_x = (
         read_pictures(index, side, options.path, problems) for side in (plan.train, plan.validation)
     )
-    return _assembled(options, plan, train_x, validation_x, about, problems)
+    return _assembled(options, plan, train_x, validation_x, about, problems).with_notes(index.notes)
 
 
 def _assembled(
