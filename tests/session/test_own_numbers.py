@@ -55,8 +55,9 @@ def used_elsewhere(run: RunFolder, out: Path, x: Floats) -> tuple[torch.Tensor, 
     with safe_open(out, framework="pt") as file:
         about = json.loads(file.metadata()["data"])
     weights, how = load_file(out), about["inputs"]
-    moved = (torch.from_numpy(x).to(getattr(torch, how["computed_in"])) - torch.tensor(how["shift"], dtype=torch.float64))
-    moved = moved / torch.tensor(how["scale"], dtype=torch.float64)
+    assert how["computed_in"] == "float64"
+    shift, scale = (torch.tensor(how[key], dtype=torch.float64) for key in ("shift", "scale"))
+    moved = (torch.from_numpy(x) - shift) / scale
     if "matrix" in how:
         moved = moved.flatten(1) @ torch.tensor(how["matrix"], dtype=torch.float64)
     hidden = functional.relu(functional.linear(moved.float(), weights["lin_1.weight"], weights["lin_1.bias"]))
@@ -95,7 +96,8 @@ def test_a_run_says_what_it_took_its_data_for(tmp_path: Path) -> None:
     record = recorded(run)
     assert record.started is not None
     line = record.started.data
-    assert line.startswith("in.npz: 160 samples to train on, 40 to validate on; 3 features; regression of 1 target, mean ")
+    told = "in.npz: 160 samples to train on, 40 to validate on; 3 features; regression of 1 target, mean "
+    assert line.startswith(told)
     assert "standardized to train on and told in its own unit" in line
     classes = recorded(trained(data(tmp_path, is_regression=False)[0])).started
     assert classes is not None

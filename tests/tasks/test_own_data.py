@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -291,8 +292,9 @@ NPZ_MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "not finite": ({"x": np.where(X == 7, np.nan, X), "y": np.where(Y == 1, np.inf, 0.5)}, {},
                    ["x has 1 value NaN, infinite or above 3.4e38, the first in sample 3", "y has 10 values"]),
     "too large": ({"x": X * 1e38, "y": Y}, {}, ["x has 36 values NaN"]),
-    "no such target": ({"x": X, "y": Y}, {"target": "z"}, ['There is no array "z" for the targets. There are "x", "y"']),
-    "two inputs": ({"data": X, "images": X, "target": Y}, {}, ['The inputs may be data or images. Try ignore = ["images"]']),
+    "no such target": ({"x": X, "y": Y}, {"target": "z"}, ['There is no array "z" for the targets. There are "x"']),
+    "two inputs": ({"data": X, "images": X, "target": Y}, {},
+                   ['The inputs may be data or images. Try ignore = ["images"]']),
     "two targets": ({"x": X, "y": Y, "labels": Y}, {}, ['The targets may be y or labels. Try target = "y"']),
     "no names": ({"arr_0": X, "arr_1": Y, "arr_2": X, "arr_3": Y}, {}, ["4 arrays have no name"]),
     "either layout": ({"x": np.ones((20, 3, 3, 3)), "y": Y}, {}, ['Try layout = "channels-first", or layout = ']),
@@ -320,7 +322,8 @@ def test_each_mistake_in_arrays_is_told(
     ("names", "options"),
     [
         ("arr_0 arr_1", {}), ("data target", {}), ("images labels", {}), ("X y", {}), ("train_images train_labels", {}),
-        ("pixels age", {"target": "age"}), ("x y labels", {"target": "y"}), ("data target images", {"ignore": ("images",)}),
+        ("pixels age", {"target": "age"}), ("x y labels", {"target": "y"}),
+        ("data target images", {"ignore": ("images",)}),
     ],
 )  # fmt: skip
 def test_names_that_people_give_arrays(tmp_path: Path, names: str, options: dict[str, Any]) -> None:
@@ -357,7 +360,7 @@ def test_an_archive_is_unpacked_only_if_there_is_memory_for_it(
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, x=np.zeros((1000, 1000)), y=np.arange(1000))
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(own_npz.psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000_000))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000_000))
     monkeypatch.setattr(own_npz, "_array", lambda *_: pytest.fail("it was unpacked"))
     (problem,) = problems_of(OwnData(kind="npz", path=path))
     assert "when they are unpacked" in problem

@@ -160,12 +160,13 @@ def test_what_is_hidden_or_of_a_system_is_left_out_at_every_depth(tmp_path: Path
     split = OwnData(kind="imagefolder", path=tmp_path / "split")
     pictures(split.path / "train")
     pictures(split.path / "val")
-    for folder in (options.path, options.path / "a", options.path / "a" / "deeper", split.path, split.path / "val" / "b"):
+    one = options.path
+    for folder in (one, one / "a", one / "a" / "deeper", split.path, split.path / "val" / "b"):
         for index in range(5):
             picture(folder / name / f"{index}.png", 250)
         (folder / "Thumbs.db").write_bytes(b"?")
-    for given in (options, split):
-        data = checked(given)
+    for way in (options, split):
+        data = checked(way)
         assert 250 not in shades(np.concatenate([data.arrays.train_x, data.arrays.validation_x]))
         assert data.class_names == ("a", "b")
         assert f'folders left out: "{name}"' in data.notes

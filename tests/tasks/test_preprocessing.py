@@ -27,7 +27,9 @@ def load(own: OwnData, preprocess: str = "standardize", **options: int) -> Datas
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("stamps", [1.7e12 + np.arange(500.0), np.arange(500) + 1234567890123456, np.arange(500) + 2**40])
+@pytest.mark.parametrize(
+    "stamps", [1.7e12 + np.arange(500.0), np.arange(500) + 1234567890123456, np.arange(500) + 2**40]
+)
 def test_timestamps_and_ids_keep_every_digit(tmp_path: Path, stamps: np.ndarray) -> None:
     """In float32 a hundred neighbours would be one number."""
     y = (stamps - stamps[0]).astype(np.float64)

@@ -60,7 +60,8 @@ class TaskSection(Section):
     dropout_kind: StrictStr = "standard"
     preprocess: StrictStr = "standardize"
     """standardize: mean 0 and deviation 1 over all training data; scale: to [0, 1]; center: mean 0 alone;
-    whiten: uncorrelated, each with variance 1; raw: as stored."""
+    whiten: uncorrelated, each with variance 1; raw: as stored. Tables of one's own by column, and numbers that are
+    their targets to mean 0 and deviation 1 unless all is raw; losses are told in the unit of the targets."""
     loss: StrictStr = "auto"
     """auto: cross-entropy of classes, mean squared error of numbers."""
     huber_delta: Number | None = None

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuitrain.tasks.own_csv import read_csv
 from tuitrain.tasks.input_columns import InputColumn
+from tuitrain.tasks.own_csv import read_csv
 from tuitrain.tasks.own_npz import read_npz
 from tuitrain.tasks.own_parts import (
     OWN_KINDS,

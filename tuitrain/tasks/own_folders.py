@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tuitrain.tasks.own_parts import counted, shown
+from tuitrain.tasks.own_parts import shown
 
 _TRAIN = ("train", "training")
 _VALIDATION = ("validation", "val", "valid", "test", "testing")
 """The first of them that is there is validated on."""
 _OF_SYSTEMS = frozenset({
-    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "recycler",
-    "lost+found", "system volume information", "icon\r", "__pycache__",
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "#snapshot", "$recycle.bin",
+    "recycler", "lost+found", "system volume information", "icon\r", "__pycache__",
 })  # fmt: skip
 
 
@@ -39,8 +39,9 @@ def find_sides(folder: Path, problems: list[str]) -> Sides | None:
     entries = [entry for entry in sorted(folder.iterdir()) if not is_left_out(entry.name)]
     children = [entry for entry in entries if entry.is_dir()]
     files = [entry for entry in entries if not entry.is_dir()]
-    notes = (f"left out: {counted(len(files), 'file')} beside the folders ({shown([files[0].name])}"
-             f"{' and others' if len(files) > 1 else ''})",) if files else ()  # fmt: skip
+    notes: tuple[str, ...] = ()
+    if files:
+        notes = (f"left out beside the folders: {shown([file.name for file in files])}",)
     named = {child.name.lower(): child for child in children if child.name.lower() in _TRAIN + _VALIDATION}
     sides = {name: child for name, child in named.items() if _holds_folders_alone(child)}
     train = next((sides[name] for name in _TRAIN if name in sides), None)
@@ -49,7 +50,8 @@ def find_sides(folder: Path, problems: list[str]) -> Sides | None:
         flat = [named[name].name for name in named if name not in sides]
         problems.append(
             f"{folder.name} is divided into {shown([child.name for child in children], 5)}, and {shown(flat, 5)} "
-            f"{'holds' if len(flat) == 1 else 'hold'} pictures that are in no class folder. Try a folder for each class in it."
+            f"{'holds' if len(flat) == 1 else 'hold'} pictures that are in no class folder. Try a folder for each "
+            "class in it."
         )
         return None
     if not sides:

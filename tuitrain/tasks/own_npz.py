@@ -206,11 +206,15 @@ def _read(
     if len(problems) > before:
         return None
     target = _target(columns, len(columns[0]) if len(pairs) == 2 else None)
-    notes = ("channels are last",) if inputs[0].ndim == 4 and _is_last(inputs[0].shape, options.layout) else ()
+    notes: tuple[str, ...] = ("channels are last",) if _has_last(inputs[0], options.layout) else ()
     if options.target_kind != "regression" and _is_one_hot(target.values):
         target = target._replace(values=target.values.argmax(axis=1).astype(np.float64))
         notes += ("one-hot targets are taken for classes",)
     return ArchiveX(samples, target._replace(is_test_given="test" in pairs[-1][0].lower()), notes)
+
+
+def _has_last(x: NDArray[np.generic], layout: str) -> bool:
+    return x.ndim == 4 and bool(_is_last(x.shape, layout))
 
 
 def _is_one_hot(values: NDArray[np.generic]) -> bool:

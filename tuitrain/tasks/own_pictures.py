@@ -122,7 +122,9 @@ def index_pictures(options: OwnData, problems: list[str]) -> PictureIndex | None
     )
 
 
-def read_pictures(index: PictureIndex, order: NDArray[np.intp], folder: Path, problems: list[str]) -> NDArray[np.generic]:
+def read_pictures(
+    index: PictureIndex, order: NDArray[np.intp], folder: Path, problems: list[str]
+) -> NDArray[np.generic]:
     """Some of the pictures, (len(order), channels, height, width); those that are damaged go to `problems`."""
     channels, height, width = index.shape
     pictures: NDArray[np.generic] = np.zeros((len(order), channels, height, width), dtype=index.dtype)
@@ -187,7 +189,8 @@ def _remarks(image: Image.Image) -> Iterator[str]:
     if image.format != "MPO" and getattr(image, "is_animated", False):
         yield "with several frames, of which the first is taken"
     # Pillow has no mode for colors of 16 bits: its decoders drop the lower half of each.
-    if image.mode not in _DEPTHS and any(_WIDE_COLORS.search(str(tile[-1])) for tile in image.tile):
+    tiles: list[tuple[object, ...]] = getattr(image, "tile", [])
+    if image.mode not in _DEPTHS and any(_WIDE_COLORS.search(str(tile[-1])) for tile in tiles):
         yield "with 16 bits a color, of which the upper 8 are taken"
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 _NUMBERS_AT_ONCE = 1 << 20
 
-Numbers = NDArray[np.float64] | NDArray[np.float32]
+Numbers = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """(x − shift) / scale, then turned by a matrix where there is one; computed in their precision, given as float32."""
+    """(x − shift) / scale, then turned by a matrix where there is one; in their precision, and given as float32."""
 
     shift: Numbers  # as a sample, or of as many dimensions with 1 where all share a number
     scale: Numbers
@@ -38,8 +38,8 @@ class Preprocessing:
         return done
 
     def _moved(self, x: NDArray[np.generic]) -> Numbers:
-        moved: Numbers = (x.astype(self.shift.dtype) - self.shift) / self.scale
-        return moved
+        values: NDArray[np.floating] = x.astype(self.shift.dtype)
+        return (values - self.shift) / self.scale
 
     @property
     def arrays(self) -> dict[str, Numbers]:

@@ -62,8 +62,9 @@ def data_as_plain(state: Mapping[str, Any]) -> dict[str, Any]:
     data = state["data"]
     found: dict[str, Any] = {**data["understood"]}
     if "inputs" in data:
+        turned = " @ matrix, flattened before" if "matrix" in data["inputs"] else ""
         found["inputs"] = {
-            "formula": "float32((x - shift) / scale)" + (" @ matrix, flattened before" if "matrix" in data["inputs"] else ""),
+            "formula": f"float32((x - shift) / scale{turned})",
             "computed_in": str(data["inputs"]["shift"].dtype).removeprefix("torch."),
             **{name: _plain(tensor) for name, tensor in data["inputs"].items()},
         }

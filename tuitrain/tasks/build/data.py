@@ -158,7 +158,8 @@ def _understood(data: OwnArrays, spec: DatasetSpec, preprocess: str, own: OwnDat
         both = np.concatenate([train_y, validation_y]).astype(np.int64)
         counts = tuple(np.bincount(both, minlength=spec.num_outputs).tolist())
     elif own is not None and not spec.is_reconstruction:
-        mean, deviation = (tuple(found(train_y, axis=0).tolist()) for found in (np.mean, np.std))
+        numbers = train_y.astype(np.float64)
+        mean, deviation = (tuple(found(numbers, axis=0).tolist()) for found in (np.mean, np.std))
     return Understood(
         source=spec.name if own is None else own.path.name, kind=spec.kind, num_train=len(train_y),
         num_validation=len(validation_y), input_shape=spec.input_shape, num_outputs=spec.num_outputs,

@@ -1,4 +1,4 @@
-"""Outputs and targets of a regression on one's own data: standardized, as they are trained on, and in their own unit."""
+"""Outputs and targets of a regression on one's own data: standardized as they are trained on, or in their own unit."""
 
 from __future__ import annotations
 

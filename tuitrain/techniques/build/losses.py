@@ -114,7 +114,9 @@ class Criterion:
     def _in_own_unit(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """What is predicted and what is right, both without the mean that was taken off them."""
         predicted = outputs.chunk(2, dim=1)[0] if self._spec.outputs_per_target == 2 else outputs
-        return (predicted, targets) if self._deviation is None else (predicted * self._deviation, targets * self._deviation)
+        if self._deviation is None:
+            return predicted, targets
+        return predicted * self._deviation, targets * self._deviation
 
     def _prepared(self, targets: Tensor) -> Tensor:
         """Targets with smoothing, for losses that torch does not smooth."""
