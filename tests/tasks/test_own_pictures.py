@@ -199,9 +199,10 @@ def test_folders_that_may_be_sides_or_classes_are_asked_for(tmp_path: Path) -> N
         pictures(root / side)
     assert checked(OwnData(kind="imagefolder", path=root)).notes == ("val is validated on", 'left out: "test"')
     pictures(root / "extra")
-    assert 'beside it there is "extra", which may be a class or a side. Try path = ' in problems_of(
-        OwnData(kind="imagefolder", path=root)
-    )[0]
+    assert (
+        'beside it there is "extra", which may be a class or a side. Try path = '
+        in problems_of(OwnData(kind="imagefolder", path=root))[0]
+    )
     shutil.rmtree(root / "extra")
     shutil.rmtree(root / "val")
     picture(root / "val" / "0.png")

@@ -33,6 +33,8 @@ def load(own: OwnData, preprocess: str = "standardize", **options: int) -> Datas
 def test_timestamps_and_ids_keep_every_digit(tmp_path: Path, stamps: np.ndarray) -> None:
     """In float32 a hundred neighbours would be one number."""
     y = (stamps - stamps[0]).astype(np.float64)
+    raw = load(archive(tmp_path, x=stamps[:, None], y=np.arange(500.0)), "raw")
+    assert "inputs lose digits" in raw.understood.notes[0]
     for name in set(PREPROCESSINGS) - {"raw"}:
         data = load(archive(tmp_path, x=stamps[:, None], y=y + 0.5), name)
         line = np.polyfit(data.train.x[:, 0].double(), data.train.y[:, 0].double(), 1)

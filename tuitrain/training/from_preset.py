@@ -62,7 +62,7 @@ def build_task_of(
             weights = torch.tensor(section.class_weights, device=device)
         deviation: Tensor | None = None
         if data.fitted is not None and data.fitted.targets is not None:
-            deviation = torch.from_numpy(data.fitted.targets.scale).to(device, torch.float32)
+            deviation = torch.from_numpy(data.fitted.targets.scale).float().to(device)
         criterion = Criterion(loss.name, values, num_classes, weights, deviation)
         criterion.label_smoothing = strength_of(strengths, "label_smoothing")
         return criterion

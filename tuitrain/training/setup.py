@@ -168,7 +168,9 @@ def build_trainer(
             keep_best=preset.checkpoint.keep_best,
             publish=run.publish,
             stamp={
-                "run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {}),
+                "run": run_id,
+                "preset": json.dumps(preset.to_data()),
+                "versions": dict(versions or {}),
                 "data": data_state(task),
             },
         ),

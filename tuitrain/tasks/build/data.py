@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,10 +129,7 @@ def load_dataset(
         )
     elif maps.targets is not None:
         arrays = arrays._replace(train_y=maps.targets(arrays.train_y), validation_y=maps.targets(arrays.validation_y))
-        understood = msgspec.structs.replace(
-            understood, is_standardized=True, target_mean=tuple(maps.targets.shift.tolist()),
-            target_deviation=tuple(maps.targets.scale.tolist()),
-        )  # fmt: skip
+        understood = msgspec.structs.replace(understood, is_standardized=True)
     return Dataset(
         Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
         Split(_inputs(validation_x, spec, device), _targets(arrays.validation_y, spec, device)),
@@ -165,8 +162,18 @@ def _understood(data: OwnArrays, spec: DatasetSpec, preprocess: str, own: OwnDat
         num_validation=len(validation_y), input_shape=spec.input_shape, num_outputs=spec.num_outputs,
         preprocess=preprocess, columns=data.columns, class_names=spec.class_names, class_counts=counts,
         target=data.target_name, target_mean=mean, target_deviation=deviation,
-        is_reconstruction=spec.is_reconstruction, notes=data.notes,
+        is_reconstruction=spec.is_reconstruction,
+        notes=data.notes if own is None or preprocess != "raw" else (*data.notes, *_lost_digits(data.arrays)),
     )  # fmt: skip
+
+
+def _lost_digits(arrays: Arrays) -> Iterator[str]:
+    """Where float32 is too coarse for numbers that are left as they are."""
+    for name, side in (("inputs", arrays.train_x), ("targets", arrays.train_y)):
+        values = side.astype(np.float64)
+        lost = np.abs(values - values.astype(np.float32)).max(axis=0)
+        if bool((lost > 1e-3 * values.std(axis=0)).any()):
+            yield f'{name} lose digits in float32, which preprocess = "standardize" keeps'
 
 
 def _text(spec: DatasetSpec, num_train: int | None, device: torch.device, fold: Fold | None) -> Dataset:
