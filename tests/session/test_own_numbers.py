@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from tests.session.again import losses, work
+from tuitrain.board.board import Board
 from tuitrain.comparing.ensembling import ask_together
 from tuitrain.preset import load_preset
+from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.exporting import write_weights
+from tuitrain.session.printer import Printer
 from tuitrain.session.recorded import recorded
 from tuitrain.session.start import create_run
 
@@ -99,6 +103,15 @@ def test_a_run_says_what_it_took_its_data_for(tmp_path: Path) -> None:
     told = "in.npz: 160 samples to train on, 40 to validate on; 3 features; regression of 1 target, mean "
     assert line.startswith(told)
     assert "standardized to train on and told in its own unit" in line
+    printed, board = io.StringIO(), Board()
+    printer = Printer(run.id, printed)
+    events = list(read_events(run))
+    printer.take([*events])
+    for event in events:
+        board.apply(event)
+    assert line in printed.getvalue().splitlines()
+    assert printer.summary()["data"] == line
+    assert f"data: {line}" in [entry.text for entry in board.log]
     classes = recorded(trained(data(tmp_path, is_regression=False)[0])).started
     assert classes is not None
     assert "; 2 classes: small " in classes.data
