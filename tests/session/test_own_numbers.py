@@ -111,7 +111,7 @@ def test_a_run_says_what_it_took_its_data_for(tmp_path: Path) -> None:
         board.apply(event)
     assert line in printed.getvalue().splitlines()
     assert printer.summary()["data"] == line
-    assert f"data: {line}" in [entry.text for entry in board.log]
+    assert any(entry.detail.endswith(line) for entry in board.log)
     classes = recorded(trained(data(tmp_path, is_regression=False)[0])).started
     assert classes is not None
     assert "; 2 classes: small " in classes.data

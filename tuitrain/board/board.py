@@ -174,8 +174,6 @@ class Board:
         entry = entry_for(word, self.step)
         if entry is not None:
             self._log(entry)
-        if isinstance(word, RunStarted) and word.data:
-            self._log(Entry(word.step, f"data: {word.data}"))
         mark = mark_for(word, self.step)
         if mark is not None and not (self.marks and _is_one_decision(self.marks[-1], mark)):
             self.marks.append(mark)

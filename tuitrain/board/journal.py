@@ -98,11 +98,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case RunStarted() if other_version(word.protocol_version):
             return Entry(word.step, other_version(word.protocol_version), kind="alarm")
         case RunStarted():
-            return Entry(
-                word.step,
-                f"started, seed {word.seed}",
-                f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else ""),
-            )
+            size = f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else "")
+            return Entry(word.step, f"started, seed {word.seed}", "; ".join(filter(None, [size, word.data])))
         case RunResumed():
             lost = f", {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return Entry(word.step, f"goes on from step {word.step}", f"{word.checkpoint}{lost}", kind="decision")
