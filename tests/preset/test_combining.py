@@ -22,7 +22,7 @@ IMPOSSIBLE: list[tuple[tuple[str, ...], str]] = [
     # data and model
     (("task.dataset=spiral", "task.model=cnn"), 'task.model = "cnn" needs images, and spiral has none'),
     (("task.dataset=line", "task.model=resnet18"), 'task.model = "resnet18" needs images'),
-    (("task.model=residual-mlp", "task.depth=5"), "task.depth = 5 is odd, and blocks have two layers. Try depth = 6."),
+    (("task.model=residual-mlp", "task.depth=5"), "task.depth = 5 is odd, and blocks have two layers. Try task.depth="),
     (("task.model=plain-mlp", "task.hidden=[]"), "task.hidden is empty"),
     (("task.model=residual-cnn", "task.channels=[]"), "task.channels is empty"),
     (("task.norm=instance",), 'task.norm = "instance" normalises each picture'),
@@ -56,8 +56,8 @@ IMPOSSIBLE: list[tuple[tuple[str, ...], str]] = [
     (("regularize.stochastic_depth=0.2",), "skips residual blocks, and this mlp has none"),
     (("task.model=plain-mlp", "regularize.stochastic_depth=0.2"), "skips residual blocks, and this plain-mlp has none"),
     # averages and further predictions
-    (("average.ema_decay=1.5",), "average.ema_decay = 1.5 should be less than 1. Try: ema_decay = 0.995"),
-    (("average.swa_from=621",), "average.swa_from = 621 is beyond step 620, the end. Try a share: swa_from = 0.75."),
+    (("average.ema_decay=1.5",), "average.ema_decay = 1.5 should be less than 1. Try: average.ema_decay=0.995"),
+    (("average.swa_from=621",), "average.swa_from = 621 is beyond step 620, the end. Try a share: "),
     (("average.swa_from=80", "train.steps=40"), "is beyond step 40, the end"),
     (("average.swa_every=5",), "average.swa_every needs a place where the mean begins"),
     (("average.snapshots=3",), 'and schedule.name = "constant" has none. Try "sgdr".'),
@@ -67,7 +67,7 @@ IMPOSSIBLE: list[tuple[tuple[str, ...], str]] = [
     (("task.model=autoencoder", "eval.tta_shift=1"), "not the one that an autoencoder shall give back"),
     (("eval.tta_shift=5",), "eval.tta_shift = 5 should be less than or equal to 4"),
     (("eval.mc_dropout=10",), "eval.mc_dropout draws with dropout on, and this model has none"),
-    (("regularize.dropout=1.0",), "regularize.dropout = 1.0 is not in 0 ≤ dropout < 1. Try: dropout = 0.0."),
+    (("regularize.dropout=1.0",), "regularize.dropout = 1.0 is not in 0 ≤ dropout < 1. Try: regularize.dropout=0.0"),
     (("regularize.early_stopping=1.5",), "is not a whole number"),
     (("regularize.rotate=181",), "is not in 0 ≤ rotate ≤ 180"),
     (("optimizer.name=rprop", "regularize.weight_decay=0.1"), "regularize.weight_decay: rprop has none"),

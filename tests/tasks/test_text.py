@@ -276,10 +276,10 @@ def test_a_text_run_goes_on_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("task.model=lstm",), 'task.model = "lstm" needs text, and mnist-5k is none. Try dataset = "english"'),
-        (("task.model=char-transformer",), 'needs text, and mnist-5k is none. Try dataset = "english"'),
-        (("task.dataset=english", "task.model=cnn"), 'needs images, and english has none. Try model = "lstm"'),
-        (("task.dataset=english",), 'task.model = "mlp" cannot read text. Try model = "lstm" or "char-transformer"'),
+        (("task.model=lstm",), 'task.model = "lstm" needs text, and mnist-5k is none. Try task.dataset=english'),
+        (("task.model=char-transformer",), 'needs text, and mnist-5k is none. Try task.dataset=english'),
+        (("task.dataset=english", "task.model=cnn"), 'needs images, and english has none. Try task.model=lstm'),
+        (("task.dataset=english",), 'task.model = "mlp" cannot read text. Try task.model=lstm or "char-transformer"'),
         (("task.dataset=english", "task.model=autoencoder"), 'task.model = "autoencoder" cannot read text'),
         ((*ON_TEXT, "task.model=lstm", "regularize.mixup=0.2"), "regularize.mixup has no meaning for the characters"),
         ((*ON_TEXT, "task.model=lstm", "regularize.input_noise=1"), "regularize.input_noise has no meaning"),

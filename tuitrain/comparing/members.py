@@ -28,7 +28,9 @@ Weights = Literal["raw", "ema", "swa", "snapshots"]
 """raw: as they were trained. snapshots: all that the run kept, each a member."""
 At = Literal["last", "best"]
 
-_OF_OWN_DATA = ("path", "target", "ignore", "target_kind", "validation_share")
+_OF_OWN_DATA = (
+    "path", "target", "ignore", "target_kind", "header", "decimal", "missing", "encode", "validation_share"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

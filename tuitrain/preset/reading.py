@@ -6,6 +6,7 @@ The presets live in `presets/` at the top of a checkout, and as `tuitrain/preset
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -17,9 +18,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tuitrain.errors import PresetError, nearest
+from tuitrain.errors import DataError, PresetError, UnknownNameError, nearest
+from tuitrain.preset.advice import as_typed
 from tuitrain.preset.checking import table_problems
 from tuitrain.preset.combining import Problem
+from tuitrain.preset.dataset import with_fitting_batch
 from tuitrain.preset.schema import Preset
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -71,7 +74,9 @@ def load_preset(name_or_file: str, overrides: Sequence[str] = ()) -> Preset:
     changed, override_problems = _apply_overrides(data, overrides)
     _anchor(data, Path.cwd())
     problems += override_problems
-    return _checked(data, _shown(path), changed, problems)
+    if path.parent == presets_folder():
+        return _checked(data, _shown(path), changed, problems)
+    return _checked(data, _shown(path), changed, problems, own_keys=_keys(_read(path)))
 
 
 def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
@@ -212,24 +217,58 @@ def parse_value(text: str) -> Any:
     return text
 
 
-def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems: list[str]) -> Preset:
-    def at(key: str) -> str:
-        return "command line" if key in changed else place
+def _checked(
+    data: dict[str, Any],
+    place: str,
+    changed: frozenset[str],
+    problems: list[str],
+    own_keys: frozenset[str] | None = None,
+) -> Preset:
+    """Check all of it.
 
+    Args:
+        data: what was read, with what was typed over it.
+        place: where it was read.
+        changed: the keys that were typed on the command line.
+        problems: what is already known to be wrong.
+        own_keys: those of a file that the person can edit; None where there is no such file, so that all advice is to
+            be typed.
+    """
+
+    def told(key: str, text: str) -> str:
+        is_typed = key in changed or own_keys is None
+        return f"{'command line' if key in changed else place}: {as_typed(text, key) if is_typed else text}"
+
+    is_size_given = "train.batch_size" in changed | (own_keys or frozenset())
     try:
         preset = Preset.model_validate(data)
     except ValidationError as error:
         details = distinct(error.errors())
-        problems += [f"{at(_key_of(detail))}: {in_words(detail)}" for detail in details]
-        problems += [f"{at(key)}: {text}" for key, text in _problems_of_the_rest(data, details)]
+        problems += [told(_key_of(detail), in_words(detail)) for detail in details]
+        problems += [told(key, text) for key, text in _problems_of_the_rest(data, details, is_size_given=is_size_given)]
         raise PresetError(problems) from None
-    problems += [f"{at(key)}: {text}" for key, text in table_problems(preset)]
+    preset = _with_fitting_batch(preset, is_size_given=is_size_given)
+    problems += [told(key, text) for key, text in table_problems(preset)]
     if problems:
         raise PresetError(problems)
     return preset
 
 
-def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails]) -> list[Problem]:
+def _keys(data: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of all sections as they are written on the command line."""
+    sections = {section: values for section, values in data.items() if isinstance(values, dict)}
+    return frozenset(f"{section}.{key}" for section, values in sections.items() for key in values)
+
+
+def _with_fitting_batch(preset: Preset, *, is_size_given: bool) -> Preset:
+    with contextlib.suppress(DataError, UnknownNameError):  # told by the tables
+        return preset if is_size_given else with_fitting_batch(preset)
+    return preset
+
+
+def _problems_of_the_rest(
+    data: dict[str, Any], details: Iterable[ErrorDetails], *, is_size_given: bool
+) -> list[Problem]:
     """What the tables say of everything that is not already wrong, so that all mistakes come at once."""
     rest = copy.deepcopy(data)
     wrong: list[str] = []
@@ -241,7 +280,7 @@ def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails])
     # Stand-ins for what must be there; of them the tables say only that they know no such name.
     rest = {"name": "", "title": "", **rest, "task": {"dataset": "", "model": "", **rest.get("task", {})}}
     try:
-        found = table_problems(Preset.model_validate(rest))
+        found = table_problems(_with_fitting_batch(Preset.model_validate(rest), is_size_given=is_size_given))
     except ValidationError:
         return []
     return [(key, text) for key, text in found if not any(key == bad or key.startswith(f"{bad}.") for bad in wrong)]

@@ -70,11 +70,22 @@ class TaskSection(Section):
     label_noise: Annotated[Number, Field(ge=0, le=1)] = 0.0
     """Share of the training labels that are drawn again at random."""
     path: StrictStr = ""
-    """Of one's own data: a .csv or .npz file, or a folder of one folder of pictures a class."""
+    """Of one's own data: a table (CSV and the like, Parquet or JSON lines, also packed), a .npz file, or a folder of
+    one folder of pictures a class."""
     target: StrictStr = ""
     """Column of a csv that shall be predicted; empty means the last one."""
     ignore: list[StrictStr] = []
     """Columns of a csv that are left out."""
+    header: StrictBool | Literal["auto"] = "auto"
+    """Whether the first line of a csv names the columns; auto looks, and asks where it may be a sample."""
+    decimal: Literal["auto", ".", ","] = "auto"
+    """Decimal mark of a csv; the other one may divide thousands. auto looks, and asks where it may be either."""
+    missing: Literal["refuse", "drop", "mean"] = "refuse"
+    """Of a csv, what becomes of a line with an empty cell: drop leaves the line out; mean puts the mean of the column
+    there, as the training side has it, and of a column of texts no category."""
+    encode: Literal["refuse", "one-hot"] = "refuse"
+    """What becomes of a column of texts in a csv; one-hot: an input for each of its at most 50 texts, which is 1 where
+    it stands and else 0."""
     target_kind: Literal["auto", "classification", "regression"] = "auto"
     image_size: Count | None = None
     """Side to which pictures of one's own are scaled; none means that of the first."""

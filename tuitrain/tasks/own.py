@@ -2,7 +2,7 @@
 
 How to wire it in:
 
-* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and kind_of_task; where
+* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and the like; where
   `dataset` is one of `OWN_KINDS`, make `path` absolute (relative to the preset's file, or to the current folder for a
   path from the command line) and call `inspect_own(OwnData(…, seed=task.data_seed))`. The spec it gives takes the place
   of `DATASETS[task.dataset]` in every check; an `OwnDataError` has one sentence for each mistake in `problems`.
@@ -12,7 +12,7 @@ How to wire it in:
 
 * `pyproject.toml`: name pillow among the dependencies; so far it comes with torchvision.
 
-The check reads a table or an archive as a whole (5 s for a million lines of 10 columns), but only the headers of
+The check reads a table or an archive as a whole (a second for a million lines of 10 columns), but only the headers of
 pictures: that one is cut off inside is found by `load_own`.
 """
 
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuitrain.tasks.own_csv import read_csv
+from tuitrain.tasks.input_columns import InputColumn
 from tuitrain.tasks.own_npz import read_npz
 from tuitrain.tasks.own_parts import (
     OWN_KINDS,
@@ -46,6 +46,12 @@ class OwnArrays(NamedTuple):
 
     arrays: Arrays
     spec: DatasetSpec
+    columns: tuple[InputColumn, ...] = ()
+    """Of a table: how its columns became the inputs, in their order."""
+    target_name: str = ""
+    """Name of the column that is learned."""
+    notes: tuple[str, ...] = ()
+    """What was left out, filled in or guessed, one clause each."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -120,12 +126,16 @@ def _path_problems(options: OwnData, problems: list[str]) -> bool:
 
 
 def _from_csv(options: OwnData, problems: list[str]) -> OwnArrays | None:
+    from tuitrain.tasks.own_csv import read_csv  # pyarrow, only for those who have a table
+
     table = read_csv(options, problems)
     plan = plan_samples(table.target, options, problems) if table is not None else None
     if problems or table is None or plan is None:
         return None
-    about = f"{counted(table.x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
-    return _assembled(options, plan, table.x[plan.train], table.x[plan.validation], about, problems)
+    x, columns = table.inputs(plan.train, options, problems)
+    about = f"{counted(x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
+    data = _assembled(options, plan, x[plan.train], x[plan.validation], about, problems)
+    return data._replace(columns=columns, target_name=table.target_name, notes=(*table.notes, *plan.notes))
 
 
 def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
@@ -192,4 +202,4 @@ def _assembled(
         is_image=train_x.ndim == 4,
         class_names=plan.class_names,
     )
-    return OwnArrays(Arrays(train_x, plan.train_y, validation_x, plan.validation_y), spec)
+    return OwnArrays(Arrays(train_x, plan.train_y, validation_x, plan.validation_y), spec, notes=plan.notes)

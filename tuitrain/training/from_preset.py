@@ -74,7 +74,7 @@ def build_task_of(preset: Preset, dataset: DatasetSpec, device: torch.device, da
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
         data_folder=Path(section.data_folder) if section.data_folder else data_folder,
-        own=own_data(section) if is_own(section) else None, fold=fold_of(section),
+        own=own_data(preset) if is_own(section) else None, fold=fold_of(section),
         bootstrap_seed=preset.train.seed if preset.train.bootstrap else None,
     )  # fmt: skip
     return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
