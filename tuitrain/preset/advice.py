@@ -16,17 +16,25 @@ from tuitrain.preset.schema import OpenSection, Preset
 
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _VALUE = rf"{_TEXT}|\[(?:{_TEXT}|[^\]\"])*\]|true\b|false\b|[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?\b"
-ASSIGNMENT = re.compile(rf"(?<![\w.])(?P<name>[a-z]\w*) = (?P<value>{_VALUE})")
-"""A key with its value, as a file has them within a section."""
+ASSIGNMENT = re.compile(rf"(?<![\w.])(?:(?P<section>[a-z]+)\.)?(?P<name>[a-z]\w*) = (?P<value>{_VALUE})")
+"""A key with its value, as a file has them within a section; before it the section, where that is another one."""
+_VALUES_ALONE = re.compile(rf" ((?:{_VALUE})(?: or (?:{_VALUE}))*)(?=\.?$|, )")
+"""Advice that leaves out the key, which is the one that is wrong."""
 _BARE = re.compile(r"[A-Za-z][\w-]*")
 
 
 def as_typed(text: str, key: str) -> str:
     """What is wrong with a key, with its advice as it is typed on the command line."""
     statement, sign, advice = text.partition(" Try")
-    typed = ASSIGNMENT.sub(lambda found: _typed(found, key.partition(".")[0]), advice)
-    is_last = typed != advice and re.search(r"=\S+\.$", typed)
-    return statement + sign + (typed.removesuffix(".") if is_last else typed)  # a point would be typed, too
+    near, _, name = key.partition(".")
+    values = _VALUES_ALONE.match(advice)
+    # Of one's own data the key says only where they are.
+    if values and name and near in Preset.model_fields and key != "task.path":
+        advice = " " + re.sub(_VALUE, rf"{name} = \g<0>", values[1]) + advice[values.end() :]
+    ends = [found.end() for found in ASSIGNMENT.finditer(advice)]
+    if ends and advice[ends[-1] :] == ".":
+        advice = advice[:-1]  # it would be typed, too
+    return statement + sign + ASSIGNMENT.sub(lambda found: _typed(found, near), advice)
 
 
 def section_of(name: str, near: str) -> str | None:
@@ -39,7 +47,7 @@ def section_of(name: str, near: str) -> str | None:
 
 
 def _typed(found: re.Match[str], near: str) -> str:
-    section, value = section_of(found["name"], near), found["value"]
+    section, value = found["section"] or section_of(found["name"], near), found["value"]
     if section is None:
         return found[0]
     word = value[1:-1]

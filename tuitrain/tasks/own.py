@@ -12,7 +12,7 @@ How to wire it in:
 
 * `pyproject.toml`: name pillow among the dependencies; so far it comes with torchvision.
 
-The check reads a table or an archive as a whole (a second for a million lines of 10 columns), but only the headers of
+The check reads a table or an archive as a whole (seconds for a million lines of 10 columns), but only the headers of
 pictures: that one is cut off inside is found by `load_own`.
 """
 

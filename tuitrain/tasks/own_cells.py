@@ -46,12 +46,10 @@ class Column:
     @cached_property
     def plain(self) -> NDArray[np.float64] | None:
         """The numbers, NaN where they are missing; None if there is anything else."""
-        is_missing = compute.is_in(compute.utf8_lower(self.cells), pa.array(sorted(MISSING)))
-        known = compute.if_else(is_missing, pa.scalar(None, pa.string()), self.cells)
-        try:
-            values: NDArray[np.float64] = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid:
-            return None
+        values = _cast(self.cells)
+        if values is None:
+            is_missing = compute.is_in(compute.utf8_lower(self.cells), pa.array(sorted(MISSING)))
+            values = _cast(compute.if_else(is_missing, pa.scalar(None, pa.string()), self.cells))
         return values
 
     @cached_property
@@ -166,6 +164,14 @@ class Column:
 
     def _way_out(self, *, is_target: bool = False) -> str:
         return "another target" if is_target else f"ignore = [{written(self.name)}]"
+
+
+def _cast(cells: pa.Array) -> NDArray[np.float64] | None:
+    try:
+        values: NDArray[np.float64] = cells.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    return values
 
 
 def _number_with(text: str, mark: Mark) -> float | None:

@@ -187,7 +187,8 @@ def _feature(
     is_text, categories = np.zeros(len(values), dtype=np.bool_), tuple[str, ...]()
     if column.plain is None and not _is_boolean(column, marks):
         is_text = np.isnan(values) & ~column.is_any_of(MISSING)
-        if is_text.sum() * 2 >= (~column.is_any_of(MISSING)).sum() and not column.is_repairable(is_text):
+        is_mostly_text = is_text.sum() * 2 >= (~column.is_any_of(MISSING)).sum()
+        if is_mostly_text and (column.is_of_dates(is_text) or not column.is_repairable(is_text)):
             is_text = ~column.is_any_of(MISSING_TEXT)
             categories = tuple(sorted(text for text in column.texts if text.lower() not in MISSING_TEXT))
             if options.encode == "refuse" or len(categories) > MOST_CATEGORIES or column.is_of_dates(is_text):
@@ -199,6 +200,8 @@ def _feature(
     is_missing = np.isnan(values) & ~is_text
     if is_missing.any() and (options.missing == "refuse" or is_missing.all()):
         problems.append(column.missing_problem(is_missing, is_target=False))
+    if is_missing.all():
+        return None
     if is_text.any() and is_sure:
         problems.append(column.text_problem(is_text, cells.separation))
     problems += column.infinite_problem(values, is_target=False)

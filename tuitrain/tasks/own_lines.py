@@ -27,6 +27,7 @@ _NAMED_SEPARATOR = re.compile(r'"?sep=([!#-/:-@[-`{-~\t ])"?[ \t]*\r?\n', re.IGN
 """The first line that Excel writes and reads."""
 _BLANKS = re.compile(r'("[^"\n]*")|[ \t]+')
 _OUTER_BLANKS = re.compile(r"^[ \t]+|[ \t]+(?=\r?$)", re.MULTILINE)
+_BLANK_LINE = re.compile(r"\n[ \t]+\r?(?=\n|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +84,10 @@ def cells_of_text(text: str, notes: list[str], problems: list[str]) -> Cells:
     separation = _SEPARATORS.get(separator, f'"{separator}"')
     if separator == " ":
         text, separator = _BLANKS.sub(lambda found: found[1] or "\t", _OUTER_BLANKS.sub("", text)), "\t"
-    elif separator != "\t":
-        text = _OUTER_BLANKS.sub("", text)
-        if f'{separator} "' in text:  # pyarrow takes a quote after a blank for a letter
-            gap = _outside_quotes(rf'(?<={re.escape(separator)}) +(?=")', separator)
-            text = gap.sub(lambda found: found["quoted"] or "", text)
+    elif f'{separator} "' in text:  # pyarrow takes a quote after a blank for a letter
+        gap = _outside_quotes(rf'(?<={re.escape(separator)}) +(?=")', separator)
+        text = gap.sub(lambda found: found["quoted"] or "", text)
+    text = _BLANK_LINE.sub("\n", text)
     if separator != ",":
         notes.append(f"fields separated by {separation}")
     return _cells_of_lines(text, separator, separation, problems)
@@ -115,9 +115,7 @@ def _cells_of_records(text: str, notes: list[str]) -> Cells:
     names = list(dict.fromkeys(name for record in records for name in record if isinstance(record, dict)))
     if not all(isinstance(record, dict) for record in records):
         raise UnreadableError('JSON, and not of records alone. Try {"name": value, …} in each line.')
-    columns = [
-        _trimmed(pa.array([_written(record.get(name)) for record in records], pa.string())) for name in names
-    ]
+    columns = [_trimmed(pa.array([_written(record.get(name)) for record in records], pa.string())) for name in names]
     return Cells(first=names, columns=columns, place=lambda row, _: places[row], has_names=True)
 
 
@@ -151,6 +149,8 @@ def _without_comments(text: str, separator: str, notes: list[str]) -> str:
     The last one above the first sample is the header if it has as many fields: numpy writes it so, and a column may be
     called #.
     """
+    if not re.match(r"\s*#", text) and not re.search(r"\n[ \t]*#", text):
+        return text
     comments = [found for found in _outside_quotes(r"^[ \t]*#.*$", separator).finditer(text) if not found["quoted"]]
     first = re.search(r"^[ \t]*[^#\s].*$", text, re.MULTILINE)
     if not comments or first is None or len(comments) > text.count("\n") / 2:
