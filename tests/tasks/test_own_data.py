@@ -166,7 +166,7 @@ CSV_MISTAKES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "blank": ("\n \n", {}, ["The file is empty"]),
     "header alone": ("a,b\n", {}, ["no line below it"]),
     "no header": ("1,2\n3,4\n", {}, ['"1", "2", may be a sample', "Try header = false"][:1]),
-    "no header, names of classes": ("5.1,a\n5.2,b\n", {}, ['numbers such as "5.1". Try header = false']),
+    "no header, names of classes": ("5.1,a\n5.2,b\n", {}, ['numbers such as "5.1" (fields separated by ",")']),
     "one column": ("a\n1\n", {}, ["one column only"]),
     "nameless column": ("," + IRIS.replace("\n", "\n1,").removesuffix("1,"), {}, ['ignore = ["column 0"]']),
     "names twice": (IRIS.replace("length", "width"), {}, ['given twice: "width"']),

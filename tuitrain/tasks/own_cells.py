@@ -17,6 +17,7 @@ from pyarrow import compute
 from tuitrain.tasks.own_parts import counted, nonfinite_as_float32, number, shortened, written
 
 Mark = Literal[".", ","]
+_MARKS: tuple[Mark, ...] = (".", ",")
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?"})
 """What stands where a number is missing."""
@@ -71,7 +72,7 @@ class Column:
     @cached_property
     def num_texts_by_mark(self) -> dict[Mark, int]:
         """How many different texts are numbers with each decimal mark."""
-        return {mark: sum(_number_with(text, mark) is not None for text in self.texts) for mark in (".", ",")}
+        return {mark: sum(_number_with(text, mark) is not None for text in self.texts) for mark in _MARKS}
 
     @cached_property
     def has_only_groups(self) -> bool:
@@ -155,7 +156,7 @@ class Column:
     def is_repairable(self, is_text: NDArray[np.bool_]) -> bool:
         """Whether most of the cells that are no numbers are numbers with a sign too much, such as a percent sign."""
         found = {self.texts[code] for code in np.unique(self.codes[is_text]).tolist()}
-        return sum(_number_with(_repair(text)[1], ".") is not None for text in found) > len(found) / 2
+        return sum(_is_number(_repair(text)[1]) for text in found) > len(found) / 2
 
     def is_of_dates(self, is_text: NDArray[np.bool_]) -> bool:
         """Whether most of the cells that are no numbers are dates or times."""
@@ -187,12 +188,16 @@ def _repair(cell: str) -> tuple[str, str]:
     """The sign that keeps a text from being a number, by its name, and what to try in its place."""
     if re.fullmatch(r"[-+]?\d*,\d+", cell):
         return "a decimal comma", f"{cell.replace(',', '.')} with a decimal point"
-    for sign in cell:
-        if not sign.isalnum() and sign not in "+-.,":
-            plain = cell.replace(sign, "-" if sign == "\u2212" else "")
-            name = f"{unicodedata.name(sign, 'a sign').lower()}, U+{ord(sign):04X}"
-            return name, plain if _number_with(plain, ".") is not None else "a number"
-    return "", "a number"
+    strange = [sign for sign in cell if not sign.isalnum() and sign not in "+-.,"]
+    if not strange:
+        return "", "a number"
+    plain = "".join("-" if sign == "\u2212" else "" if sign in strange else sign for sign in cell)
+    named = f"{unicodedata.name(strange[0], 'a sign').lower()}, U+{ord(strange[0]):04X}"
+    return named, plain if _is_number(plain) else "a number"
+
+
+def _is_number(text: str) -> bool:
+    return any(_number_with(text, mark) is not None for mark in _MARKS)
 
 
 def _quoted(name: str) -> str:

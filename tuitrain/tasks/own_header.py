@@ -36,8 +36,8 @@ def read_header(cells: Cells, options: OwnData, problems: list[str]) -> Columns 
     reason = "" if cells.has_names or options.header is not None else _sample_reason(cells)
     if reason:
         problems.append(
-            f"The first line, {shown(header)}, may be a sample and not the names of the columns: {reason}. Try "
-            "header = false if it is a sample, or header = true if it holds names."
+            f"The first line, {shown(header)}, may be a sample and not the names of the columns: {reason} (fields "
+            f"separated by {cells.separation}). Try header = false if it is a sample, or header = true if it is not."
         )
         return None
     if options.header is False and not cells.has_names:

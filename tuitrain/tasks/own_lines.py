@@ -236,13 +236,15 @@ def _cells_of_lines(text: str, separator: str, separation: str, problems: list[s
     if open_quote:
         problems.append(open_quote)
     elif ragged or len(first) > num_named:
-        first[num_named:] = [f"column {index}" for index in range(num_named, len(first))]  # no names of theirs
         line, fields = next(lines(is_whole=not ragged), (0, []))
-        problems.append(
+        problem = (
             f"{counted(len(ragged) or len(table), 'line')} with another number of fields than the {num_named} of the "
             f"first, {shown(first[:num_named])}, where fields are separated by {separation}: line {line} has "
             f"{len(fields)}, {shown(fields)}. Try quoting fields that hold the separator, and filling up the others."
         )
+        if len(first) > num_named:
+            raise UnreadableError(problem)  # whose names they are is not known
+        problems.append(problem)
     return Cells(first=first, columns=columns, place=place, separation=separation)
 
 
