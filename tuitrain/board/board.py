@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from tuitrain.board.axis import Axis
+from tuitrain.board.curves import with_gaps
 from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, seemingly_taken, taken_up
 from tuitrain.board.journal import EVALUATED, PAUSED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
@@ -102,6 +103,8 @@ class Board:
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    num_evaluated: tuple[int, int] | None = None
+    """Training and validation samples of the newest evaluation."""
     ghosts: list[Ghost] = field(default_factory=list)
     """What the run left when it went back, the newest last."""
     ways: Ways = field(default_factory=Ways)
@@ -343,11 +346,8 @@ class Board:
 
     def _add_evaluation(self, event: EvalFinished) -> None:
         self.eval_seconds += event.eval_seconds
-        found = dict(event.metrics)
-        for name in ("loss", "accuracy", "mse"):
-            if f"train/{name}" in found and f"eval/{name}" in found:
-                found[f"gap/{name}"] = _difference(found[f"eval/{name}"], found[f"train/{name}"])
-        for metric, value in found.items():
+        self.num_evaluated = event.sizes
+        for metric, value in with_gaps(event.metrics).items():
             values = self.evals.setdefault(metric, [])
             if values and values[-1][0] == event.step:
                 values.pop()
@@ -392,8 +392,3 @@ def _is_one_decision(before: Mark, now: Mark) -> bool:
     if (before.step, before.kind) != (now.step, now.kind):
         return False
     return before.cause == now.cause != "" or before.label == now.label or now.kind == "alarm"
-
-
-def _difference(value: float, from_value: float) -> float:
-    """Infinity minus infinity is no gap."""
-    return value - from_value if math.isfinite(value) and math.isfinite(from_value) else math.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -34,9 +34,18 @@ from tuitrain.protocol.events import (
 from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.printable import printable
 
-GAPS = ("loss", "accuracy", "mse")
-"""Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
+_GAPS = ("loss", "accuracy", "mse")
 _HIGHER = ("accuracy",)
+
+
+def with_gaps(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of an evaluation, and of those of both sides the difference; infinity minus infinity is no gap."""
+    found = dict(metrics)
+    for name in _GAPS:
+        ours, theirs = found.get(f"eval/{name}"), found.get(f"train/{name}")
+        if ours is not None and theirs is not None:
+            found[f"gap/{name}"] = ours - theirs if math.isfinite(ours) and math.isfinite(theirs) else math.nan
+    return found
 
 
 def is_lower_better(metric: str) -> bool:
@@ -251,14 +260,8 @@ class Curves:
         self.positions.cut_after(step)
 
     def _add_evaluation(self, event: EvalFinished) -> None:
-        found = {printable(metric): value for metric, value in event.metrics.items()}
-        for name in GAPS:
-            if f"train/{name}" in found and f"eval/{name}" in found:
-                ours, theirs = found[f"eval/{name}"], found[f"train/{name}"]
-                is_number = math.isfinite(ours) and math.isfinite(theirs)
-                found[f"gap/{name}"] = ours - theirs if is_number else math.nan
-        for metric, value in found.items():
-            self._add_point(metric, event.step, value)
+        for metric, value in with_gaps(event.metrics).items():
+            self._add_point(printable(metric), event.step, value)
 
     def _add_point(self, metric: str, step: int, value: float) -> None:
         points = self.evaluated.setdefault(metric, [])

@@ -129,7 +129,7 @@ def ask_together(
         hint = "average.snapshots=5 with a schedule of cycles, or more runs." if what == "snapshot" else "more runs."
         raise UsageError(f"One {what} is no ensemble.", hint=hint)
     if num_samples < num_validation:
-        notes.append(f"judged on the first {num_samples} of {num_validation} validation samples, as the runs judge "
+        notes.append(f"judged on {num_samples} of the {num_validation} validation samples, as the runs judge "
                      "themselves; --whole takes all")  # fmt: skip
     say(f"comparing {len(members)} members on {num_samples} samples")
     return _scored(members, asked[0], num_validation, notes)

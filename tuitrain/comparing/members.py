@@ -52,10 +52,14 @@ class Source:
         evaluations = self.record.evaluations
         return evaluations[max(evaluations)].num_samples if evaluations else self.dataset.num_validation
 
-    def metrics_at(self, step: int, prediction: str) -> dict[str, float]:
-        """What the run itself measured there, e.g. "loss" of the prediction "ema"; empty where it did not."""
+    def metrics_at(self, step: int, prediction: str, num_samples: int) -> dict[str, float]:
+        """What the run itself measured there of so many samples, e.g. "loss" of "ema"; empty where it did not."""
         found = self.record.evaluations.get(step)
-        names = {} if found is None else found.metrics
+        if found is None or found.num_samples != num_samples:
+            return {}
+        if found.num_train_samples is None and num_samples < self.dataset.num_validation:
+            return {}  # an older record, of the first samples
+        names = found.metrics
         return {name.partition("/")[2]: value for name, value in names.items() if name.startswith(f"{prediction}/")}
 
 

@@ -51,7 +51,7 @@ class Asked:
 
 
 def predict(source: Source, which: Weights, num_samples: int, last: int) -> Asked:
-    """Ask one run about the first so many validation samples.
+    """Ask one run about so many validation samples, those that it evaluates itself where it takes as many.
 
     Args:
         source: of the weights.
@@ -68,17 +68,16 @@ def predict(source: Source, which: Weights, num_samples: int, last: int) -> Aske
     with _process_kept():
         trainer = _rebuilt(source, state)
         task, size = trainer.task, source.preset.eval.batch_size
-        inputs = task.validation.head(num_samples).x
+        asked = task.validation.drawn(num_samples)
+        inputs, targets = asked.x, asked.y.cpu()
         members = []
         for label, step, prediction, predictor in _predictors(source, saved, trainer, which, last):
             with torch.no_grad(), _as_evaluated(trainer):
                 outputs = torch.cat([predictor(inputs[at : at + size]).cpu() for at in range(0, len(inputs), size)])
             if not bool(torch.isfinite(outputs).all()):
                 raise UsageError(f"{label} predicts what is no number: its weights are lost.", hint="the others.")
-            is_same = source.num_evaluated == num_samples
-            known = source.metrics_at(saved.step, prediction) if is_same else {}
+            known = source.metrics_at(saved.step, prediction, num_samples)
             members.append(Predicted(label, source.folder.id, step, outputs, known))
-        targets = task.validation.head(num_samples).y.cpu()
         criterion = task.criterion
     return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes)
 

@@ -83,7 +83,8 @@ class TaskSection(Section):
     num_train: Count | None = None
     """Use only so many training samples; none means all."""
     data_seed: Seed = 0
-    """Seed of synthetic data and of the split into training and validation, independent of train.seed."""
+    """Seed of synthetic data, of the split into training and validation, and of which training samples are evaluated,
+    independent of train.seed."""
     folds: Annotated[StrictInt, Field(ge=0)] = 0
     """Parts of a cross-validation: training and validation data together are cut into so many, with the same share of
     each class, by task.data_seed alone; a text into blocks. A test part is left out. 0 takes the usual split."""
@@ -143,7 +144,8 @@ class EvalSection(Section):
     every_epochs: Annotated[Number, Field(gt=0)] | None = None
     every_seconds: Annotated[Number, Field(gt=0)] | None = None
     max_batches: Annotated[StrictInt, Field(ge=0)] = 0
-    """Batches of each side that are evaluated; 0 means all of the validation set."""
+    """Batches of the validation data that are evaluated, drawn once; 0 means all. Of the training data as many samples
+    are evaluated, at most all, drawn once from task.data_seed."""
     batch_size: Count = 1000
     sharpness: StrictBool = False
     """Whether the largest curvature of the training loss is measured at the end of the run."""

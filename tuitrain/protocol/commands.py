@@ -234,7 +234,7 @@ class MeasureSharpness(CommandBase, frozen=True, kw_only=True, tag="measure_shar
     num_products: int = 30
     """Products with the Hessian at most."""
     num_samples: int = 1000
-    """The first of the training data."""
+    """Of the training data, drawn once from task.data_seed."""
     seed: int = 0
     """Of the vector that the iteration begins with."""
 
@@ -247,7 +247,7 @@ class MeasureGradientNoise(CommandBase, frozen=True, kw_only=True, tag="measure_
     num_batches: int = 20
     """Of each size; at least 2."""
     num_samples: int = 4000
-    """The first of the training data; they count as all."""
+    """Of the training data, drawn once from task.data_seed; they count as all."""
     seed: int = 0
 
 

@@ -133,11 +133,18 @@ class EvalFinished(EventBase, frozen=True, kw_only=True):
     metrics: dict[str, float]
     eval_seconds: float
     num_samples: int
-    """Samples of each of the two sides."""
+    """Of the validation side."""
+    num_train_samples: int | None = None
+    """Of the training side; None in older records: as many as of the other side, the first of each."""
     checksum: str = ""
     """Of the weights, so that a rerun can be compared: "sha256:…" of all their bytes, or "norms:…" of the float64
     norms of each tensor where there are many."""
     cause: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Samples of the training and of the validation side."""
+        return self.num_samples if self.num_train_samples is None else self.num_train_samples, self.num_samples
 
 
 class LayersMeasured(EventBase, frozen=True, kw_only=True):

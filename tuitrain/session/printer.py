@@ -59,6 +59,7 @@ class Printer:
         self.seconds = 0.0
         self.last: dict[str, float] = {}
         self.best: dict[str, float] = {}
+        self.num_evaluated: tuple[int, int] | None = None
         self._stream = stream
         self._has_bar = stream.isatty()
         self._total = 0
@@ -86,6 +87,7 @@ class Printer:
             "reason": self.ended.message or reason if self.ended is not None else "the trainer is gone",
             "steps": self.step,
             "seconds": round(self.seconds, 3),
+            "num_evaluated": dict(zip(("train", "validation"), self.num_evaluated or (None, None), strict=True)),
             "metrics": {name: {"last": _plain(self.last, name), "best": _plain(self.best, name)} for name in names},
         }
 
@@ -98,7 +100,7 @@ class Printer:
         summary = self.summary()
         rate = self.step / self.seconds if self.seconds else 0.0
         sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s")
-        sys.stdout.write(f" ({rate:.0f} steps/s)\n")
+        sys.stdout.write(f" ({rate:.0f} steps/s){_judged(self.num_evaluated)}\n")
         for name in sorted(self.last):
             best = f" best {self.best[name]:.4g}" if name in self.best else ""
             line = f"  {name:<17} last {self.last[name]:<10.4g}{best}"
@@ -112,8 +114,11 @@ class Printer:
         self._stream.flush()
 
     def _take(self, word: Word) -> None:
+        before = self.num_evaluated
         self._note_numbers(word)
         line = _line_for(word)
+        if self.num_evaluated != before:
+            line += _judged(self.num_evaluated)
         if line:
             self.say(line)
 
@@ -127,7 +132,7 @@ class Printer:
             losses = [column for column in word.columns if column.metric == "batch/loss"]
             self._loss = losses[-1].values[-1] if losses else self._loss
         elif isinstance(word, EvalFinished):
-            self.last = {**self.last, **word.metrics}
+            self.last, self.num_evaluated = {**self.last, **word.metrics}, word.sizes
         elif isinstance(word, Heartbeat):
             self._rate, self.best = word.steps_per_second, dict(word.best)
         elif isinstance(word, RunEnded):
@@ -218,6 +223,11 @@ def _line_for(word: Word) -> str:
             return f"{word.status}: {word.detail}"
         case _:
             return ""
+
+
+def _judged(sizes: tuple[int, int] | None) -> str:
+    """Over how many samples the numbers of an evaluation are means."""
+    return "" if sizes is None else f"; train of {sizes[0]}, validation of {sizes[1]}"
 
 
 def _plain(values: dict[str, float], name: str) -> float | None:

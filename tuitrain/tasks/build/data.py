@@ -28,6 +28,8 @@ _RESIZED: dict[str, Callable[[NDArray[np.generic]], NDArray[np.float32]]] = {
     "mnist-14": resizing.halved,
     "digits-14": lambda pictures: resizing.enlarged(pictures, 14),
 }
+_STREAM = 3
+"""Sets the draw of what is evaluated apart from the other draws of the same seed."""
 _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line": synthetic.line,
     "line-outliers": synthetic.line_outliers,
@@ -59,10 +61,15 @@ class Split:
         indices = indices.to(self.x.device)
         return Split(self.x[indices], self.y[indices])
 
-    def spread(self, count: int) -> Split:
-        """`count` samples, at most all, at equal distances: windows of a text that do not share what they can avoid."""
-        stride = max(1, len(self) // count)
-        return Split(self.x[::stride][:count], self.y[::stride][:count])
+    def drawn(self, count: int, seed: int = 0) -> Split:
+        """`count` samples without replacement, the same each time; where there are no more, all in their own order.
+
+        The samples of a smaller count are the first of those of a larger one.
+        """
+        if count >= len(self):
+            return self
+        order = np.random.default_rng([_STREAM, seed]).permutation(len(self))
+        return self.chosen(torch.from_numpy(order[:count]))
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,18 @@ class Criterion:
             return losses.mean()
         # The mean over the weights of the samples, as torch takes it for classes; for shares of classes alike,
         # and 0 where no sample of the batch has a weight.
-        weight = _as_shares(targets, self._num_classes).to(self._weights.dtype) @ self._weights
-        return losses.sum() / weight.sum().clamp(min=1e-12)
+        return losses.sum() / self.weight_of(targets).clamp(min=1e-12)
+
+    def weight_of(self, targets: Tensor) -> Tensor:
+        """What a batch counts in a mean of training losses over several: its samples, or the weights of their classes.
+
+        Args:
+            targets: as `training_loss` takes them.
+        """
+        if self._weights is None or self.name == "bce":
+            return torch.tensor(float(len(targets)))
+        is_shared = targets.is_floating_point()
+        return (targets.to(self._weights.dtype) @ self._weights if is_shared else self._weights[targets]).sum()
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch: the loss without smoothing and weights, and of classes accuracy.
