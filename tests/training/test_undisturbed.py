@@ -50,8 +50,10 @@ def test_the_same_seed_gives_the_same_stream() -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("eval.every_steps=1",), ("eval.every_steps=1", "eval.max_batches=2", "eval.batch_size=7"),
-        ("train.telemetry_budget=0.0",), ("train.telemetry_budget=1.0",),
+        ("eval.every_steps=1",),
+        ("eval.every_steps=1", "eval.max_batches=2", "eval.batch_size=7"),
+        ("train.telemetry_budget=0.0",),
+        ("train.telemetry_budget=1.0",),
     ],
     ids=["evaluating at every step", "evaluating a part", "no probes", "all probes"],
 )
