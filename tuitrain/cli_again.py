@@ -58,7 +58,7 @@ def branch(
         _run_arms(folder, at, texts, steps, as_json=as_json)
         return
     has_screen = sys.stdout.isatty() and sys.stdin.isatty() and not (headless or as_json)
-    started = start_wanted(folder, at, changes or [], has_screen=has_screen)
+    started = start_wanted(folder, at, changes or [], has_screen=has_screen, say=_say)
     if has_screen:
         from tuitrain.launch import watch_run
 
@@ -114,7 +114,7 @@ def export(
         _say(f"{path}: `tuitrain run {path}` trains it again")
     elif to == "safetensors":
         path = Path(out or f"{folder.id}.safetensors")
-        name, step, what = write_weights(folder, at, path, force=force, which=weights)
+        name, step, what = write_weights(folder, at, path, force=force, which=weights, say=_say)
         _say(f"{path}: the {what} of step {step}, from {name}")
     else:
         raise UsageError(f"--to {to} is not known.", hint="preset or safetensors.")
@@ -127,7 +127,7 @@ def _run_arms(folder: RunFolder, at: str, texts: list[str], steps: int, *, as_js
     if len(texts) < 2:
         raise UsageError("One arm has nothing to be compared with.", hint='--arms "COMMAND" "nothing"')
     arms = [Arm(_NOTHING, []) if text in {"nothing", "", _NOTHING} else Arm(text, [command_of(text)]) for text in texts]
-    point = branch_point(folder, at)
+    point = branch_point(folder, at, _say)
     found = run_arms(point, arms, steps, say=_say)
     if as_json:
         rows = [_as_data(item) for item in found]

@@ -18,7 +18,7 @@ from tuitrain.training.automatic import WATCHED, Automatic
 from tuitrain.training.run import LEARNING_RATE
 
 FLAT = Schedule(name="constant", num_steps=100)
-STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train.steps=40")
+STILL = ("optimizer.name=sgd", "optimizer.lr=1e-12", "eval.every_steps=5", "train.steps=40")
 
 
 def plateau(**values: Any) -> Schedule:
@@ -105,7 +105,7 @@ def test_a_plateau_in_a_run_is_recorded_as_commands_of_its_own() -> None:
     planned = {fact.cause: fact for fact in result.all(LearningRatePlanned)}
     assert planned["auto-000002"].plan.segments[-1].multiplier == {"all": 0.25}
     rates = result.values[LEARNING_RATE]
-    assert [rates[step] / 1e-9 for step in (15, 16, 26, 36, 40)] == pytest.approx([1.0, 0.5, 0.25, 0.125, 0.125])
+    assert [rates[step] / 1e-12 for step in (15, 16, 26, 36, 40)] == pytest.approx([1.0, 0.5, 0.25, 0.125, 0.125])
 
 
 def test_a_decay_by_hand_in_a_run_postpones_the_one_of_the_plateau() -> None:

@@ -207,7 +207,9 @@ def gain(metric: str, against: str, mine: NDArray[np.float64], theirs: NDArray[n
 def _best(scores: Sequence[Score], metric: str) -> int:
     """Which is best by a metric; of equals the one with the lower loss."""
     sign = -1.0 if metric in _HIGHER_IS_BETTER else 1.0
-    return min(range(len(scores)), key=lambda at: (sign * scores[at].metrics[metric], scores[at].metrics["loss"]))
+    ranks = [[sign * score.metrics[metric], score.metrics["loss"]] for score in scores]
+    # NaN is below nothing and above nothing: it is the worst.
+    return min(range(len(scores)), key=lambda at: [value if math.isfinite(value) else math.inf for value in ranks[at]])
 
 
 def _disagreement(members: Sequence[Predicted], first: Asked, *, is_classified: bool) -> float:

@@ -21,6 +21,7 @@ from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.summary import summarize
+from tuitrain.session.best import have_best_written
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.tasks.tables import DATASETS, DatasetSpec
 
@@ -85,7 +86,9 @@ def find_sources(names: Sequence[str], at: At) -> list[Source]:
 
 
 def _source(folder: RunFolder, at: At) -> Source:
-    record, preset = recorded(folder), preset_from_data(read_info(folder).preset, folder.id)
+    notes: list[str] = []
+    record = have_best_written(folder, notes.append) if at == "best" else recorded(folder)
+    preset = preset_from_data(read_info(folder).preset, folder.id)
     if preset.task.dataset == "surface":
         raise UsageError(f"{folder.id} is a point on a surface, which predicts nothing.", hint="runs that learn data.")
     candidates = [saved for saved in record.saved if at == "last" or _tag(saved) == "best"]
@@ -96,7 +99,6 @@ def _source(folder: RunFolder, at: At) -> Source:
             raise UsageError(f"{folder.id} has kept no best state.", hint="--at last.")
         raise UsageError(f"{folder.id} {how}, and has no checkpoint.", hint="runs that saved a state.")
     summary, dataset = summarize(folder), dataset_of(preset)
-    notes = []
     if summary.is_live:
         notes.append(f"{folder.id} is still at work: its state of step {candidates[0].step} is taken")
     elif record.ended is None or record.ended.reason == "failed":

@@ -129,6 +129,8 @@ class SaveCheckpoint(CommandBase, frozen=True, kw_only=True, tag="save_checkpoin
 
     tag: str = ""
     """A name beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
+    best: bool = False
+    """Save the state at the best validation loss so far in its place, if that is not on the disk yet."""
 
 
 class RollBack(CommandBase, frozen=True, kw_only=True, tag="roll_back"):

@@ -312,6 +312,8 @@ class Heartbeat(EventBase, frozen=True, kw_only=True):
     """Share of step time spent on measuring and recording, 0 to 1."""
     best: dict[str, float] = {}
     """Best value of each evaluated metric so far."""
+    best_step: int | None = None
+    """Of the best validation loss; None where there is none yet, or where a stream of old does not tell."""
     last: dict[str, float] = {}
     """Last value of each metric."""
     process_memory_bytes: int = 0
@@ -332,6 +334,8 @@ class RunEnded(EventBase, frozen=True, kw_only=True):
     """One line for people: why it ended."""
     traceback: str = ""
     best: dict[str, float] = {}
+    best_step: int | None = None
+    """As in a heartbeat."""
     last: dict[str, float] = {}
 
 

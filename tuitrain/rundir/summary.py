@@ -55,6 +55,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     total_steps: int = 0
     """0 where it is not known."""
     best: dict[str, float] = {}
+    best_step: int | None = None
+    """Of the best validation loss; None where it is not known."""
     last: dict[str, float] = {}
     comparison: str = ""
     """What it is a member of: name of the comparison, a slash, key of the member; empty where it stands alone."""
@@ -112,6 +114,7 @@ def summarize(folder: RunFolder) -> RunSummary:
         step=progress.step,
         total_steps=info.total_steps or progress.total_steps,
         best=progress.best,
+        best_step=progress.best_step,
         last=progress.last,
         comparison=info.comparison,
         created=info.created,
@@ -131,6 +134,7 @@ class _Progress:
         self.step = 0
         self.total_steps = 0
         self.best: dict[str, float] = {}
+        self.best_step: int | None = None
         self.last: dict[str, float] = {}
 
     def read(self, folder: RunFolder) -> bool:
@@ -160,8 +164,10 @@ class _Progress:
                 self.state, self.total_steps = "running", event.total_steps
             case Heartbeat():
                 self.state, self.best, self.last = event.state, event.best, event.last
+                self.best_step = event.best_step
             case RunEnded():
                 self.state, self.best, self.last = _STATE_AT_END[event.reason], event.best, event.last
+                self.best_step = event.best_step
             case Paused():
                 self.state = "paused"
             case Resumed() | StepsFinished():

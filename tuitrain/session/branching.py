@@ -38,11 +38,13 @@ from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import ask_and_wait
+from tuitrain.session.best import Say, have_best_written, silent
 from tuitrain.session.own_config import notify_wish
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.session.start import Started, create_run, spawn
 from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.checking import check_command
+from tuitrain.training.automatic import BEST
 
 _FREE = {
     "train": ("max_steps_per_second", "telemetry_budget", "on_nonfinite", "on_disk_full", "device", "torch_threads"),
@@ -71,18 +73,19 @@ class BranchPoint:
     """The newest state on the way that is whole; None where the way begins at step 0."""
 
 
-def branch_point(parent: RunFolder, at: str) -> BranchPoint:
+def branch_point(parent: RunFolder, at: str, say: Say = silent) -> BranchPoint:
     """Find a point of a run.
 
     Args:
         parent: alive or not.
         at: a step, "end" for where the run is now, or the tag of a checkpoint.
+        say: is told where "best" is not the state of the best evaluation.
 
     Raises:
         RunFolderError: the parent cannot be read.
         UsageError: there is no such point; says which there are.
     """
-    record, info = recorded(parent), read_info(parent)
+    record, info = have_best_written(parent, say) if at == BEST else recorded(parent), read_info(parent)
     if record.started is None:
         raise UsageError(f"{parent.id} has not begun.", hint="a run that has.")
     step = record.last_step if at == "end" else int(at) if at.isdigit() else None
@@ -99,7 +102,9 @@ def branch_point(parent: RunFolder, at: str) -> BranchPoint:
     return BranchPoint(parent, info, record, step, tuple(record.decided_before(step)), _whole(parent, on_the_way, ""))
 
 
-def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool) -> Started:
+def start_wanted(
+    parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool, say: Say = silent
+) -> Started:
     """Start a branch as a person asks for it: of a run that is alive, "end" is its state now, saved for this.
 
     Args:
@@ -107,6 +112,7 @@ def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_scre
         at: as of `branch_point`.
         changes: `key=value` of a preset.
         has_screen: whether a person watches.
+        say: as of `branch_point`.
 
     Raises:
         RunFolderError: a folder cannot be read or written.
@@ -114,7 +120,7 @@ def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_scre
     """
     if at == "end" and summarize(parent).is_live:
         at = _saved_now(parent)
-    point = branch_point(parent, at)
+    point = branch_point(parent, at, say)
     commands, settings = overrides_as_commands(point, changes)
     return start_branch(point, commands, settings, has_screen=has_screen)
 

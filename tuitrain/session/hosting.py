@@ -187,7 +187,7 @@ class Hosting:
             sys.stderr.write(trace)
         return RunEnded(
             step=progress.step, reason="failed", message=message, traceback=trace, best=progress.best,
-            last=progress.last,
+            best_step=progress.best_step, last=progress.last,
         )  # fmt: skip
 
     def _disk_refuses(self, message: str) -> None:

@@ -51,7 +51,7 @@ from tuitrain.training.freezing import freeze, unfreeze
 from tuitrain.training.measuring.answering import measure
 from tuitrain.training.racing import move_to
 from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
-from tuitrain.training.saving import OWN_TAGS
+from tuitrain.training.saving import OWN_TAGS, WAIT_SECONDS
 from tuitrain.training.switching import preview, switch_optimizer
 from tuitrain.training.tuning import cool_down, set_batch_size, set_end, set_hyperparameter, set_seed
 
@@ -144,6 +144,7 @@ def _pause(trainer: Trainer, request: Request) -> str:
         raise RefusedError("it is paused already.", hint="resume, or step_once.")
     reason = trainer.alarms.acted_on if request.actor == "auto" else "asked"
     trainer.control.pause(trainer.step, reason, request.id)
+    trainer.saver.save_best(trainer)  # it costs no time now
     return "paused"
 
 
@@ -219,8 +220,19 @@ def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
             f'"{command.tag}" is no tag of its own.',
             hint="up to 40 lower-case letters, digits and dashes, not a number.",
         )
+    if command.best:
+        return _save_best(trainer)
     trainer.saver.save(trainer, tag=command.tag, cause=cause)
     return f"saving step {trainer.step}" + (f" as {command.tag}" if command.tag else "")
+
+
+def _save_best(trainer: Trainer) -> str:
+    trainer.saver.save_best(trainer)
+    trainer.saver.wait(WAIT_SECONDS)
+    kept = trainer.saver.best_on_disk(trainer)
+    if kept is None:
+        raise RefusedError(f"{trainer.saver.best_words(trainer) or 'no best state is kept'}.", hint="--at STEP.")
+    return trainer.saver.best_words(trainer) or f"the best is step {kept.step} ({kept.loss:.4g})"
 
 
 def _evaluate(trainer: Trainer, cause: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.codec import decode_decision, decode_request, encode
-from tuitrain.protocol.commands import DECIDING, Command, Decision, Request, RollBack, Stop, Undo
+from tuitrain.protocol.commands import DECIDING, Command, Decision, Pause, Request, RollBack, Stop, Undo
 from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
 from tuitrain.training.moments import Agenda, Moment
 from tuitrain.training.pace import Pace
@@ -93,7 +93,7 @@ class Control:
         self._num_decided = state["num_decided"]
         decisions = [decode_decision(text.encode()) for text in state["decisions"]]
         self.decisions = [decision for decision in decisions if not isinstance(decision.command, Stop)]
-        self._decide_again(state)
+        self._decide_again(state, is_chosen=not is_own)
 
     def go_back(self, state: Mapping[str, Any], *, keep_stop: bool = False) -> None:
         """Go on from there in this session: what comes after it comes again, under ids of its own.
@@ -114,12 +114,19 @@ class Control:
                 self._run.publish(CommandRefused(step=self._run.progress.step, command=request.id, reason=reason))
             else:
                 self._inbox.append(request)
-        self._decide_again(state)
+        self._decide_again(state, is_chosen=True)
 
-    def _decide_again(self, state: Mapping[str, Any]) -> None:
-        """What the run had asked itself when the state was kept, and was not answered yet."""
+    def _decide_again(self, state: Mapping[str, Any], *, is_chosen: bool) -> None:
+        """What the run had asked itself when the state was kept, and was not answered yet.
+
+        Args:
+            state: as `state_dict` gave it.
+            is_chosen: whether somebody wants to be there, and so not to leave it at once or to stand still.
+        """
         for text in state["waiting"]:
-            self.decide(self._run.progress.step, decode_request(text.encode()).command)
+            command = decode_request(text.encode()).command
+            if not (is_chosen and isinstance(command, Stop | Pause | RollBack)):
+                self.decide(self._run.progress.step, command)
 
     def decide_upon(self, identity: str, actor: str, step: int, command: Command) -> None:
         """Record something that was carried out."""

@@ -31,7 +31,7 @@ def end_run(trainer: Trainer) -> RunEnded:
     if trainer.control.stopping:
         reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
     message = trainer.control.stopped_because if reason == "stopped" else ""
-    if message.startswith(EARLY) and trainer.points.keeps_best:
+    if message.startswith(EARLY) and trainer.automatic.restores_best:
         message += f"; the weights are those of step {trainer.step}"
     if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
         reason, message = "failed", "the loss or its gradient was not finite"
@@ -43,6 +43,7 @@ def end_run(trainer: Trainer) -> RunEnded:
             message = trainer.automatic.words_on_one_batch
         if trainer.evaluator.measures_sharpness and reason != "failed":
             message = "; ".join(part for part in (message, tell_sharpness(trainer)) if part)
+        trainer.saver.save_best(trainer)  # first: whoever goes on finds the end as the newest state
         unsaved = _save(trainer)
         if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"
@@ -51,7 +52,10 @@ def end_run(trainer: Trainer) -> RunEnded:
     trainer.control.refuse_the_rest(trainer.step, "the run has ended")
     progress = trainer.run.progress
     progress.state = _STATES[reason]
-    return RunEnded(step=trainer.step, reason=reason, message=message, best=progress.best, last=progress.last)
+    return RunEnded(
+        step=trainer.step, reason=reason, message=message, best=progress.best, best_step=progress.best_step,
+        last=progress.last,
+    )  # fmt: skip
 
 
 def _save(trainer: Trainer) -> str:

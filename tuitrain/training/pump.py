@@ -191,6 +191,7 @@ class Pump:
                 steps_per_second=self._rate.at(progress.step, now, is_running=progress.state == "running"),
                 watching_share=progress.watching_share + own_share,
                 best=progress.best,
+                best_step=progress.best_step,
                 last=progress.last,
                 process_memory_bytes=reading.process_memory_bytes,
                 device_memory_bytes=reading.device_memory_bytes,

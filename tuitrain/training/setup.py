@@ -43,7 +43,6 @@ from tuitrain.training.from_preset import (
 from tuitrain.training.gradients import Gradients
 from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
-from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import Run
@@ -162,6 +161,7 @@ def build_trainer(
             preset.checkpoint.every_minutes * 60.0,
             preset.checkpoint.keep_last,
             keep_best=preset.checkpoint.keep_best,
+            restore_best=preset.checkpoint.restore_best,
             publish=run.publish,
             stamp={"run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {})},
         ),
@@ -170,13 +170,13 @@ def build_trainer(
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
         alarms=alarms,
         automatic=Automatic(restore_best=preset.checkpoint.restore_best, one_batch=preset.train.one_batch),
-        points=Points(keep_best=preset.checkpoint.restore_best),
     )
     if not preset.train.automatic:
         control.decides_from = math.inf
     run.watch = DeadRunWatch(preset.alarms, run.progress, lambda why: stop_dead_run(control, run, session, why)).look
     if state is not None:
         restore(trainer, state)
+        trainer.saver.take_up(trainer, state)
     describe_run(trainer, preset, run_id, session, device, threads, num_parameters, beside)
     if loaded is not None:
         run.publish(loaded)

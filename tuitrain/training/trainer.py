@@ -6,7 +6,6 @@ do at the safe point, and leaves facts and measurements for the pump.
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -62,8 +61,20 @@ class Trainer:
     step: int = 0
     last_batch: tuple[Tensor, Tensor] | None = None
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether no further step will be taken."""
+        return self.step >= self.total_steps or bool(self.control.stopping)
+
     def train(self) -> RunEnded:
         """Train until the planned end or until asked to stop; returns the last word, not yet published."""
+        try:
+            return self._train()
+        except BaseException:
+            self.saver.rescue_best(self)
+            raise
+
+    def _train(self) -> RunEnded:
         self.task.model.train()
         self.run.progress.state = "running"
         if self.evaluator.last_step is None:
@@ -71,6 +82,8 @@ class Trainer:
         if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
             self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
         while self.step < self.total_steps:
+            if self.control.is_paused:
+                self.saver.save_best(self)  # it costs no time now
             self.control.at_safe_point(self.step, self._apply)
             if self.control.stopping:
                 break
@@ -85,13 +98,13 @@ class Trainer:
         self.staging.flush()
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
-        self.saver.note_evaluation(found.metrics[WATCHED], self.run.progress.best.get(WATCHED, math.inf))
         self.run.publish(found)
-        if not cause and self.step < self.total_steps and not self.control.stopping:
-            schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
-            for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
+        if not cause and not self.is_at_end:
+            schedule, num_to_stop = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
+            for command in self.automatic.decide(self.step, found.metrics, schedule, int(num_to_stop)):
                 self.control.decide(self.step, command)
             self.alarms.note_evaluation(self, found.metrics)
+        self.saver.note_evaluation(self, found.metrics[WATCHED])  # last: whoever goes back to this has counted it
         return found
 
     def _take_step(self) -> None:
