@@ -63,9 +63,10 @@ def shortfall_of(record: Recorded) -> str:
 def shortfall_in_list(run: RunSummary) -> str:
     """The same of a lost run in a list; its record is read only where the disk does not hold the best state."""
     folder = RunFolder(Path(run.path))
-    if run.state != "lost" or run.best_step is None:
+    is_of_old = run.best_step is None and run.best  # which does not tell the step; without both it died at its start
+    if run.state != "lost" or is_of_old:
         return ""
-    if any(folder.checkpoints_path.glob(f"step-{run.best_step:08d}*-{BEST}.pt")):
+    if run.best_step is not None and any(folder.checkpoints_path.glob(f"step-{run.best_step:08d}*-{BEST}.pt")):
         return ""
     try:
         section = read_info(folder).preset.get("checkpoint")

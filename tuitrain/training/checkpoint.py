@@ -19,6 +19,8 @@ from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import CheckpointSaved
 
 CHECKPOINT_VERSION = 4
+UNDO = "undo"
+"""Tag of the state before a risky decision."""
 _NAME = re.compile(r"step-(?P<step>\d{8,})(~(?P<timeline>\d+))?(-(?P<tag>[a-z0-9-]+))?\.pt")
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
@@ -139,14 +141,15 @@ def newest_intact(
     Args:
         folder: of the checkpoints.
         told: sha256 by file name of those that the record tells of. One that it does not tell of was written just
-            before its trainer died, and the record lacks steps before it: taken only where there is no other.
+            before its trainer died, and the record lacks steps before it: taken only where there is no other. After
+            that comes the state before a risky decision, which knows nothing of what was just being decided.
         leads_here: whether a state of a timeline and step is on the way to where the record ends; others are left.
 
     Returns:
         Its path, its content, and one sentence for each damaged one; None where there is none.
     """
     problems: list[str] = []
-    untold: tuple[Path, dict[str, Any], list[str]] | None = None
+    spare: dict[bool, tuple[Path, dict[str, Any], list[str]]] = {}
     for path in checkpoint_paths(folder):
         name = name_of(path)
         if told and name is not None and path.name in told and not leads_here(name.timeline, name.step):
@@ -156,10 +159,11 @@ def newest_intact(
         except RunFolderError as error:
             problems.append(str(error))
             continue
-        if told is None or told.get(path.name) == digest:
+        is_before_decision = name is not None and name.tag == UNDO
+        if not is_before_decision and (told is None or told.get(path.name) == digest):
             return path, content, problems
-        untold = untold or (path, content, problems)
-    return untold
+        spare.setdefault(is_before_decision, (path, content, problems))
+    return spare.get(False) or spare.get(True)
 
 
 def _bytes_of(path: Path) -> bytes:

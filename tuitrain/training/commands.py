@@ -220,6 +220,8 @@ def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
             f'"{command.tag}" is no tag of its own.',
             hint="up to 40 lower-case letters, digits and dashes, not a number.",
         )
+    if command.best and command.tag:
+        raise RefusedError("the best state has a tag of its own.", hint="best without tag.")
     if command.best:
         return _save_best(trainer)
     trainer.saver.save(trainer, tag=command.tag, cause=cause)

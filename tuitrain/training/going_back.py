@@ -30,11 +30,11 @@ from tuitrain.techniques import plan as plans
 from tuitrain.training.automatic import BEST
 from tuitrain.training.averages import live_values
 from tuitrain.training.best import Best
-from tuitrain.training.checkpoint import CheckpointName, checkpoint_paths, load_checkpoint, name_of
+from tuitrain.training.checkpoint import UNDO, CheckpointName, checkpoint_paths, load_checkpoint, name_of
 from tuitrain.training.points import Point, is_history, is_small
 from tuitrain.training.racing import tell_race
 from tuitrain.training.refusing import RefusedError
-from tuitrain.training.saving import LEFT, UNDO, WAIT_SECONDS
+from tuitrain.training.saving import LEFT, WAIT_SECONDS
 from tuitrain.training.state import copied, put_back, put_random_states
 
 if TYPE_CHECKING:
@@ -46,11 +46,16 @@ _RAISE = 2.0
 
 
 def keep_for_undo(trainer: Trainer, request: Request) -> Point | None:
-    """Keep the state before a decision of a person, or before a risky one of a preset or of the run itself."""
+    """Keep the state before a decision of a person, or before a risky one of a preset or of the run itself.
+
+    The best state, which a risky one may leave behind, is written first.
+    """
     command = request.command
     if not isinstance(command, (*DECIDING, RollBack)) or isinstance(command, Evaluate | Stop):
         return None
     risky = is_risky(trainer, request)
+    if risky:
+        trainer.saver.save_best(trainer)
     if not risky and (request.actor == "auto" or not is_small(trainer)):
         return None
     point = Point.of(trainer, sentence(command))
@@ -59,8 +64,7 @@ def keep_for_undo(trainer: Trainer, request: Request) -> Point | None:
 
 
 def save_for_undo(trainer: Trainer, point: Point, cause: str) -> None:
-    """Have the state before a risky decision written, and the best state, which it may leave."""
-    trainer.saver.save_best(trainer)
+    """Have the state before a risky decision written."""
     point.is_on_disk = trainer.saver.folder is not None
     trainer.saver.write({**point.state, "label": point.label}, UNDO, cause)
 
@@ -100,6 +104,7 @@ def roll_back(trainer: Trainer, command: RollBack, request: Request) -> str:
 
 def undo(trainer: Trainer, cause: str) -> str:
     """Return to the state before the last decision."""
+    trainer.saver.save_best(trainer)
     point = trainer.points.pop()
     if point is not None:
         source, state, label = _MEMORY, copied(point.state), point.label

@@ -94,7 +94,9 @@ class Points:
 
     def keep_best(self, trainer: Trainer) -> None:
         """Keep the state as it is: no other of the run's history has a better validation loss."""
-        self._bests = [*self._bests, Point.of(trainer)][-_MOST_BESTS:]
+        self._bests.append(Point.of(trainer))
+        if len(self._bests) > _MOST_BESTS:
+            self._drop_best()
         self._make_room()
 
     def best(self, trainer: Trainer) -> Point | None:
@@ -118,10 +120,18 @@ class Points:
     def _make_room(self) -> None:
         """Leave out the oldest that an undo leads back to, then the oldest best; the newest of each stays."""
         while sum(point.num_bytes for point in (*self._undo, *self._bests)) > _MOST_BYTES:
-            kept = self._undo if len(self._undo) > 1 else self._bests
-            if len(kept) < 2:
+            if len(self._undo) > 1:
+                self._undo.pop(0)
+            elif len(self._bests) > 1:
+                self._drop_best()
+            else:
                 return
-            kept.pop(0)
+
+    def _drop_best(self) -> None:
+        """Leave out the oldest, but for the best of each way that was left: an undo returns there."""
+        timelines = [point.timeline for point in self._bests]
+        oldest = next((at for at, number in enumerate(timelines) if number in timelines[at + 1 :]), 0)
+        self._bests.pop(oldest)
 
     def _thin(self) -> None:
         """Leave out the point whose neighbours are nearest to each other for its age."""

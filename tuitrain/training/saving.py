@@ -22,6 +22,7 @@ from tuitrain.protocol.events import AlarmRaised, Event
 from tuitrain.training.automatic import BEST, WATCHED
 from tuitrain.training.best import Best, is_of_best, shortfall
 from tuitrain.training.checkpoint import (
+    UNDO,
     CheckpointName,
     checkpoint_paths,
     load_checkpoint,
@@ -34,8 +35,6 @@ from tuitrain.training.state import captured
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
-UNDO = "undo"
-"""The state before a risky decision."""
 LEFT = "left"
 """The state that an undo left."""
 OWN_TAGS = frozenset({BEST, UNDO, LEFT})

@@ -70,7 +70,7 @@ class Trainer:
         """Train until the planned end or until asked to stop; returns the last word, not yet published."""
         try:
             return self._train()
-        except BaseException:
+        except Exception:
             self.saver.rescue_best(self)
             raise
 
