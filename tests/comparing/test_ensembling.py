@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from tests.comparing.asking import said
 from tests.session.again import trained
 from tests.training.harness import trainer_of
 from tuitrain.cli_ensemble import table
-from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score, ask_together, gain
+from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score, _best, ask_together, gain
 from tuitrain.comparing.members import Weights
 from tuitrain.preset import preset_from_data
 from tuitrain.rundir.places import RunFolder, read_info
@@ -187,6 +188,13 @@ def test_an_interval_is_that_of_the_mean_difference() -> None:
     assert gain("accuracy", "", mine, theirs).verdict == "worse"
     assert gain("loss", "", mine, mine).verdict == "cannot tell"
     assert gain("loss", "", mine, rng.permutation(mine)).verdict == "cannot tell"
+
+
+def test_a_member_that_diverged_is_never_the_best() -> None:
+    """NaN is below nothing and above nothing, wherever it stands."""
+    losses = (math.nan, 0.3, math.nan, 0.2, math.inf)
+    scores = [Score(label="", run="", step=9, metrics={"loss": loss, "accuracy": -loss}) for loss in losses]
+    assert (_best(scores, "loss"), _best(scores, "accuracy")) == (3, 3)
 
 
 def test_each_metric_has_its_best_single_one() -> None:

@@ -21,9 +21,7 @@ class Best(NamedTuple):
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Best:
         """The newest evaluation of a state."""
-        return cls(
-            state["timelines"]["current"], state["step"], state["progress"]["last"].get(WATCHED, math.nan)
-        )
+        return cls(state["timelines"]["current"], state["step"], state["progress"]["last"].get(WATCHED, math.nan))
 
 
 def is_of_best(state: Mapping[str, Any]) -> bool:

@@ -255,13 +255,15 @@ class Saver:
             self._is_refused = True
             if tag == BEST:
                 self._cost_seconds = max(self._cost_seconds, _LARGEST_SHARE * _SECONDS_AFTER_REFUSAL)
-                self._in_queue, self._is_best_unwritten = None, True
+                self._is_best_unwritten = True
+                self._leaves_queue(Best.of(state))
             return
         self._is_refused = False
         self._publish(saved)
         if tag == BEST:
             self._cost_seconds = saved.save_seconds
-            self._on_disk, self._in_queue = Best.of(state), None
+            self._on_disk = Best.of(state)
+            self._leaves_queue(self._on_disk)
             old = [path for path, name in _named(folder) if name.tag == BEST and path.name != Path(saved.path).name]
         elif tag and tag not in OWN_TAGS:
             return
@@ -273,6 +275,10 @@ class Saver:
         for path in old:
             with suppress(OSError):
                 path.unlink()
+
+    def _leaves_queue(self, best: Best) -> None:
+        if self._in_queue == best:  # else a better one waits already
+            self._in_queue = None
 
 
 def _named(folder: Path) -> list[tuple[Path, CheckpointName]]:
