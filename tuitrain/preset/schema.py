@@ -184,7 +184,7 @@ class CheckpointSection(Section):
     keep_last: Count = 3
     """Those with a tag are kept besides."""
     keep_best: StrictBool = True
-    """Whether the state at the best validation loss is kept, as step-N-best.pt."""
+    """Whether the state at the lowest finite validation loss is kept, as step-N-best.pt."""
     restore_best: StrictBool = False
     """Whether early stopping goes back to the state at the best validation loss before it ends the run."""
 

@@ -233,7 +233,8 @@ def _save_best(trainer: Trainer) -> str:
     trainer.saver.wait(WAIT_SECONDS)
     kept = trainer.saver.best_on_disk(trainer)
     if kept is None:
-        raise RefusedError(f"{trainer.saver.best_words(trainer) or 'no best state is kept'}.", hint="--at STEP.")
+        words = trainer.saver.best_words(trainer) or "no best state is kept"
+        raise RefusedError(f"{words}.", hint="save_checkpoint, which saves the state as it is.")
     return trainer.saver.best_words(trainer) or f"the best is step {kept.step} ({kept.loss:.4g})"
 
 
