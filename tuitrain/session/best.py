@@ -57,7 +57,8 @@ def shortfall_of(record: Recorded) -> str:
         return ""
     if record.ended is None:
         return f"{words}: it was not written yet when the run was last heard of"
-    return f"{words} ({record.disk_trouble})" if record.disk_trouble else words
+    is_told = words.partition("; ")[2] in record.best_trouble  # the same words, of when it was resumed
+    return f"{words} ({record.best_trouble})" if record.best_trouble and not is_told else words
 
 
 def shortfall_in_list(run: RunSummary) -> str:

@@ -73,8 +73,8 @@ class Recorded:
     """Metric → what was measured at each step."""
     evaluations: dict[int, EvalFinished] = field(default_factory=dict)
     """Step → the newest evaluation there."""
-    disk_trouble: str = ""
-    """The newest that was said of the disk."""
+    best_trouble: str = ""
+    """The newest that was said of why a best state could not be kept."""
     stopped_by_alarm: bool = False
     """Whether the end was what an alarm led to."""
     num_damaged: int = 0
@@ -129,8 +129,8 @@ class Recorded:
                 self.refused[event.command] = event.reason
             case AlarmRaised():
                 self.stopped_by_alarm = event.action == "stop" and event.kind.startswith("nonfinite")
-                if event.kind == "disk":
-                    self.disk_trouble = event.message
+                if event.kind == "disk" and BEST in event.message:
+                    self.best_trouble = event.message
             case Heartbeat():
                 self._note_best(event)
             case RunEnded():

@@ -161,19 +161,16 @@ class Saver:
         """
         if not self._keep_best:
             return
-        if is_of_best(state):
-            trainer.points.keep_best(trainer)
-            self._is_best_unwritten = True
-        if state["run"] != self.stamp["run"] or self.folder is None:
-            return
-        is_to_come = False
-        for path, name in _named(self.folder):
+        is_own, is_to_come = state["run"] == self.stamp["run"], False
+        for path, name in _named(self.folder) if is_own and self.folder is not None else []:
             if name.tag == BEST and trainer.timelines.leads_here(name.timeline, name.step):
                 is_to_come = is_to_come or name.step > trainer.step  # with the steps that are taken again
                 if name.step <= trainer.step and self._on_disk is None:
                     self._on_disk = _best_of(path, trainer)
+        if is_of_best(state):
+            self.note_evaluation(trainer, state["progress"]["last"][WATCHED])
         words = self.best_words(trainer)
-        if words and not is_to_come:
+        if words and is_own and not is_to_come:
             self._publish(AlarmRaised(step=trainer.step, kind="disk", message=words, value=math.nan))
 
     def save(self, trainer: Trainer, tag: str = "", cause: str = "") -> None:
