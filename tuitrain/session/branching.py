@@ -102,9 +102,7 @@ def branch_point(parent: RunFolder, at: str, say: Say = silent) -> BranchPoint:
     return BranchPoint(parent, info, record, step, tuple(record.decided_before(step)), _whole(parent, on_the_way, ""))
 
 
-def start_wanted(
-    parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool, say: Say = silent
-) -> Started:
+def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool, say: Say = silent) -> Started:
     """Start a branch as a person asks for it: of a run that is alive, "end" is its state now, saved for this.
 
     Args:

@@ -304,11 +304,16 @@ SCHEDULES: dict[str, ScheduleSpec] = {
                     help="factor of each decay",
                 ),
                 Hyperparameter(
-                    name="patience", default=5.0, low=0.0,
+                    name="patience",
+                    default=5.0,
+                    low=0.0,
                     help="evaluations in a row without improvement that are put up with; the next one decays",
                 ),
                 Hyperparameter(
-                    name="threshold", default=1e-4, low=0.0, scale="log",
+                    name="threshold",
+                    default=1e-4,
+                    low=0.0,
+                    scale="log",
                     help="improvement that counts, as a share of the size of the best loss",
                 ),
                 Hyperparameter(name="cooldown", default=0.0, low=0.0, help="evaluations to wait after a decay"),

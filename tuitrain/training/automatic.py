@@ -75,9 +75,7 @@ class Automatic:
         """Early stopping was switched on or off: what was worse before it does not count."""
         self._num_worse = 0
 
-    def decide(
-        self, step: int, metrics: Mapping[str, float], schedule: Schedule, num_to_stop: int
-    ) -> list[Command]:
+    def decide(self, step: int, metrics: Mapping[str, float], schedule: Schedule, num_to_stop: int) -> list[Command]:
         """What to ask after an evaluation.
 
         Args:

@@ -50,7 +50,8 @@ def captured(trainer: Trainer) -> State:
         "evaluated_step": trainer.evaluator.last_step,
         "is_in_trouble": trainer.guard.is_in_trouble,
         "progress": {
-            "best": dict(trainer.run.progress.best), "best_step": trainer.run.progress.best_step,
+            "best": dict(trainer.run.progress.best),
+            "best_step": trainer.run.progress.best_step,
             "last": dict(trainer.run.progress.last),
         },
         "random": random_states(),
