@@ -20,8 +20,9 @@ from tuitrain.protocol.events import (
     RolledBack,
 )
 from tuitrain.training import points, saving
-from tuitrain.training.checkpoint import load_checkpoint
+from tuitrain.training.checkpoint import load_checkpoint, save_checkpoint
 from tuitrain.training.checksum import weights_checksum
+from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
 OFTEN = (
@@ -182,13 +183,13 @@ def test_a_disk_that_refuses_is_told_and_tried_again_later(tmp_path: Path, monke
     """Once, not at each step."""
     from tuitrain.errors import RunFolderError
 
-    save, tries = saving.save_checkpoint, []
+    tries: list[int] = []
 
     def refuse(folder: Path, state: dict[str, Any], **options: Any) -> CheckpointSaved:
         tries.append(state["step"])
         if len(tries) == 1:
             raise RunFolderError("no space left")
-        return save(folder, state, **options)
+        return save_checkpoint(folder, state, **options)
 
     monkeypatch.setattr(saving, "save_checkpoint", refuse)
     result = finish(ready(tmp_path))
@@ -206,7 +207,7 @@ def test_a_later_session_keeps_what_is_better_than_what_is_on_the_disk(tmp_path:
     def watched() -> None:
         take_step()
         if first.step == 41:
-            states[41] = saving.captured(first)
+            states[41] = captured(first)
 
     first._take_step = watched  # type: ignore[method-assign]
     whole = finish(first)
