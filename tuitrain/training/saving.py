@@ -12,8 +12,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ class Saver:
         if self._restore_best or is_kept_whole(trainer):
             trainer.points.keep_best(trainer)
             self._is_best_unwritten = True
-        elif self._is_cheap or trainer.is_at_end:
+        elif self._is_cheap or trainer.step >= trainer.total_steps or trainer.control.stopping:
             began = time.monotonic()
             self._write_best(captured(trainer))
             self._cost_seconds += time.monotonic() - began
@@ -142,11 +142,16 @@ class Saver:
         if point is not None and Best.of(point.state) not in {self._on_disk, self._in_queue}:
             self._write_best(point.state)
 
-    def rescue_best(self, trainer: Trainer) -> None:
-        """The same where training has failed: whatever goes wrong here, that is what counts."""
-        with suppress(Exception):
-            self.save_best(trainer)
-            self.wait(WAIT_SECONDS)
+    @contextmanager
+    def rescuing_best(self, trainer: Trainer) -> Iterator[None]:
+        """Have it written as well where training fails within; whatever goes wrong then, that failure counts."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):
+                self.save_best(trainer)
+                self.wait(WAIT_SECONDS)
+            raise
 
     def went_back(self) -> None:
         """The best state of the run's history may be another one than that on the disk."""

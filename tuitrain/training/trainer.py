@@ -61,37 +61,26 @@ class Trainer:
     step: int = 0
     last_batch: tuple[Tensor, Tensor] | None = None
 
-    @property
-    def is_at_end(self) -> bool:
-        """Whether no further step will be taken."""
-        return self.step >= self.total_steps or bool(self.control.stopping)
-
     def train(self) -> RunEnded:
         """Train until the planned end or until asked to stop; returns the last word, not yet published."""
-        try:
-            return self._train()
-        except Exception:
-            self.saver.rescue_best(self)
-            raise
-
-    def _train(self) -> RunEnded:
-        self.task.model.train()
-        self.run.progress.state = "running"
-        if self.evaluator.last_step is None:
-            self.evaluate()
-        if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
-            self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
-        while self.step < self.total_steps:
-            if self.control.is_paused:
-                self.saver.save_best(self)  # it costs no time now
-            self.control.at_safe_point(self.step, self._apply)
-            if self.control.stopping:
-                break
-            self.saver.at_safe_point(self)
-            self._take_step()
-            if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
+        with self.saver.rescuing_best(self):
+            self.task.model.train()
+            self.run.progress.state = "running"
+            if self.evaluator.last_step is None:
                 self.evaluate()
-        return end_run(self)
+            if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
+                self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
+            while self.step < self.total_steps:
+                if self.control.is_paused:
+                    self.saver.save_best(self)  # it costs no time now
+                self.control.at_safe_point(self.step, self._apply)
+                if self.control.stopping:
+                    break
+                self.saver.at_safe_point(self)
+                self._take_step()
+                if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
+                    self.evaluate()
+            return end_run(self)
 
     def evaluate(self, cause: str = "") -> EvalFinished:
         """Evaluate the weights that count, say the result, and let the run decide on it."""
@@ -99,7 +88,7 @@ class Trainer:
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
         self.run.publish(found)
-        if not cause and not self.is_at_end:
+        if not cause and self.step < self.total_steps and not self.control.stopping:
             schedule, num_to_stop = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
             for command in self.automatic.decide(self.step, found.metrics, schedule, int(num_to_stop)):
                 self.control.decide(self.step, command)

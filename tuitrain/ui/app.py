@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from textual import events, on, work
@@ -121,8 +120,7 @@ class TuitrainApp(Toasts):
     @work(thread=True)
     def _start_branch(self, folder: RunFolder, wish: BranchWish) -> None:
         try:
-            say = partial(self.call_from_thread, self.notify, timeout=10)
-            started = start_wanted(folder, wish.at, wish.changes, has_screen=True, say=say)
+            started = start_wanted(folder, wish.at, wish.changes, has_screen=True, say=self.notify)
         except TuitrainError as error:
             self.call_from_thread(self.notify, str(error), severity="error", timeout=10)
             return
