@@ -7,6 +7,7 @@ TuitrainError                 place, what is wrong, what to try; exit code 1
 │   └── UnknownNameError      a name that is in none of our tables; carries the nearest one
 ├── RunNotFoundError          no run with that id, prefix or position
 ├── RunBusyError              a second trainer on one folder
+├── RunOverError              a run that is to go on has ended as its preset wanted; exit code 0
 ├── RunFolderError            the folder cannot be written or read
 │   └── EventsNotWrittenError the stream in part (rundir.writer): carries how many lines made it
 └── DataError                 a dataset that cannot be loaded
@@ -82,6 +83,12 @@ class RunNotFoundError(TuitrainError):
 
 class RunBusyError(TuitrainError):
     """Another trainer lives in that folder."""
+
+
+class RunOverError(TuitrainError):
+    """A run that is to go on has ended as its preset wanted: nothing is left to do, which is no failure."""
+
+    exit_code = 0
 
 
 class RunFolderError(TuitrainError):

@@ -36,7 +36,7 @@ from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import send
-from tuitrain.session.start import create_run
+from tuitrain.session.start import create_run, is_resumable
 
 _PRUNED = "the search saw no hope in it"
 """What a pruned run gives as its reason; whoever reads it later knows that no person stopped it."""
@@ -213,7 +213,7 @@ class Scheduler:
     def _end(self, work: _Work, state: MemberState, message: str = "") -> None:
         del self._working[work.member.key]
         ended = work.curves.curves.ended
-        text = message or (ended.message if ended is not None and state == "failed" else "")
+        text = message or (ended.message if ended is not None and state in {"failed", "lost"} else "")
         self._write(MemberEnded(time=time.time(), key=work.member.key, state=state, message=text))
         last, best = (ended.last, ended.best) if ended is not None else ({}, {})
         self._supply.told(work.member, state, last, best)
@@ -237,7 +237,7 @@ class Scheduler:
     def _launch_again(self, view: MemberView) -> None:
         """From its checkpoint; in its folder where nothing happened in it yet; else from the beginning in a new one."""
         folder = RunFolder(Path(view.run))
-        has_state = view.ended != "failed" and any(folder.checkpoints_path.glob("step-*.pt"))
+        has_state = view.ended != "failed" and is_resumable(folder)
         # A stop that was asked of one in the queue of its engine lies there still: it would end at its first step.
         is_asked = any(folder.commands_path.glob("[!.]*.json"))
         is_untouched = folder.info_path.is_file() and not folder.events_path.exists() and not is_asked
@@ -252,24 +252,26 @@ class Scheduler:
         What is wrong with the member ends it; what is wrong with the disk or the engine ends the scheduler.
         """
         slot = self._free_slot()
+
+        def launched(path: Path) -> None:
+            """Written before a new run is there: whoever follows after a crash finds it, or that it is not."""
+            self._write(
+                MemberLaunched(
+                    time=time.time(), key=member.key, run=str(path), attempt=attempt, is_resumed=is_resumed, slot=slot
+                )
+            )
+
         try:
             if folder is None:
                 preset = preset_from_data(member.preset, f"{self._folder.plan_path}: {member.key}")
-                folder = create_run(preset, comparison=f"{self._folder.name}/{member.key}")
+                comparison = f"{self._folder.name}/{member.key}"
+                folder = create_run(preset, comparison=comparison, announce=launched)
+            else:
+                launched(folder.path)
         except (UsageError, DataError) as error:
             self._write(MemberEnded(time=time.time(), key=member.key, state="failed", message=str(error)))
             self._supply.told(member, "failed", {}, {})
             return
-        self._write(
-            MemberLaunched(
-                time=time.time(),
-                key=member.key,
-                run=str(folder.path),
-                attempt=attempt,
-                is_resumed=is_resumed,
-                slot=slot,
-            )
-        )
         environment = self._environment(slot, member)
         handle = self._submit(Job(folder=folder, is_resumed=is_resumed, slot=slot, environment=environment))
         self._write(MemberSubmitted(time=time.time(), key=member.key, handle=handle))
