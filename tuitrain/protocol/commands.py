@@ -31,6 +31,10 @@ class StepOnce(CommandBase, frozen=True, kw_only=True, tag="step_once"):
     """At least 1."""
 
 
+OWN_ENDS = ("early stopping:", "one batch, ")
+"""How `Stop.because`, and the last word that it becomes, begins where a rule of the preset wanted the end."""
+
+
 class Stop(CommandBase, frozen=True, kw_only=True, tag="stop"):
     """Finish the step, evaluate, save, end. A second one aborts: no evaluation, no save."""
 

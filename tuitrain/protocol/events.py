@@ -333,6 +333,8 @@ class RunEnded(EventBase, frozen=True, kw_only=True):
     traceback: str = ""
     best: dict[str, float] = {}
     last: dict[str, float] = {}
+    could_not_begin: bool = False
+    """Whether a session that was to go on failed before its first step: the run stands where it stood before."""
 
 
 class UnknownEvent(EventBase, frozen=True, kw_only=True):

@@ -29,12 +29,11 @@ def end_run(trainer: Trainer) -> RunEnded:
     trainer.staging.flush()
     reason: Reason = "finished"
     if trainer.control.stopping:
-        reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
-    message = trainer.control.stopped_because if reason == "stopped" else ""
+        reason = "failed" if trainer.control.has_failed else "stopped"
+        reason = "aborted" if trainer.control.stopping == "abort" else reason
+    message = trainer.control.stopped_because if reason in {"stopped", "failed"} else ""
     if message.startswith(EARLY) and trainer.points.keeps_best:
         message += f"; the weights are those of step {trainer.step}"
-    if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
-        reason, message = "failed", "the loss or its gradient was not finite"
     if reason != "aborted":
         if not trainer.evaluator.is_fresh(trainer.step):
             trainer.evaluate()
@@ -62,7 +61,10 @@ def _save(trainer: Trainer) -> str:
     try:
         saved = save_checkpoint(trainer.saver.folder, captured(trainer))
     except RunFolderError as error:
-        trainer.run.publish(AlarmRaised(step=trainer.step, kind="disk", message=str(error), value=math.nan))
+        what, advice = error.message.rstrip("."), error.hint
+        trainer.run.publish(
+            AlarmRaised(step=trainer.step, kind="disk", message=what, value=math.nan, advice=advice)
+        )  # fmt: skip
         return str(error)
     trainer.run.publish(saved)
     return ""

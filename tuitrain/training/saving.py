@@ -14,15 +14,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import AlarmRaised, Event
 from tuitrain.training.automatic import BEST
-from tuitrain.training.checkpoint import checkpoint_paths, name_of, save_checkpoint
+from tuitrain.training.checkpoint import checkpoint_paths, is_full_disk, name_of, save_checkpoint
 from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
+    from tuitrain.training.control import Control
     from tuitrain.training.trainer import Trainer
 
 UNDO = "undo"
@@ -47,11 +48,13 @@ class Saver:
         keep_best: whether the state at the best validation loss is kept.
         publish: takes the facts.
         stamp: of which run a state is: "run", "preset" and "versions".
+        on_full: called with why where the disk is full; returns what the run does.
     """
 
     def __init__(
         self, folder: Path | None, every_seconds: float, keep_last: int, *, keep_best: bool,
         publish: Callable[[Event], None], stamp: Mapping[str, Any],
+        on_full: Callable[[str], Literal["continue", "stop"]] = lambda _: "continue",
     ) -> None:  # fmt: skip
         self.folder = folder
         """Where the checkpoints are; None where nothing is saved."""
@@ -61,6 +64,7 @@ class Saver:
         self._keep_last = keep_last
         self._keep_best = keep_best
         self._publish = publish
+        self._on_full = on_full
         self._last_time = time.monotonic()
         self._last_best_time = -math.inf
         self._is_best = False
@@ -139,7 +143,7 @@ class Saver:
             saved = save_checkpoint(folder, state, tag=tag, cause=cause)
         except RunFolderError as error:
             if cause or not self._is_refused:  # what nobody asked for is told once, until it works again
-                self._publish(AlarmRaised(step=state["step"], kind="disk", message=str(error), value=math.nan))
+                self._tell(error, state["step"])
             self._is_refused = True
             return
         self._is_refused = False
@@ -157,3 +161,23 @@ class Saver:
         for path in same[_KEPT.get(tag, self._keep_last) :]:
             with suppress(OSError):
                 path.unlink()
+
+    def _tell(self, error: RunFolderError, step: int) -> None:
+        message = error.message.rstrip(".")
+        action = self._on_full(message) if is_full_disk(error.__cause__) else "continue"
+        self._publish(
+            AlarmRaised(step=step, kind="disk", message=message, value=math.nan, advice=error.hint, action=action)
+        )
+
+
+def full_disk_action(
+    control: Control, wanted: Literal["continue", "stop"]
+) -> Callable[[str], Literal["continue", "stop"]]:
+    """What a run does where its disk is full, whatever was to be written: as its preset says."""
+
+    def act(why: str) -> Literal["continue", "stop"]:
+        if wanted == "stop":
+            control.end(why, is_failure=True)
+        return wanted
+
+    return act

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import Run
-from tuitrain.training.saving import Saver
+from tuitrain.training.saving import Saver, full_disk_action
 from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
@@ -72,6 +72,7 @@ def build_trainer(
     state: Mapping[str, Any] | None = None,
     weights: Weights | None = None,
     versions: Mapping[str, str] | None = None,
+    announce: Callable[[], None] = lambda: None,
 ) -> Trainer:
     """Build everything a preset names, and say `RunStarted`.
 
@@ -87,6 +88,7 @@ def build_trainer(
         state: where to go on, as `state.captured` gave it; None begins at step 0.
         weights: those of an earlier run, where the preset names one and the run begins at step 0.
         versions: of what the run depends on, kept with its states.
+        announce: called when all is built, before `RunStarted`.
 
     Raises:
         UsageError: the device is not there, or the optimizer cannot work on this model.
@@ -163,6 +165,7 @@ def build_trainer(
             preset.checkpoint.keep_last,
             keep_best=preset.checkpoint.keep_best,
             publish=run.publish,
+            on_full=full_disk_action(control, preset.train.on_disk_full),
             stamp={"run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {})},
         ),
         control=control,
@@ -177,6 +180,7 @@ def build_trainer(
     run.watch = DeadRunWatch(preset.alarms, run.progress, lambda why: stop_dead_run(control, run, session, why)).look
     if state is not None:
         restore(trainer, state)
+    announce()
     describe_run(trainer, preset, run_id, session, device, threads, num_parameters, beside)
     if loaded is not None:
         run.publish(loaded)
