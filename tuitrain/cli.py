@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -99,7 +100,13 @@ def run(
 
     is_plain = headless or as_json or not _has_screen()
     if resume:
-        if preset or in_process or one_batch:
+        changes = [text for text in [preset, *(overrides or [])] if "=" in text]
+        if changes:
+            raise UsageError(
+                "--resume goes on with a run as it is; a branch goes on from there and does something otherwise.",
+                hint=f"tuitrain branch {resume} --at end {' '.join(map(shlex.quote, changes))}",
+            )
+        if preset or overrides or in_process or one_batch:
             raise UsageError("--resume goes on with a run as it is.", hint=f"tuitrain run --resume {resume}")
         raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain))
     if not preset:

@@ -32,6 +32,7 @@ from tuitrain.session.in_process import InProcessRun
 from tuitrain.session.reading import RunReader
 from tuitrain.session.start import create_run, resume_detached
 from tuitrain.session.worker import open_hosting
+from tuitrain.training.checkpoint_file import sealed
 from tuitrain.training.run import Run
 
 SHORT = ("task.hidden=[16]", "train.steps=100000000", "eval.every_steps=1000")
@@ -111,7 +112,7 @@ def test_a_folder_that_is_moved_while_a_screen_watches(home: Path) -> None:
 def test_of_two_trainers_on_one_folder_the_second_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it changes anything: run.json stays that of the first."""
     folder = create_run(load_preset("lab-wave", ()))
-    (folder.checkpoints_path / "step-00000001.pt").write_bytes(b"x")
+    (folder.checkpoints_path / "step-00000001.pt").write_bytes(sealed(bytes(2)))
     real, begun = subprocess.Popen, list[subprocess.Popen[bytes]]()
 
     def sleeping(_arguments: list[str], *, pass_fds: tuple[int, ...], **_: object) -> subprocess.Popen[bytes]:

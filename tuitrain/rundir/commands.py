@@ -71,8 +71,14 @@ class DamagedCommand:
     """A file among the commands that is none; it is reported once."""
 
     name: str
-    """Of the file; what stands before ".json" is the id that was to be answered, if it was one of ours."""
+    """Of the file."""
     detail: str
+
+    @property
+    def command(self) -> str:
+        """The id that was to be answered, if it was one of ours; else empty."""
+        identity = self.name.removesuffix(_SUFFIX)
+        return identity if _SAFE_ID.fullmatch(identity) else ""
 
 
 class CommandReader:

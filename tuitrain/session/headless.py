@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from tuitrain.errors import TuitrainError
+from tuitrain.errors import RunOverError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Stop
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.asking import send
 from tuitrain.session.printer import Printer
 from tuitrain.session.reading import RunReader
-from tuitrain.session.start import Started, resume_detached, start_detached
+from tuitrain.session.start import Started, last_word, resume_detached, start_detached
 from tuitrain.session.worker import EXIT_CODES
 
 _POLL_SECONDS = 0.05
@@ -36,13 +36,21 @@ def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
 
     Raises:
         RunBusyError: its trainer is alive.
-        UsageError: it has no checkpoint.
+        UsageError: it has no intact checkpoint.
         RunFolderError: the folder cannot be read or written.
     """
     reader = RunReader(folder)
     while reader.poll():
         pass
-    return _print_started(resume_detached(folder, has_screen=False), reader, as_json=as_json)
+    try:
+        started = resume_detached(folder, has_screen=False)
+    except RunOverError as error:
+        printer, ended = Printer(folder.id), last_word(folder)
+        printer.take([ended] if ended is not None else [])
+        printer.say(str(error))
+        printer.finish(as_json=as_json)
+        return error.exit_code
+    return _print_started(started, reader, as_json=as_json)
 
 
 def print_started(started: Started, *, as_json: bool) -> int:

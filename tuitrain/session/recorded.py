@@ -78,6 +78,8 @@ class Recorded:
     """How often the run went back, and where to."""
     refused: dict[str, str] = field(default_factory=dict)
     """Id → reason of every command that was refused."""
+    answered: set[str] = field(default_factory=set)
+    """Ids of all commands that have their final reply."""
     _left: list[_Left] = field(default_factory=list)
     _ways: dict[int, _Way] = field(default_factory=dict)
     """Timeline → what was known when it was left."""
@@ -120,6 +122,7 @@ class Recorded:
                 self._decide(event)
             case CommandRefused():
                 self.refused[event.command] = event.reason
+                self.answered.add(event.command)
             case AlarmRaised():
                 self.stopped_by_alarm = event.action == "stop" and event.kind.startswith("nonfinite")
             case RunEnded():
@@ -149,6 +152,7 @@ class Recorded:
 
     def _decide(self, event: CommandApplied) -> None:
         command, actor = self._asked.pop(event.command, (None, ""))
+        self.answered.add(event.command)
         if isinstance(command, DECIDING):
             self.decisions.append(Decision(step=event.step, command=command, actor=actor, id=event.command))
             original = original_id(event.command)
