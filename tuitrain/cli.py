@@ -88,6 +88,9 @@ def run(
     resume: Annotated[
         str, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or lost.")
     ] = "",
+    here: Annotated[
+        bool, typer.Option("--here", help="With --resume: its trainer, which cannot be seen from here, is gone.")
+    ] = False,
     one_batch: Annotated[
         bool, typer.Option("--one-batch", help="Learn one batch by heart, nothing regularized: the first sanity check.")
     ] = False,
@@ -101,7 +104,9 @@ def run(
     if resume:
         if preset or in_process or one_batch:
             raise UsageError("--resume goes on with a run as it is.", hint=f"tuitrain run --resume {resume}")
-        raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain))
+        raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain, here=here))
+    if here:
+        raise UsageError("--here goes with --resume.", hint="tuitrain run --resume RUN --here")
     if not preset:
         raise UsageError("run needs a preset.", hint="tuitrain presets, or --resume RUN.")
 
@@ -118,17 +123,17 @@ def run(
     raise typer.Exit(watch_in_process(chosen) if in_process else watch_new_run(chosen))
 
 
-def _resume(name: str, *, as_json: bool, is_plain: bool) -> int:
+def _resume(name: str, *, as_json: bool, is_plain: bool, here: bool) -> int:
     from tuitrain.rundir.catalogue import find_run
 
     folder = find_run(name)
     if is_plain:
         from tuitrain.session.headless import resume_headless
 
-        return resume_headless(folder, as_json=as_json)
+        return resume_headless(folder, as_json=as_json, here=here)
     from tuitrain.launch import watch_resumed_run
 
-    return watch_resumed_run(folder)
+    return watch_resumed_run(folder, here=here)
 
 
 cli_care.register(app)

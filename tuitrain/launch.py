@@ -37,11 +37,11 @@ def watch_new_run(preset: Preset) -> int:
     return watch_run(started.folder, started.process)
 
 
-def watch_resumed_run(folder: RunFolder) -> int:
-    """Go on with a run, and watch it."""
+def watch_resumed_run(folder: RunFolder, *, here: bool = False) -> int:
+    """Go on with a run, and watch it. `here` is as of `resume_detached`."""
     import tuitrain.ui.app  # noqa: F401  # as above
 
-    started = resume_detached(folder, has_screen=True)
+    started = resume_detached(folder, has_screen=True, here=here)
     return watch_run(started.folder, started.process)
 
 

@@ -12,7 +12,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.description import MetricInfo, OptimizerState
 from tuitrain.protocol.events import Column, EvalFinished, Event, RunEnded, RunStarted, StepsFinished
 from tuitrain.rundir.places import RunFolder, write_info
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 
 STEPS_PER_EPOCH = 500
 _BLOCK = 100

@@ -25,7 +25,8 @@ from tuitrain.protocol.commands import Pause, Request, ScaleLearningRate, SetPac
 from tuitrain.protocol.events import CommandApplied, CommandRefused, Heartbeat, RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.rundir.status import CarrierWatch, process_created
+from tuitrain.rundir.process import process_created
+from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import ask_and_wait
 from tuitrain.session.hosting import work_in_thread
 from tuitrain.session.in_process import InProcessRun

@@ -14,7 +14,8 @@ from tuitrain.protocol.codec import encode
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
-from tuitrain.rundir.status import CarrierWatch, current_boot_id, process_created, this_host
+from tuitrain.rundir.process import current_boot_id, process_created, this_host
+from tuitrain.rundir.status import CarrierWatch
 from tuitrain.rundir.writer import EventWriter
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tuitrain.board.cautions import state_of
@@ -13,7 +13,7 @@ from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader,
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import Stop
-from tuitrain.protocol.comparing import ComparisonPlan, MemberState
+from tuitrain.protocol.comparing import ComparisonPlan, MemberState, Remarked
 from tuitrain.rundir.lock import is_held
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
@@ -33,6 +33,8 @@ class _Followed:
         self.path = path
         self.folder = RunFolder(Path(path))
         self.reader = RunCurves(self.folder, wanted)
+        self.problems: set[str] = set()
+        """What was said of it already."""
         self.again: RunCurves | None = None
         """Reads it from the beginning with more metrics; takes over when it has caught up."""
         self.watch = CarrierWatch(self.folder)
@@ -56,11 +58,16 @@ class _Followed:
             return True
         return has_news
 
-    def look_outside(self) -> None:
-        """See whether the trainer lives, and the folder is there."""
+    def look_outside(self) -> Iterator[str]:
+        """See whether the trainer lives, and the folder is there; yields what is wrong with its record, each once."""
         status = self.watch.poll(has_ended=self.reader.has_ended, has_grown=self.has_grown).status
         self.has_grown = False
         self.outside = _OUTSIDE.get(status)
+        is_over = status in {"lost", "ended"} and not self.reader.num_unread_bytes
+        for problem in (self.reader.problem, self.reader.torn_words() if is_over else ""):
+            if problem and problem not in self.problems:
+                self.problems.add(problem)
+                yield f"{self.folder.id}: {problem}"
 
 
 class ComparisonReader:
@@ -106,6 +113,11 @@ class ComparisonReader:
         """What the runs have written and was not read."""
         return sum((run.again or run.reader).num_unread_bytes for run in self._runs.values())
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the record of a run could not be read to its end."""
+        return any(run.reader.problem for run in self._runs.values())
+
     def want(self, metrics: Iterable[str]) -> None:
         """Keep these metrics of each step as well, besides the batch loss; the runs are read again for them."""
         wanted = self._wanted | {metric for metric in metrics if metric.startswith("batch/")}
@@ -126,7 +138,7 @@ class ComparisonReader:
         has_news = self._read_runs(time.monotonic() + max_seconds) or has_news
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_SECONDS
-            has_news = self._look_outside() or has_news
+            has_news = self.look_outside() or has_news
         return self._set_states() or has_news
 
     def read_all(self) -> None:
@@ -207,12 +219,14 @@ class ComparisonReader:
             if view.run and (known is None or known.path != view.run):
                 self._runs[key] = _Followed(view.run, self._wanted)
 
-    def _look_outside(self) -> bool:
+    def look_outside(self) -> bool:
+        """See who is at work, and what is wrong with the records; whether that has changed."""
         before = self.is_scheduled
         self.is_scheduled = self.folder is not None and is_held(self.folder.lock_path)
-        for run in self._runs.values():
-            run.look_outside()
-        return before != self.is_scheduled
+        remarks = [text for run in self._runs.values() for text in run.look_outside()]
+        for text in remarks:
+            self.comparison.add(Remarked(time=time.time(), text=text))
+        return bool(remarks) or before != self.is_scheduled
 
     def _set_states(self) -> bool:
         has_changed = False

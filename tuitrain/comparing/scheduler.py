@@ -32,9 +32,8 @@ from tuitrain.protocol.comparing import (
     MemberSubmitted,
     Remarked,
 )
-from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
-from tuitrain.rundir.status import CarrierWatch
+from tuitrain.rundir.status import CarrierWatch, has_trainer
 from tuitrain.session.asking import send
 from tuitrain.session.start import create_run
 
@@ -144,7 +143,7 @@ class Scheduler:
                 "stopped" in retries and curves.state == "stopped" and has_steps_left(curves)
             )
             is_done = work.curves.has_ended and not is_left
-            is_over = not is_done and not is_locked(work.folder)
+            is_over = not is_done and not has_trainer(work.folder)
         if is_over:
             self._again.append(view)
         else:
@@ -242,6 +241,8 @@ class Scheduler:
         is_asked = any(folder.commands_path.glob("[!.]*.json"))
         is_untouched = folder.info_path.is_file() and not folder.events_path.exists() and not is_asked
         kept = folder if has_state or is_untouched else None
+        if kept is None:
+            _remove_if_empty(folder)
         self._launch(view.member, attempt=view.attempt + 1, folder=kept, is_resumed=has_state)
 
     def _launch(
@@ -252,24 +253,25 @@ class Scheduler:
         What is wrong with the member ends it; what is wrong with the disk or the engine ends the scheduler.
         """
         slot = self._free_slot()
+
+        def launched(path: Path) -> None:
+            self._write(
+                MemberLaunched(
+                    time=time.time(), key=member.key, run=str(path), attempt=attempt, is_resumed=is_resumed, slot=slot
+                )
+            )
+
         try:
             if folder is None:
                 preset = preset_from_data(member.preset, f"{self._folder.plan_path}: {member.key}")
-                folder = create_run(preset, comparison=f"{self._folder.name}/{member.key}")
+                # Written down before it is made, or a scheduler that dies between the two would leave it to nobody.
+                folder = create_run(preset, comparison=f"{self._folder.name}/{member.key}", announce=launched)
+            else:
+                launched(folder.path)
         except (UsageError, DataError) as error:
             self._write(MemberEnded(time=time.time(), key=member.key, state="failed", message=str(error)))
             self._supply.told(member, "failed", {}, {})
             return
-        self._write(
-            MemberLaunched(
-                time=time.time(),
-                key=member.key,
-                run=str(folder.path),
-                attempt=attempt,
-                is_resumed=is_resumed,
-                slot=slot,
-            )
-        )
         environment = self._environment(slot, member)
         handle = self._submit(Job(folder=folder, is_resumed=is_resumed, slot=slot, environment=environment))
         self._write(MemberSubmitted(time=time.time(), key=member.key, handle=handle))
@@ -291,3 +293,11 @@ class Scheduler:
     def _write(self, word: JournalWord) -> None:
         self._journal.write(word)
         self._comparison.add(word)
+
+
+def _remove_if_empty(folder: RunFolder) -> None:
+    """What a scheduler that died had just begun to make; anything in it keeps it."""
+    with suppress(OSError):
+        for path in (folder.commands_path, folder.checkpoints_path, folder.screens_path, folder.path):
+            if path.exists():
+                path.rmdir()

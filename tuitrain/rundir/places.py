@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -123,13 +124,16 @@ class RunFolder:
         return self.path / "lock"
 
 
-def new_run_folder(runs: Path, preset_name: str, now: datetime) -> RunFolder:
+def new_run_folder(
+    runs: Path, preset_name: str, now: datetime, announce: Callable[[Path], None] = lambda _: None
+) -> RunFolder:
     """Make the folder of a new run, under a name that nobody else has taken.
 
     Args:
         runs: folder that holds the runs; it is made where it is not there.
         preset_name: of its preset.
         now: local time.
+        announce: told of its path before it is made, again where another one had to be drawn.
 
     Raises:
         RunFolderError: it cannot be made.
@@ -140,6 +144,9 @@ def new_run_folder(runs: Path, preset_name: str, now: datetime) -> RunFolder:
         raise cannot("made", runs, error) from error
     for _ in range(_MOST_DRAWS):
         path = runs / new_run_id(preset_name, now)
+        if path.exists():
+            continue
+        announce(path)
         try:
             path.mkdir(mode=FOLDER_MODE)  # of two that draw one name one is refused, and draws again
         except FileExistsError:

@@ -19,7 +19,7 @@ from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, runs_folder
 from tuitrain.rundir.private import cannot
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 from tuitrain.rundir.summary import RunSummary, summarize
 from tuitrain.rundir.trash import Trashed, delete, is_run_folder, list_trash, remove_for_good
 

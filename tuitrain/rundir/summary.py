@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import msgspec
@@ -26,9 +25,8 @@ from tuitrain.protocol.printable import printable_word
 from tuitrain.protocol.version import other_version
 from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
 from tuitrain.rundir.labels import read_labels
-from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.rundir.status import SILENT_SECONDS, this_host
+from tuitrain.rundir.status import is_at_work
 
 _STATE_AT_END: dict[str, RunState] = {
     "finished": "finished",
@@ -79,20 +77,23 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 def summarize(folder: RunFolder) -> RunSummary:
     """One run in short; never fails: see `problem`."""
     problems: list[str] = []
-    info = RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
+    known: RunInfo | None = None
     try:
-        info = read_info(folder)
-        if newer := other_version(info.protocol_version):
+        known = read_info(folder)
+        if newer := other_version(known.protocol_version):
             problems.append(f"{folder.info_path}: is {newer}.")
     except RunFolderError as error:
         problems.append(error.message)
+    info = known or RunInfo(
+        id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host=""
+    )
     progress = _Progress()
     try:
-        # The lock first: once it is free nobody writes, so the end of the stream read after it is final.
-        is_free = not is_locked(folder)
+        # The trainer first: once it is gone nobody writes, so the end of the stream read after that is final.
+        is_over = not is_at_work(folder, known)
         if not progress.read(folder):
             problems.append(f"{folder.events_path}: nothing in it can be read.")
-        if is_free and _is_dead(folder, info) and not progress.has_ended:
+        if is_over and not progress.has_ended:
             progress.state = "lost"
     except RunFolderError as error:
         problems.append(error.message)
@@ -170,13 +171,6 @@ class _Progress:
                 self.last = self.last | event.metrics
             case _:
                 pass
-
-
-def _is_dead(folder: RunFolder, info: RunInfo) -> bool:
-    """Whether a free lock means death; seen from another host it may only mean that locks are not shared."""
-    if info.host in {"", this_host()}:
-        return True
-    return abs(time.time() - _modified(folder.events_path)) > 2 * SILENT_SECONDS
 
 
 def _modified(path: Path) -> float:

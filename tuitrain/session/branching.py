@@ -40,7 +40,7 @@ from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import ask_and_wait
 from tuitrain.session.own_config import notify_wish
 from tuitrain.session.recorded import Recorded, recorded
-from tuitrain.session.start import Started, create_run, spawn
+from tuitrain.session.start import Started, create_run, discarded_if_refused, spawn
 from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.checking import check_command
 
@@ -137,7 +137,7 @@ def start_branch(
     preset = _preset_of(point, settings or {})
     notify = notify_wish(preset)
     folder = make_branch(point, commands, preset)
-    with RunLock.acquire(folder) as lock:
+    with discarded_if_refused(folder), RunLock.acquire(folder) as lock:
         return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
 
 
@@ -157,12 +157,13 @@ def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset 
     )  # fmt: skip
     if point.checkpoint is not None:
         copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run
-        try:
-            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_bytes_of(point.checkpoint))
-        except OSError as error:
-            raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
+        with discarded_if_refused(folder):
+            try:
+                descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(_bytes_of(point.checkpoint))
+            except OSError as error:
+                raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
     return folder
 
 

@@ -31,18 +31,18 @@ def run_headless(preset: Preset, *, as_json: bool) -> int:
     return print_started(start_detached(preset, has_screen=False), as_json=as_json)
 
 
-def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
-    """Go on with a run without a screen; only what is new is printed.
+def resume_headless(folder: RunFolder, *, as_json: bool, here: bool = False) -> int:
+    """Go on with a run without a screen; only what is new is printed. `here` is as of `resume_detached`.
 
     Raises:
-        RunBusyError: its trainer is alive.
+        RunBusyError: its trainer is alive, or may be.
         UsageError: it has no checkpoint.
         RunFolderError: the folder cannot be read or written.
     """
     reader = RunReader(folder)
     while reader.poll():
         pass
-    return _print_started(resume_detached(folder, has_screen=False), reader, as_json=as_json)
+    return _print_started(resume_detached(folder, has_screen=False, here=here), reader, as_json=as_json)
 
 
 def print_started(started: Started, *, as_json: bool) -> int:

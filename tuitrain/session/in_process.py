@@ -9,7 +9,7 @@ from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.hosting import work_in_thread
 from tuitrain.session.own_config import notify_wish
-from tuitrain.session.start import create_run
+from tuitrain.session.start import create_run, discarded_if_refused
 from tuitrain.session.worker import open_hosting
 
 
@@ -24,8 +24,9 @@ class InProcessRun:
     def __init__(self, preset: Preset) -> None:
         notify = notify_wish(preset)
         self.folder: RunFolder = create_run(preset)
-        self._lock = RunLock.acquire(self.folder)
-        self._hosting = open_hosting(self.folder, "pause", notify)
+        with discarded_if_refused(self.folder):
+            self._lock = RunLock.acquire(self.folder)
+            self._hosting = open_hosting(self.folder, "pause", notify)
         self._thread: threading.Thread = work_in_thread(self._hosting)
 
     @property

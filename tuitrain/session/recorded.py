@@ -30,7 +30,7 @@ from tuitrain.protocol.events import (
     RunStarted,
     StepsFinished,
 )
-from tuitrain.rundir.follower import EventFollower
+from tuitrain.rundir.follower import events_of
 from tuitrain.rundir.places import RunFolder
 from tuitrain.training.timelines import Timelines
 
@@ -205,10 +205,9 @@ def recorded(folder: RunFolder) -> Recorded:
     Raises:
         RunFolderError: it cannot be read.
     """
-    record, follower = Recorded(), EventFollower(folder)
-    while batch := follower.poll():
-        for event in batch:
-            record.add(event)
+    record = Recorded()
+    for event in events_of(folder):
+        record.add(event)
     return record
 
 

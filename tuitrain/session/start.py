@@ -6,9 +6,10 @@ import contextlib
 import os
 import platform
 import secrets
+import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +24,9 @@ from tuitrain.protocol.commands import Decision
 from tuitrain.protocol.version import PROTOCOL_VERSION
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, new_run_folder, read_info, runs_folder, write_info
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.private import open_private
+from tuitrain.rundir.process import Process, this_host
+from tuitrain.rundir.status import check_not_elsewhere
 from tuitrain.session.children import module_command, module_environment
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, handed_over, notify_wish
 from tuitrain.session.transferring import find_weights, keep_weights
@@ -40,7 +43,7 @@ class Started:
 def create_run(
     preset: Preset, *, parent: str = "", branched_at: int = 0, inherited: tuple[Decision, ...] = (),
     overrides: tuple[Decision, ...] = (), rerun_of: str = "", origin: RunFolder | None = None,
-    comparison: str = "",
+    comparison: str = "", announce: Callable[[Path], None] = lambda _: None,
 ) -> RunFolder:  # fmt: skip
     """Make the folder of a new run and say in `run.json` who it is.
 
@@ -53,6 +56,7 @@ def create_run(
         rerun_of: id of the run that is trained again.
         origin: the run that is branched or trained again; it keeps the weights that it began with.
         comparison: name of the comparison that it is a member of, a slash, key of the member.
+        announce: told of its path before it is made.
 
     Raises:
         PresetError: the weights that it shall begin with are not there or do not fit; nothing was made.
@@ -62,32 +66,31 @@ def create_run(
     if found is not None:
         preset = found.preset
     now = time.time()
-    folder = new_run_folder(runs_folder(), preset.name, datetime.fromtimestamp(now))
-    if found is not None:
-        keep_weights(found, folder)
-    write_info(
-        folder,
-        RunInfo(
-            weights=None if found is None else found.weights,
-            id=folder.id,
-            preset_name=preset.name,
-            title=preset.title,
-            created=now,
-            session=secrets.token_hex(8),
-            host=this_host(),
-            seed=preset.train.seed,
-            versions=_versions(),
-            git_revision=_git_revision(),
-            preset=preset.to_data(),
-            parent=parent,
-            branched_at=branched_at,
-            inherited=inherited,
-            overrides=overrides,
-            rerun_of=rerun_of,
-            comparison=comparison,
-            protocol_version=PROTOCOL_VERSION,
-        ),
+    folder = new_run_folder(runs_folder(), preset.name, datetime.fromtimestamp(now), announce)
+    info = RunInfo(
+        weights=None if found is None else found.weights,
+        id=folder.id,
+        preset_name=preset.name,
+        title=preset.title,
+        created=now,
+        session=secrets.token_hex(8),
+        host=this_host(),
+        seed=preset.train.seed,
+        versions=_versions(),
+        git_revision=_git_revision(),
+        preset=preset.to_data(),
+        parent=parent,
+        branched_at=branched_at,
+        inherited=inherited,
+        overrides=overrides,
+        rerun_of=rerun_of,
+        comparison=comparison,
+        protocol_version=PROTOCOL_VERSION,
     )
+    with discarded_if_refused(folder):
+        if found is not None:
+            keep_weights(found, folder)
+        write_info(folder, info)
     return folder
 
 
@@ -108,19 +111,35 @@ def start_detached(preset: Preset, *, has_screen: bool, rerun_of: str = "", orig
     """
     notify = notify_wish(preset)
     folder = create_run(preset, rerun_of=rerun_of, origin=origin)
-    with RunLock.acquire(folder) as lock:
+    with discarded_if_refused(folder), RunLock.acquire(folder) as lock:
         return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=False)
 
 
-def resume_detached(folder: RunFolder, *, has_screen: bool) -> Started:
+@contextlib.contextmanager
+def discarded_if_refused(folder: RunFolder) -> Iterator[None]:
+    """Remove the folder of a run that was made just now, where it cannot be started."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def resume_detached(folder: RunFolder, *, has_screen: bool, here: bool = False) -> Started:
     """Go on with a run that is no longer at work, in its own folder, from its newest intact checkpoint.
 
+    Args:
+        folder: the run.
+        has_screen: whether a person watches.
+        here: whether a person knows that its trainer is gone, where that cannot be seen from here.
+
     Raises:
-        RunBusyError: its trainer is alive.
+        RunBusyError: its trainer is alive, or may be.
         UsageError: it has no checkpoint, or one's own config has mistakes.
         RunFolderError: the folder cannot be read or written.
     """
     notify = notify_wish(None)
+    check_not_elsewhere(folder, here=here)
     with RunLock.acquire(folder) as lock:
         renew(folder)
         return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=True)
@@ -135,7 +154,7 @@ def renew(folder: RunFolder) -> None:
     """
     check_resumable(folder)
     fresh = msgspec.structs.replace(
-        read_info(folder), session=secrets.token_hex(8), host=this_host(), pid=0, pid_created=0.0, versions=_versions()
+        read_info(folder), **msgspec.structs.asdict(Process.of(0)), session=secrets.token_hex(8), versions=_versions()
     )
     write_info(folder, fresh)
 
@@ -168,7 +187,7 @@ def spawn(
     Raises:
         OSError: the process cannot be started.
     """
-    output = os.open(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = open_private(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         process = subprocess.Popen(
             [
@@ -189,6 +208,8 @@ def spawn(
         )  # fmt: skip
     finally:
         os.close(output)
+    if lock is not None:
+        lock.hand_over(process.pid)
     return Started(folder, process)
 
 

@@ -24,7 +24,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, remove_drafts, write_info
-from tuitrain.rundir.status import current_boot_id, process_created, this_host
+from tuitrain.rundir.process import Process
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, taken_over
@@ -83,11 +83,8 @@ def open_hosting(
     remove_drafts(folder)
     write_info(
         folder,
-        msgspec.structs.replace(
-            info, host=this_host(), pid=os.getpid(), pid_created=process_created(os.getpid()) or 0.0,
-            boot_id=current_boot_id(),
-        ),
-    )  # fmt: skip
+        msgspec.structs.replace(info, **msgspec.structs.asdict(Process.of(os.getpid()))),
+    )
     preset = preset_from_data(info.preset, str(folder.info_path))
     return Hosting(folder, preset, on_nonfinite, notify, is_resumed=is_resumed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from tuitrain.errors import TuitrainError
@@ -16,6 +16,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import (
     AlarmRaised,
+    Column,
     CommandApplied,
     CommandRefused,
     Event,
@@ -36,6 +37,8 @@ _RETRY_SECONDS = 1.0
 _LAST_WORD_SECONDS = 60.0
 """A network disk under load takes seconds to promise what it has; a run without its last word looks lost."""
 _HELD_LIMIT_BYTES = 64 * 1024 * 1024
+_MOST_VALUES = 1 << 20
+"""Of one event: some 12 MB."""
 _BYTES_PER_VALUE = 32  # of a Python float in a list
 _DECISIONS = (CommandApplied, CommandRefused, RunEnded, AlarmRaised)
 
@@ -170,9 +173,12 @@ class Pump:
 
     def _add_steps(self, events: list[Event], up_to_step: int | None) -> None:
         columns = self._run.recorder.take(up_to_step, self._times_back)
-        if columns:
-            last = max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
-            events.append(StepsFinished(step=last, columns=tuple(columns)))
+        if sum(len(column.values) for column in columns) <= _MOST_VALUES:
+            events += [StepsFinished(step=_last_step(columns), columns=tuple(columns))] if columns else []
+            return
+        # The disk hung for long: no line may be longer than readers take.
+        parts = sorted((part for column in columns for part in _parts(column)), key=lambda part: _last_step([part]))
+        events += [StepsFinished(step=_last_step([part]), columns=(part,)) for part in parts]
 
     def _heartbeat(self) -> list[Event]:
         now = time.monotonic()
@@ -244,6 +250,16 @@ class Pump:
         else:
             if not self._is_frugal:
                 self._trouble = ""
+
+
+def _last_step(columns: Sequence[Column]) -> int:
+    return max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
+
+
+def _parts(column: Column) -> Iterator[Column]:
+    for start in range(0, len(column.values), _MOST_VALUES):
+        first, values = column.first_step + start * column.stride, column.values[start : start + _MOST_VALUES]
+        yield Column(metric=column.metric, first_step=first, stride=column.stride, values=values)
 
 
 class _Rate:

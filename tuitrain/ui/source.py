@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from tuitrain.protocol.commands import Command
 from tuitrain.protocol.printable import printable_output
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
-from tuitrain.rundir.private import open_to_read
+from tuitrain.rundir.private import read_end
 from tuitrain.session.asking import send
 from tuitrain.session.occasions import Occasions
 from tuitrain.session.own_config import wants_bell
@@ -255,9 +254,6 @@ def _fold(words: deque[Word], board: Board, max_seconds: float) -> bool:
 
 def _tail(folder: RunFolder, max_bytes: int = 65_536) -> str:
     try:
-        with os.fdopen(open_to_read(folder.output_path), "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - max_bytes))
-            return printable_output(file.read().decode("utf-8", errors="replace"))
+        return printable_output(read_end(folder.output_path, max_bytes).decode("utf-8", errors="replace"))
     except OSError as error:
         return f"output.log cannot be read: {error.strerror}"
