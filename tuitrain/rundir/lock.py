@@ -37,8 +37,8 @@ _SIGNED_SECONDS = 0.1
 """Of two that sign a file at once, both see after this long who was the last."""
 _MAX_SIGNATURE_BYTES = 4096
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
-LockState = Literal["held", "free", "unknown"]
-"""unknown: the file cannot be asked, or its file system knows no locks."""
+LockState = Literal["held", "free", "none", "unknown"]
+"""none: there is no such file. unknown: it cannot be asked, or its file system knows no locks."""
 
 
 class RunLock:
@@ -62,8 +62,9 @@ class RunLock:
         busy = RunBusyError(
             f"{folder.path}: another trainer is at work in it.", hint=f"watching it: `tuitrain attach {folder.id}`."
         )
+        was_there = folder.lock_path.exists()  # somebody may have removed it under a trainer
         lock = cls.at(folder.lock_path, busy)
-        if lock._signature and _is_at_work(folder):
+        if (lock._signature or not was_there) and _is_at_work(folder):
             lock.release()
             raise busy
         return lock
@@ -180,13 +181,13 @@ def is_held(path: Path) -> bool:
 
 
 def lock_state(path: Path) -> LockState:
-    """How the lock of a file stands; free where there is no such file."""
+    """How the lock of a file stands."""
     try:
         descriptor = open_to_read(path)
     except OSError as error:
-        # A trainer has made a file of it, or none is there.
+        # What is no regular file was made by no trainer.
         is_none = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP}
-        return "free" if is_none else "unknown"
+        return "none" if is_none else "unknown"
     try:
         # Ours is shared, so it keeps out only an exclusive one.
         if not _take(descriptor, fcntl.LOCK_SH):

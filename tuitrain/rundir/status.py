@@ -171,11 +171,11 @@ def check_not_elsewhere(folder: RunFolder, *, here: bool) -> None:
 
 def _trainer(folder: RunFolder, info: RunInfo | None) -> Whereabouts:
     """What became of the trainer of a folder that is not seen locked."""
-    is_known = lock_state(folder.lock_path) != "unknown"
-    if info is None or not (info.pid or is_known):
-        return "gone" if is_known else "elsewhere"
+    lock = lock_state(folder.lock_path)
+    if info is None or not (info.pid or lock != "unknown"):
+        return "elsewhere" if lock == "unknown" else "gone"
     found = whereabouts(info, folder.path)
-    return "gone" if is_known and found == "alive" else found
+    return "gone" if lock == "free" and found == "alive" else found
 
 
 def _is_gone(folder: RunFolder, info: RunInfo) -> bool:
