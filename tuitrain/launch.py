@@ -25,7 +25,7 @@ def open_home(station: str | None = None) -> int:
     app = TuitrainApp(presets=list_presets(), station=station)
     app.run()
     if app.last_folder is not None:
-        _say_goodbye(app.last_folder)
+        _say_goodbye(app.last_folder, app.last_step)
     return app.return_code or 0
 
 
@@ -51,7 +51,7 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     from tuitrain.ui.source import LiveSource
 
     app = _run_and_reap(TuitrainApp(LiveSource(folder)), process)
-    return app.return_code or _say_goodbye(folder)
+    return app.return_code or _say_goodbye(folder, app.last_step)
 
 
 def watch_in_process(preset: Preset) -> int:
@@ -64,7 +64,7 @@ def watch_in_process(preset: Preset) -> int:
     app = TuitrainApp(LiveSource(run.folder), stop_and_wait=run.stop_and_wait)
     app.run()
     run.stop_and_wait(_STOP_SECONDS)
-    return app.return_code or _say_goodbye(run.folder)
+    return app.return_code or _say_goodbye(run.folder, app.last_step)
 
 
 def replay_run(folder: RunFolder, speed: float) -> int:
@@ -126,8 +126,11 @@ def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> 
     return app
 
 
-def _say_goodbye(folder: RunFolder) -> int:
+def _say_goodbye(folder: RunFolder, last_step: int) -> int:
     """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
+    if not folder.path.exists():
+        echo(f"{folder.id}: its folder is gone; the last step that was seen is {last_step}")
+        return 1
     summary = summarize(folder)
     if summary.is_live:
         echo(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}")

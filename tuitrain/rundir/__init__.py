@@ -9,6 +9,7 @@ lock        held while the trainer lives
 process     which process on which machine
 status      is it live, silent, lost, ended or moved?
 presence    is a screen attached?
+vanishing   is the folder of a trainer gone?
 labels      what people write on a run: a name, a note, tags
 summary     one run in short
 catalogue   all runs at a glance, and one of them by name

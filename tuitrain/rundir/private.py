@@ -126,7 +126,8 @@ def replace_whole(path: Path, data: bytes) -> None:
     """Write a file of mode 0600 so that every reader sees all of the old or all of the new content.
 
     Raises:
-        RunFolderError: it could not be written; the old content stands.
+        RunFolderError: it could not be written, and the old content stands; or the new one stands, and the disk does
+            not promise to keep it.
     """
     # The dot keeps the unfinished file out of sight of those who list the folder.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -204,10 +205,21 @@ def advice(error: OSError, path: Path) -> str:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename survive a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
+    """Make a rename survive a power cut, where the file system can.
+
+    Raises:
+        RunFolderError: it can, and the disk refuses.
+    """
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}:
+            return  # no file system's folders can be synced here, or not by us
+        raise RunFolderError(
+            f"{path}: what was written in it just now may be lost in a power cut: {reason(error)}.",
+            hint=advice(error, path / "."),
+        ) from error

@@ -55,7 +55,7 @@ class CarrierWatch:
             self._grew_at = now
         try:
             if not self._folder.path.is_dir():
-                return CarrierStatus(status="moved", detail=f"{self._folder.path} is gone")
+                return CarrierStatus(status="moved", detail=f"its folder, {self._folder.path}, is gone")
             if has_ended:
                 return CarrierStatus(status="ended")
             return self._living(self._current_info(), now - self._grew_at)

@@ -56,7 +56,11 @@ def _print_started(started: Started, reader: RunReader, *, as_json: bool) -> int
     with _signals_ask_to_stop(started.folder, printer):
         _print_to_the_end(reader, printer, started.process)
     printer.finish(as_json=as_json)
-    return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+    code = EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+    if code == 0 and started.process.returncode == 1:
+        printer.say(f"what it said last may not be on the disk: {started.folder.output_path}")
+        return 1
+    return code
 
 
 def follow_plainly(folder: RunFolder) -> int:

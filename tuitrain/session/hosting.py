@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +20,7 @@ from tuitrain.rundir.commands import CommandReader, DamagedCommand, new_command_
 from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.places import RunFolder, home_folder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch
+from tuitrain.rundir.vanishing import VanishingWatch
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.agenda import RunAgenda, decisions_of
 from tuitrain.session.notifying import Notifier, NotifyingRun
@@ -63,7 +64,7 @@ class Hosting:
         self._notifier = Notifier(folder, notify, preset.notify.on)
         self.run = NotifyingRun(self._notifier, sequence=past.sequence, seconds=past.seconds)
         self._telemetry = Telemetry()
-        inbox = _Inbox(CommandReader(folder, past.answered), PresenceWatch(folder))
+        self._inbox = inbox = _Inbox(folder, past.answered, self._warn, self._folder_is_gone)
         pace = Pace(preset.train.max_steps_per_second, lambda: inbox.is_watched)
         self._agenda = RunAgenda.of(folder, preset, self._session, is_resumed=is_resumed)
         self._to_come: tuple[Decision, ...] = ()
@@ -72,7 +73,7 @@ class Hosting:
         self._writer = EventWriter(folder.events_path)
         self._pump = Pump(
             self.run, self._writer, inbox, self.control.deliver, self._telemetry,
-            self._disk_refuses,
+            self._disk_refuses, self._sync_refuses,
         )  # fmt: skip
 
     def work(self) -> RunEnded:
@@ -91,10 +92,16 @@ class Hosting:
         self.run.publish(ended)
         if self._pump.close():
             self._writer.close()  # else it is in use, and what hangs would write into whatever is opened next
-        if self._pump.trouble:
-            sys.stderr.write(f"{self._pump.trouble}\n")
+            self._inbox.close()
+        if self.trouble:
+            sys.stderr.write(f"{self.trouble}\n")
         self._notifier.end(ended)
         return ended
+
+    @property
+    def trouble(self) -> str:
+        """What the disk refused to the last; empty where all that was said is in the record, and surely kept."""
+        return self._pump.trouble
 
     def ask_to_stop(self, *, abort: bool = False) -> None:
         """A signal asks for the end; a second one for the end at once."""
@@ -204,6 +211,26 @@ class Hosting:
             self.control.stop()
 
 
+    def _sync_refuses(self, message: str) -> None:
+        """Said when it begins, and when it is over: what was written between may be lost all the same."""
+        if message:
+            self._warn(message, "what is written may be lost in a power cut: look at the disk")
+        else:
+            self._warn(f"{self._writer.path}: is synced again", "what was said before may be lost in a power cut")
+
+    def _folder_is_gone(self, message: str) -> None:
+        """Nobody can find the run, nor ask it anything."""
+        self._warn(message, "the run stops, as nobody can find it there", "stop")
+        self.control.stop()
+
+    def _warn(self, message: str, advice: str, action: Literal["stop", "continue"] = "continue") -> None:
+        sys.stderr.write(f"{message}; {advice}\n")
+        step = self.run.progress.step
+        self.run.publish(
+            AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice, action=action)
+        )
+
+
 @dataclass(frozen=True)
 class _Past:
     """What a folder tells of the sessions before."""
@@ -231,18 +258,36 @@ class _Inbox:
     A damaged command is told on stderr, which is output.log.
     """
 
-    def __init__(self, reader: CommandReader, presence: PresenceWatch) -> None:
+    def __init__(
+        self, folder: RunFolder, answered: frozenset[str], warn: Callable[[str, str], None],
+        is_gone: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self.is_watched = False
         """Whether a screen is attached."""
-        self._reader = reader
-        self._presence = presence
+        self._reader = CommandReader(folder, answered)
+        self._presence = PresenceWatch(folder)
+        self._folder = VanishingWatch(folder)
+        self._warn = warn
+        self._is_gone = is_gone
+        self._gone = ""
+        self._is_deaf = False
+
+    def close(self) -> None:
+        self._folder.close()
 
     def poll(self) -> Iterable[Request]:
+        if not self._gone and (words := self._folder.poll()):
+            self._gone = words
+            self._is_gone(words)
         self.is_watched = self._presence.is_attached()
         try:
             found = self._reader.poll()
-        except TuitrainError:
-            return []  # a folder that cannot be listed now may be later
+        except TuitrainError as error:
+            if not self._is_deaf:  # what cannot be listed now may be later
+                self._warn(str(error), "what is asked is heard when it can be")
+            self._is_deaf = True
+            return []
+        self._is_deaf = False
         for item in found:
             if isinstance(item, DamagedCommand):
                 sys.stderr.write(f"commands/{item.name!r}: not a command: {item.detail}\n")

@@ -72,7 +72,7 @@ def main() -> int:
             arguments.ends_with_parent = False
             hosting.ask_to_stop()
     lock.release()
-    return EXIT_CODES[ended[0].reason] if ended else 1
+    return EXIT_CODES[ended[0].reason] if ended and not hosting.trouble else 1
 
 
 def open_hosting(

@@ -32,7 +32,7 @@ from tuitrain.training.telemetry import Telemetry
 _TICK_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 1.0
 _SYNC_SECONDS = 1.0
-_FRUGAL_HEARTBEAT_SECONDS = 60.0
+_FRUGAL_HEARTBEAT_SECONDS = 25.0  # a run that is silent for a minute may be taken for lost
 _RETRY_SECONDS = 1.0
 _LAST_WORD_SECONDS = 60.0
 """A network disk under load takes seconds to promise what it has; a run without its last word looks lost."""
@@ -76,6 +76,7 @@ class Pump:
         deliver: takes each request to the training thread.
         telemetry: reads memory and utilisation.
         on_disk_trouble: called once each time the disk begins to refuse.
+        on_sync_trouble: called once each time what is written is not promised to be kept, and with "" when it is again.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Pump:
         deliver: Callable[[Request], None],
         telemetry: Telemetry,
         on_disk_trouble: Callable[[str], None] = lambda _: None,
+        on_sync_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._run = run
         self._sink = sink
@@ -93,11 +95,13 @@ class Pump:
         self._deliver = deliver
         self._telemetry = telemetry
         self._on_disk_trouble = on_disk_trouble
+        self._on_sync_trouble = on_sync_trouble
         self._pending: list[bytes] = []
         self._held: list[StepsFinished] = []
         self._is_frugal = False
         self._next_try = 0.0
         self._trouble = ""
+        self._sync_trouble = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="pump", daemon=True)
         self._last_heartbeat = time.monotonic() - _HEARTBEAT_SECONDS
@@ -108,8 +112,8 @@ class Pump:
 
     @property
     def trouble(self) -> str:
-        """What the disk refuses at the moment; empty when all is written."""
-        return self._trouble
+        """What the disk refuses at the moment; empty when all is written, and surely kept."""
+        return self._trouble or self._sync_trouble
 
     def start(self) -> None:
         """Begin to carry."""
@@ -246,10 +250,12 @@ class Pump:
         try:
             self._sink.sync()
         except (OSError, TuitrainError) as error:
-            self._trouble = self._trouble or str(error)
+            trouble = str(error)
         else:
-            if not self._is_frugal:
-                self._trouble = ""
+            trouble = ""
+        if bool(trouble) != bool(self._sync_trouble):
+            self._on_sync_trouble(trouble)
+        self._sync_trouble = trouble
 
 
 def _last_step(columns: Sequence[Column]) -> int:

@@ -55,6 +55,11 @@ class TuitrainApp(Toasts):
         self.last_folder: RunFolder | None = source.folder if source is not None else None
         """Of the run that was shown last, for the word on leaving."""
 
+    @property
+    def last_step(self) -> int:
+        """Of that run, as far as it was shown."""
+        return self._source.board.step if self._source is not None else 0
+
     def on_mount(self) -> None:
         """Open the first screen."""
         self.register_theme(DARK)

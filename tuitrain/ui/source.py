@@ -23,7 +23,10 @@ from tuitrain.session.own_config import wants_bell
 from tuitrain.session.reading import RunReader
 
 _POLL_SECONDS = 0.1
+_FULL_SECONDS = 0.01
 _BEAT_SECONDS = 1.0
+_MOST_WAITING = 4096
+"""Words that wait to be folded; the reader of a long history waits for the screen, and no memory fills up."""
 
 
 class Source(Protocol):
@@ -131,7 +134,8 @@ class LiveSource:
         presence = ScreenPresence(self.folder)
         next_beat = 0.0
         while not self._closing.is_set():
-            words = reader.poll()
+            is_full = len(self._words) > _MOST_WAITING
+            words = [] if is_full else reader.poll()
             self._words.extend(words)
             if self.is_caught_up and self._is_occasion(words) and wants_bell(self.folder):
                 self._rings.set()
@@ -141,8 +145,8 @@ class LiveSource:
                 if not reader.has_ended and not self._is_beside:
                     presence.beat()
             if not words:
-                self.is_caught_up = True
-                self._closing.wait(_POLL_SECONDS)
+                self.is_caught_up = self.is_caught_up or not is_full
+                self._closing.wait(_FULL_SECONDS if is_full else _POLL_SECONDS)
         presence.leave()
 
     def _is_occasion(self, words: list[Word]) -> bool:
