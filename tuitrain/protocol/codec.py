@@ -19,6 +19,9 @@ from tuitrain.protocol.events import Event, UnknownEvent
 from tuitrain.protocol.plan import LearningRatePlan
 
 T = TypeVar("T")
+_MOST = 1 << 63
+_LIMITS = {"created": 253_402_300_800}
+"""Of a time of day the end of the year 9999, beyond which it has no date."""
 
 _encoder = msgspec.json.Encoder()
 # Lax mode reads the three strings as floats; everything else keeps its type.
@@ -83,7 +86,12 @@ def decode_run_info(text: bytes) -> RunInfo:
     Raises:
         DecodeError: it is damaged.
     """
-    return _decode(_info_decoder, text)
+    info = _decode(_info_decoder, text)
+    for name in ("created", "pid_created", "pid", "seed", "total_steps", "branched_at"):
+        value = getattr(info, name)
+        if not 0 <= value < _LIMITS.get(name, _MOST):  # NaN neither
+            raise DecodeError(f"its {name} is {value:.4g}")
+    return info
 
 
 def decode_decision(text: bytes) -> Decision:

@@ -22,6 +22,7 @@ from tuitrain.rundir.places import RunFolder, home_folder, runs_folder
 from tuitrain.rundir.private import cannot, make_private_folder, read_whole, replace_whole
 from tuitrain.rundir.summary import summarize
 
+DAY_SECONDS = 86_400.0
 _STAMP = ".deleted.json"
 _DOOMED = ".removing-"
 _NUMBER_SIGN = "~"
@@ -187,9 +188,12 @@ def _free_place(run: str) -> Path:
 def _deleted_at(path: Path) -> float:
     """When it came here; where nobody wrote that down, when the folder last changed."""
     try:
-        return msgspec.json.decode(read_whole(path / _STAMP, _MAX_STAMP_BYTES), type=_Stamp).deleted
-    except (OSError, ValueError):
-        try:
-            return path.stat().st_ctime
-        except OSError:
-            return time.time()
+        deleted = msgspec.json.decode(read_whole(path / _STAMP, _MAX_STAMP_BYTES), type=_Stamp).deleted
+    except (OSError, ValueError, RecursionError):
+        deleted = 0.0
+    if 0.0 < deleted <= time.time() + DAY_SECONDS:  # with a wrong one it would be removed for good
+        return deleted
+    try:
+        return path.stat().st_ctime
+    except OSError:
+        return time.time()
