@@ -185,12 +185,18 @@ def last_printed(folder: ComparisonFolder) -> str:
 
 
 def list_comparisons() -> list[ComparisonFolder]:
-    """All of them, the newest first."""
+    """All of them, the newest first.
+
+    Raises:
+        RunFolderError: their folder is there and cannot be listed.
+    """
     try:
         with os.scandir(comparisons_folder()) as entries:
             found = [ComparisonFolder(Path(entry.path)) for entry in entries if entry.is_dir()]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot("listed", comparisons_folder(), error) from error
     return sorted(found, key=_modified, reverse=True)
 
 

@@ -93,11 +93,17 @@ def delete(folder: RunFolder, now: float | None = None) -> Trashed:
 
 
 def list_trash() -> list[Trashed]:
-    """What lies in the trash, the last deleted first."""
+    """What lies in the trash, the last deleted first.
+
+    Raises:
+        RunFolderError: it is there and cannot be listed.
+    """
     try:
         paths = [path for path in trash_folder().iterdir() if not path.name.startswith(".") and is_run_folder(path)]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot("listed", trash_folder(), error) from error
     found = [Trashed(RunFolder(path), _deleted_at(path)) for path in paths]
     return sorted(found, key=lambda item: (item.deleted, item.folder.id), reverse=True)
 

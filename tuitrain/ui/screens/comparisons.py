@@ -80,7 +80,11 @@ class ComparisonsSheet(ModalScreen[None]):
 
     @work(thread=True)
     def _list(self) -> None:
-        found = [_entry(folder) for folder in list_comparisons()[:_MOST_LISTED]]
+        try:
+            found = [_entry(folder) for folder in list_comparisons()[:_MOST_LISTED]]
+        except TuitrainError as error:
+            self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
+            return
         self.app.call_from_thread(self._show, found)
 
     def _show(self, found: list[Entry]) -> None:
@@ -114,11 +118,11 @@ class ComparisonsSheet(ModalScreen[None]):
 
     @work(thread=True, exclusive=True)
     def _open(self, name: str) -> None:
-        folder = next((folder for folder in list_comparisons() if folder.name == name), None)
-        if folder is None:
-            self.app.call_from_thread(self.notify, f"{name} is gone.", severity="warning", markup=False)
-            return
         try:
+            folder = next((folder for folder in list_comparisons() if folder.name == name), None)
+            if folder is None:
+                self.app.call_from_thread(self.notify, f"{name} is gone.", severity="warning", markup=False)
+                return
             reader = ComparisonReader.of_folder(folder)
         except TuitrainError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
