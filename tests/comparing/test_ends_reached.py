@@ -130,15 +130,15 @@ def test_a_journal_that_cannot_be_opened_is_told_where_a_person_looks(
 ) -> None:
     """Its scheduler has nowhere to write it down but in what it prints."""
     folder = folder_of(2)
-    folder.journal_path.mkdir()
+    monkeypatch.setattr(worker, "Journal", raising(RunFolderError("journal.jsonl: cannot be opened: no space left")))
     with RunLock.at(folder.lock_path, RunFolderError("busy")) as lock, folder.output_path.open("w") as output:
         monkeypatch.setattr("sys.argv", ["worker", str(folder.path), f"--lock-descriptor={os.dup(lock.fileno())}"])
         monkeypatch.setattr("sys.stderr", output)
         monkeypatch.setattr(worker, "_handle_signals", lambda _: None)
         assert worker.main() == 1
     monkeypatch.undo()
-    assert follow(ComparisonReader.of_folder(ComparisonFolder(folder.path)), None, in_bounds)
-    assert "journal.jsonl: cannot be opened" in capsys.readouterr().err
+    assert follow(ComparisonReader.of_folder(ComparisonFolder(folder.path)), None)
+    assert "its scheduler printed: journal.jsonl: cannot be opened: no space left" in capsys.readouterr().err
 
 
 def raising(error: BaseException) -> Any:

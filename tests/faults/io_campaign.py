@@ -162,7 +162,8 @@ class IoCampaign:
             self._restore()
             self._undisturbed[scene.name] = self._act(scene, None)
         before = self._undisturbed[scene.name]
-        call = self._dice.choice([name for name in (*BY_PATH, *BY_DESCRIPTOR) if before.counts[name]])
+        calls = [name for name in (*BY_PATH, *BY_DESCRIPTOR) if before.counts[name]]
+        call = self._dice.choices(calls, [before.counts[name] ** 0.5 for name in calls])[0]
         can_be_short = call in READS or call in WRITES
         number = self._dice.randint(1, before.counts[call])
         error = 0 if can_be_short and self._dice.random() < 0.5 else self._dice.choice(_ERRORS)

@@ -116,5 +116,10 @@ def test_a_command_that_cannot_be_read_for_a_moment_is_not_swallowed(
 
     monkeypatch.setattr(os, "pread", pread)
     found: list[object] = []
-    until(lambda: found.extend(reader.poll()) or found)
+
+    def look() -> bool:
+        found.extend(reader.poll())
+        return bool(found)
+
+    until(look)
     assert found == [asked]

@@ -13,6 +13,7 @@ from tests.rundir.fake_trainer import heartbeat, info_of
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.carrier import DamageSeen
 from tuitrain.protocol.codec import encode
+from tuitrain.protocol.events import Event
 from tuitrain.rundir import follower
 from tuitrain.rundir.follower import EventFollower, events_of, last_events, read_events
 from tuitrain.rundir.places import RunFolder, read_info, write_info
@@ -21,6 +22,7 @@ from tuitrain.rundir.writer import EventWriter
 
 LINES = [encode(heartbeat(step, step)) for step in range(1, 1001)]
 Pread = Callable[[int, int, int], bytes]
+Words = list[Event | DamageSeen]
 
 
 @pytest.fixture
@@ -106,5 +108,5 @@ def test_a_stream_that_vanishes_while_it_is_read_is_no_end(said: RunFolder, monk
         list(words)
 
 
-def _polls_little(real: Callable[..., list[object]]) -> Callable[[EventFollower], list[object]]:
+def _polls_little(real: Callable[[EventFollower, int], Words]) -> Callable[[EventFollower], Words]:
     return lambda self: real(self, 1000)

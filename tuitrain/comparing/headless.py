@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from tuitrain.board.comparison import Comparison, MemberView
-from tuitrain.comparing.folder import last_printed
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.echo import echo
@@ -54,6 +53,7 @@ def follow(
                 if process is not None:
                     process.wait()  # it has let go of the folder, and is about to end
                 reader.look_outside()
+                reader.read_journal()
                 tell(reader)
                 _say_if_it_died(reader)
                 return True
@@ -74,8 +74,6 @@ def _say_if_it_died(reader: ComparisonReader) -> None:
     if num_waiting and reader.comparison.ended is None and reader.folder is not None:
         name, output = reader.folder.name, reader.folder.output_path
         say(f"the scheduler is gone, {num_waiting} wait: tuitrain compare --resume {name}; it printed: {output}")
-        if printed := last_printed(reader.folder):
-            say(printed)
 
 
 class _Told:

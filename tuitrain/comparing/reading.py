@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuitrain.board.cautions import state_of
 from tuitrain.board.comparison import Comparison, MemberView
-from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, read_plan
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, last_printed, read_plan
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import Stop
@@ -83,9 +83,10 @@ class ComparisonReader:
         self.comparison = Comparison(plan)
         """Changed only within `poll`."""
         self.problem = ""
-        """Why the journal cannot be read; empty where it can."""
+        """Why the journal cannot be read, or what a scheduler that is gone without a word has printed; else empty."""
         self.is_scheduled = False
         """Whether a scheduler is at work."""
+        self._printed = ""
         self._journal = JournalReader(folder) if folder is not None else None
         self._wanted = frozenset({LOSS})
         self._runs: dict[str, _Followed] = {}
@@ -205,7 +206,7 @@ class ComparisonReader:
             return False
         try:
             words = self._journal.poll()
-            self.problem = ""
+            self.problem = self._printed
         except TuitrainError as error:
             self.problem = str(error)
             return False
@@ -223,10 +224,19 @@ class ComparisonReader:
         """See who is at work, and what is wrong with the records; whether that has changed."""
         before = self.is_scheduled
         self.is_scheduled = self.folder is not None and is_held(self.folder.lock_path)
+        self._printed = self._printed_last()
         remarks = [text for run in self._runs.values() for text in run.look_outside()]
         for text in remarks:
             self.comparison.add(Remarked(time=time.time(), text=text))
         return bool(remarks) or before != self.is_scheduled
+
+    def _printed_last(self) -> str:
+        """Of a scheduler that is gone without a word, as it could not write down why."""
+        is_left = any(view.state == "waiting" for view in self.comparison.members.values())
+        if self.folder is None or self.is_scheduled or self.comparison.ended is not None or not is_left:
+            return ""
+        printed = last_printed(self.folder)
+        return f"its scheduler printed: {printed}" if printed else ""
 
     def _set_states(self) -> bool:
         has_changed = False
