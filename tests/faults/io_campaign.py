@@ -50,25 +50,15 @@ def typed(*arguments: str) -> Callable[[], int]:
         from tuitrain.cli import app
 
         try:
-            app(arguments, standalone_mode=False)
+            return int(app(arguments, standalone_mode=False) or 0)
         except TuitrainError as error:
             sys.stderr.write(f"{error}\n")
             return error.exit_code
-        except SystemExit as exit_:
-            return int(exit_.code or 0)
-        return 0
+        except Exception:  # noqa: BLE001 - what a person would see
+            traceback.print_exc()
+            return 1
 
-    def checked() -> int:
-        code = 0
-        try:
-            code = run()
-        except BaseException as error:  # noqa: BLE001 - typer.Exit, and whatever shows a person a traceback
-            code = int(getattr(error, "exit_code", 1))
-            if not hasattr(error, "exit_code"):
-                traceback.print_exc()
-        return code
-
-    return checked
+    return run
 
 
 @dataclass(frozen=True)
@@ -196,6 +186,7 @@ class IoCampaign:
                 return "records that lost good lines"
         has_told = outcome.code not in {0, before.code} or any(_tells(run) for run in runs)
         words = _new_words(before.said, outcome.said)
+        words += [line for line in outcome.printed.split("\n") if "cannot be" in line and line not in before.printed]
         if words or has_told:
             if self.is_verbose:
                 print(f"told: {scene.name}: {fault}: code {outcome.code}, {outcome.hits.split(maxsplit=2)[:2]} {words}")
