@@ -83,8 +83,8 @@ def ask_and_wait(
     name = command_name(command)
     summary = summarize(folder)
     if not summary.is_live:
-        why = f"the run is {summary.state}." if not summary.problem else f"the run is {summary.state}: {summary.problem}"
-        return Reply("refused", name, "", summary.step, why)
+        why = f": {summary.problem}" if summary.problem else "."
+        return Reply("refused", name, "", summary.step, f"the run is {summary.state}{why}")
     identity = send(folder, command)
     deadline = timer() + timeout
     reply: Reply | None = None
