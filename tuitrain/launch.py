@@ -14,6 +14,7 @@ from tuitrain.session.start import resume_detached, start_detached
 if TYPE_CHECKING:
     from tuitrain.comparing.reading import ComparisonReader
     from tuitrain.ui.app import TuitrainApp
+    from tuitrain.ui.source import Source
 
 _STOP_SECONDS = 30.0
 
@@ -24,8 +25,8 @@ def open_home(station: str | None = None) -> int:
 
     app = TuitrainApp(presets=list_presets(), station=station)
     app.run()
-    if app.last_folder is not None:
-        _say_goodbye(app.last_folder, app.last_step)
+    if app.source is not None:
+        _say_goodbye(app.source)
     return app.return_code or 0
 
 
@@ -50,8 +51,9 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.source import LiveSource
 
-    app = _run_and_reap(TuitrainApp(LiveSource(folder)), process)
-    return app.return_code or _say_goodbye(folder, app.last_step)
+    source = LiveSource(folder)
+    app = _run_and_reap(TuitrainApp(source), process)
+    return app.return_code or _say_goodbye(source)
 
 
 def watch_in_process(preset: Preset) -> int:
@@ -61,10 +63,11 @@ def watch_in_process(preset: Preset) -> int:
     from tuitrain.ui.source import LiveSource
 
     run = InProcessRun(preset)
-    app = TuitrainApp(LiveSource(run.folder), stop_and_wait=run.stop_and_wait)
+    source = LiveSource(run.folder)
+    app = TuitrainApp(source, stop_and_wait=run.stop_and_wait)
     app.run()
     run.stop_and_wait(_STOP_SECONDS)
-    return app.return_code or _say_goodbye(run.folder, app.last_step)
+    return app.return_code or _say_goodbye(source)
 
 
 def replay_run(folder: RunFolder, speed: float) -> int:
@@ -126,10 +129,11 @@ def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> 
     return app
 
 
-def _say_goodbye(folder: RunFolder, last_step: int) -> int:
+def _say_goodbye(source: Source) -> int:
     """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
+    folder = source.folder
     if not folder.path.exists():
-        echo(f"{folder.id}: its folder is gone; the last step that was seen is {last_step}")
+        echo(f"{folder.id}: its folder is gone; the last step that was seen is {source.board.step}")
         return 1
     summary = summarize(folder)
     if summary.is_live:

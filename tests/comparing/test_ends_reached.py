@@ -55,9 +55,7 @@ def test_a_torn_tail_is_named_and_the_end_is_reached(tail: bytes, has_end: bool,
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_what_is_no_file_is_told_and_not_waited_for(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_file_is_told_and_not_waited_for(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place of the stream, of run.json and of the lock."""
     monkeypatch.setattr("tuitrain.comparing.run_curves._PATIENCE_SECONDS", 0.1)
     run, good = RunFolder.create(tmp_path / "odd"), made_up_run(tmp_path, "good", num_steps=200)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rundir.fake_trainer import request, until
+from tests.rundir.fake_trainer import heartbeat, request, until
 from tests.session.waiting import Watched
 from tuitrain.errors import RunFolderError
 from tuitrain.launch import _say_goodbye
@@ -25,6 +25,7 @@ from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.private import replace_whole
 from tuitrain.session.in_process import InProcessRun
+from tuitrain.ui.source import LiveSource
 
 SMALL = ("task.hidden=[16]", "train.steps=100000000", "eval.every_steps=100000", "checkpoint.every_minutes=60")
 
@@ -84,7 +85,9 @@ def test_a_trainer_whose_folder_is_deleted_ends(
     shutil.rmtree(run.folder.path)
     until(lambda: not run.is_alive, 60.0)
     assert "was deleted; the run stops" in capsys.readouterr().err
-    assert _say_goodbye(run.folder, 178) == 1
+    source = LiveSource(run.folder)
+    source.board.apply(heartbeat(178, 1))
+    assert _say_goodbye(source) == 1
     assert "its folder is gone; the last step that was seen is 178" in capsys.readouterr().out
 
 

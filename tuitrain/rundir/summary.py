@@ -84,9 +84,7 @@ def summarize(folder: RunFolder) -> RunSummary:
             problems.append(f"{folder.info_path}: is {newer}.")
     except RunFolderError as error:
         problems.append(error.message)
-    info = known or RunInfo(
-        id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host=""
-    )
+    info = known or RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
     progress = _Progress()
     try:
         # The trainer first: once it is gone nobody writes, so the end of the stream read after that is final.

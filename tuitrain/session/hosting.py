@@ -210,7 +210,6 @@ class Hosting:
         if action == "stop":
             self.control.stop()
 
-
     def _sync_refuses(self, message: str) -> None:
         """Said when it begins, and when it is over: what was written between may be lost all the same."""
         if message:
@@ -226,9 +225,7 @@ class Hosting:
     def _warn(self, message: str, advice: str, action: Literal["stop", "continue"] = "continue") -> None:
         sys.stderr.write(f"{message}; {advice}\n")
         step = self.run.progress.step
-        self.run.publish(
-            AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice, action=action)
-        )
+        self.run.publish(AlarmRaised(step=step, kind="disk", message=message, value=0.0, advice=advice, action=action))
 
 
 @dataclass(frozen=True)
