@@ -186,7 +186,11 @@ class IoCampaign:
                 return "records that lost good lines"
         has_told = outcome.code not in {0, before.code} or any(_tells(run) for run in runs)
         words = _new_words(before.said, outcome.said)
-        words += [line for line in outcome.printed.split("\n") if "cannot be" in line and line not in before.printed]
+        words += [
+            line
+            for line in outcome.printed.split("\n")
+            if re.search("can(not)? be", line) and line not in before.printed
+        ]
         if words or has_told:
             if self.is_verbose:
                 print(f"told: {scene.name}: {fault}: code {outcome.code}, {outcome.hits.split(maxsplit=2)[:2]} {words}")

@@ -212,14 +212,18 @@ def _sync_folder(path: Path) -> None:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except PermissionError:
+        return  # we may write there, and not look
     except OSError as error:
-        if error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}:
-            return  # no file system's folders can be synced here, or not by us
+        raise cannot("opened", path, error) from error
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EBADF}:
+            return  # this file system's folders cannot be synced
         raise RunFolderError(
             f"{path}: what was written in it just now may be lost in a power cut: {reason(error)}.",
             hint=advice(error, path / "."),
         ) from error
+    finally:
+        os.close(descriptor)

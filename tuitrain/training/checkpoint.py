@@ -125,9 +125,16 @@ def _content(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
-    """All checkpoints of a run, the newest first: by how often it had gone back, by step, then by time."""
-    found = [(name_of(path), path) for path in folder.glob("step-*.pt")]
-    named = [(name.timeline, name.step, path.lstat().st_mtime_ns, path) for name, path in found if name is not None]
+    """All checkpoints of a run, the newest first: by how often it had gone back, by step, then by time.
+
+    Raises:
+        RunFolderError: they cannot be listed.
+    """
+    try:
+        found = [(name_of(path), path) for path in folder.glob("step-*.pt")]
+        named = [(name.timeline, name.step, path.lstat().st_mtime_ns, path) for name, path in found if name is not None]
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be listed: {error.strerror}.") from error
     return [entry[-1] for entry in sorted(named, reverse=True)]
 
 
