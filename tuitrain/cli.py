@@ -23,6 +23,7 @@ from tuitrain import (
 )
 from tuitrain.echo import echo
 from tuitrain.errors import CommandError, TuitrainError, UsageError
+from tuitrain.signs import fit_output
 
 if TYPE_CHECKING:
     from tuitrain.preset.sets import ComparisonSet
@@ -43,6 +44,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 def main() -> None:
     """Entry point: errors become one clear message and an exit code (1 the run failed, 2 usage)."""
+    fit_output()
     try:
         app()
     except TuitrainError as error:

@@ -25,7 +25,7 @@ def open_home(station: str | None = None) -> int:
     app = TuitrainApp(presets=list_presets(), station=station)
     app.run()
     if app.last_folder is not None:
-        _say_goodbye(app.last_folder)
+        _say_goodbye(app.last_folder, app)
     return app.return_code or 0
 
 
@@ -51,7 +51,7 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     from tuitrain.ui.source import LiveSource
 
     app = _run_and_reap(TuitrainApp(LiveSource(folder)), process)
-    return app.return_code or _say_goodbye(folder)
+    return _say_goodbye(folder, app)
 
 
 def watch_in_process(preset: Preset) -> int:
@@ -64,7 +64,7 @@ def watch_in_process(preset: Preset) -> int:
     app = TuitrainApp(LiveSource(run.folder), stop_and_wait=run.stop_and_wait)
     app.run()
     run.stop_and_wait(_STOP_SECONDS)
-    return app.return_code or _say_goodbye(run.folder)
+    return _say_goodbye(run.folder, app)
 
 
 def replay_run(folder: RunFolder, speed: float) -> int:
@@ -126,15 +126,15 @@ def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> 
     return app
 
 
-def _say_goodbye(folder: RunFolder) -> int:
-    """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
+def _say_goodbye(folder: RunFolder, app: TuitrainApp) -> int:
+    """Say what became of the run, and how to come back; the exit code is the app's, else the run's, 0 while it goes on."""
     summary = summarize(folder)
     if summary.is_live:
         echo(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}")
-        return 0
+        return app.return_code or 0
     echo(f"{folder.id}: {summary.state} at step {summary.step}")
     for metric in ("eval/loss", "eval/accuracy"):
         if metric in summary.last:
             best = summary.best.get(metric, float("nan"))
             echo(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}")
-    return 1 if summary.state in {"failed", "lost"} else 0
+    return app.return_code or int(summary.state in {"failed", "lost"})
