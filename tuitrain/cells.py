@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
-
 
 def num_cells(text: str) -> int:
     """Return how many cells a line takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # processes that print no table do without it
+
     return cell_len(text)
 
 
 def left(text: str, width: int) -> str:
     """Return the text with blanks behind it, at least so wide."""
-    return text + " " * (width - cell_len(text))
+    return text + " " * (width - num_cells(text))
 
 
 def right(text: str, width: int) -> str:
     """Return the text with blanks before it, at least so wide."""
-    return " " * (width - cell_len(text)) + text
+    return " " * (width - num_cells(text)) + text
 
 
-def head(text: str, width: int) -> str:
+def beginning(text: str, width: int) -> str:
     """Return what fits into so many cells; of a longer text an ellipsis is the last."""
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"[: max(0, width)]
-
-
-def tail(text: str, width: int) -> str:
-    """As `head`, of the end."""
-    if cell_len(text) <= width:
+    if num_cells(text) <= width:
         return text
-    while text and cell_len(text) > width - 1:
+    text = text[:width]
+    while text and num_cells(text) > width - 1:
+        text = text[:-1]
+    return text + "…"[:width]
+
+
+def ending(text: str, width: int) -> str:
+    """As `beginning`, of the end."""
+    if num_cells(text) <= width:
+        return text
+    text = text[-width:]
+    while text and num_cells(text) > width - 1:
         text = text[1:]
-    return "…"[: max(0, width)] + text
+    return "…"[:width] + text

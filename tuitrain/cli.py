@@ -23,7 +23,7 @@ from tuitrain import (
 )
 from tuitrain.echo import echo
 from tuitrain.errors import CommandError, TuitrainError, UsageError
-from tuitrain.signs import fit_output
+from tuitrain.signs import fit_output, typed
 
 if TYPE_CHECKING:
     from tuitrain.preset.sets import ComparisonSet
@@ -46,7 +46,7 @@ def main() -> None:
     """Entry point: errors become one clear message and an exit code (1 the run failed, 2 usage)."""
     fit_output()
     try:
-        app()
+        app([typed(argument) for argument in sys.argv[1:]])
     except TuitrainError as error:
         echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.cells import left, num_cells
 from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
@@ -145,8 +146,8 @@ def _table(found: list[Standing]) -> list[str]:
         behind = "-" if item.behind == 0.0 else f"{item.behind:+.3g} ± {item.error:.2g}"
         numbers = [f"{item.metrics.get(name, math.nan):.4g}" for name in names]
         rows.append((item.arm.text, f"{item.batch_loss:.4g}", behind, *numbers, f"{item.arm.run} ({item.arm.state})"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(left(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _as_data(item: Standing) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.cells import left, num_cells
 from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError, UsageError
 
@@ -177,10 +178,10 @@ def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
         "TAGS": [" ".join(item.tags) for item in found],
     }
     shown = {title: cells for title, cells in columns.items() if any(cells) or title not in _OPTIONAL}
-    widths = {title: max(len(title), *map(len, cells)) for title, cells in shown.items()}
-    echo("  ".join(title.ljust(widths[title]) for title in shown).rstrip())
+    widths = {title: max(map(num_cells, [title, *cells])) for title, cells in shown.items()}
+    echo("  ".join(left(title, widths[title]) for title in shown).rstrip())
     for index, item in enumerate(found):
-        text = "  ".join(cells[index].ljust(widths[title]) for title, cells in shown.items()).rstrip()
+        text = "  ".join(left(cells[index], widths[title]) for title, cells in shown.items()).rstrip()
         echo(f"{text}  ({item.problem})" if item.problem else text)
 
 

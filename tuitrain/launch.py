@@ -127,7 +127,7 @@ def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> 
 
 
 def _say_goodbye(folder: RunFolder, app: TuitrainApp) -> int:
-    """Say what became of the run, and how to come back; the exit code is the app's, else the run's, 0 while it goes on."""
+    """Say what became of the run, and how to come back; the exit code is the app's, else that of a run that ended."""
     summary = summarize(folder)
     if summary.is_live:
         echo(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}")

@@ -6,11 +6,13 @@ The last row of each picture says when it was drawn: `%12.345%`, by the clock th
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
 
 from tests.ui.watching import FakeSource
+from tuitrain.protocol.commands import Command
 from tuitrain.protocol.events import Column, RunEnded, StepsFinished
 from tuitrain.ui.app import TuitrainApp
 from tuitrain.ui.screens.live import LiveScreen
@@ -41,6 +43,11 @@ class Endless(FakeSource):
         self._num = max(self._num, wanted)
         return super().drain(max_seconds)
 
+    def ask(self, command: Command) -> None:
+        """Take it; or break, where a test wants that."""
+        if os.environ.get("BREAKS"):
+            raise RuntimeError("broken on purpose")
+
 
 def draw_stamped(screen: LiveScreen, draw: Callable[[LiveScreen], None] = LiveScreen.draw) -> None:
     """Draw, and say in the last row when, where the keys would stand."""
@@ -49,7 +56,7 @@ def draw_stamped(screen: LiveScreen, draw: Callable[[LiveScreen], None] = LiveSc
 
 
 if __name__ == "__main__":
-    LiveScreen.draw = draw_stamped  # type: ignore[method-assign]
-    app = TuitrainApp(Endless())  # type: ignore[arg-type]
+    setattr(LiveScreen, "draw", draw_stamped)  # noqa: B010
+    app = TuitrainApp(Endless())
     app.run()
     sys.exit(app.return_code or 0)

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Self
 
 _BUFFER_BYTES = 2_000_000
 _REQUEST = re.compile(rb"\x1b\[6n")
@@ -53,7 +54,7 @@ class Relay:
         if pid == 0:
             os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", **environment})
             os.environ.pop("NO_COLOR", None)
-            os.execvp(command[0], list(command))  # noqa: S606
+            os.execvp(command[0], list(command))
         self.pid = pid
         self.resize(*size)
         self.before = termios.tcgetattr(self._fd)
@@ -61,10 +62,12 @@ class Relay:
         self._pump = threading.Thread(target=self._carry, daemon=True)
         self._pump.start()
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.cells import left
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.echo import echo
@@ -125,7 +126,7 @@ def _line_of(view: MemberView, comparison: Comparison) -> str:
     number = f"   {metric} {value:.4g}" if value is not None and view.is_final else ""
     place = f"   {view.run_id}" if view.state in {"starting", "failed", "lost"} and view.run else ""
     why = f"   {view.message}" if view.message and view.state != "cancelled" else ""
-    return f"{view.key:<24} {view.state}{number}{place}{why}"
+    return f"{left(view.key, 24)} {view.state}{number}{place}{why}"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
-"""Terminal output with a color code only where a color changes: of a frame about a third is left.
+r"""Terminal output with a color code only where a color changes: of a frame about a third is left.
 
-Textual writes each styled piece with its whole style and a reset behind it, `\\x1b[38;2;…;48;2;…mtext\\x1b[0m`. Here
+Textual writes each styled piece with its whole style and a reset behind it, `\x1b[38;2;…;48;2;…mtext\x1b[0m`. Here
 the codes are read as what they set, and written again as the difference to what the terminal has set already. What is
 no such code, e.g. a cursor move, passes as it is.
 """
@@ -72,9 +72,10 @@ def _after(style: _Style, code: str) -> _Style:
 def _change(now: _Style, wanted: _Style) -> str:
     """Return the shortest code from one style to another; empty where they are the same."""
     loses_color = (now.foreground and not wanted.foreground) or (now.background and not wanted.background)
-    if loses_color or now.attributes != wanted.attributes:
+    if loses_color or (now.attributes and now.attributes != wanted.attributes):
         parts = ["0", *wanted.attributes, wanted.foreground, wanted.background]
     else:
-        parts = [new for new, old in zip(wanted[1:], now[1:], strict=True) if new != old]
+        parts = [] if now.attributes else [*wanted.attributes]
+        parts += [new for new, old in zip(wanted[1:], now[1:], strict=True) if new != old]
     codes = ";".join(filter(None, parts))
     return f"\x1b[{codes}m" if codes else ""

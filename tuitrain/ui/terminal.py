@@ -34,6 +34,8 @@ _ANSWER_SECONDS = 2.0
 """To wait on leaving for an answer that would otherwise be typed into the shell."""
 _LEAVE_SECONDS = 8.0
 """After a signal, until the terminal is given back by force: the app may wait for one that takes nothing."""
+_MOST_COLUMNS, _MOST_ROWS = 640, 200
+"""Of a picture: what a display of 8 million pixels holds. A terminal may be told that it is larger."""
 _GIVE_BACK = "\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
 _GIVE_BACK += "\x1b[<u\x1b[0m\x1b[?1049l\x1b[?25h\x1b[?1004l"
 
@@ -44,8 +46,10 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, app: TerminalApp, **options: Any) -> None:
         super().__init__(app, **options)
         app.terminal = self
+        self._of_app = app
         self._file: Any = _Output()  # and not stderr, which may be a log
-        self._lacks = lacking_here()
+        app.lacks = lacking_here()
+        self._size = self._size or self._get_terminal_size()
         self._num_written = 0
         self._is_suspended = False
         self._has_answered = threading.Event()
@@ -59,7 +63,7 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write what shows the same, with fewer codes."""
-        data = lean(fitted(data, self._lacks))
+        data = lean(fitted(data, self._of_app.lacks))
         self._num_written += len(data)
         super().write(data)
 
@@ -92,6 +96,8 @@ class TerminalDriver(LinuxDriver):
 
     def disable_input(self) -> None:
         """Stop reading keys, once the terminal has answered: what comes later would be typed into the shell."""
+        if self._is_suspended:
+            return
         if LINE.expects_answer and not self.is_gone:
             self._has_answered.wait(_ANSWER_SECONDS)
         LINE.begin_anew()
@@ -103,10 +109,12 @@ class TerminalDriver(LinuxDriver):
         self._is_suspended = True
 
     def resume_application_mode(self) -> None:
-        """Take the terminal again; after a stop that nobody could catch it was never given back."""
-        if self._is_suspended:
+        """Take the terminal again; after a stop that nobody could catch it was never given back, and is drawn anew."""
+        if self._is_suspended and not self._of_app.is_leaving:  # in the background it would be stopped for that
             self._is_suspended = False
             super().resume_application_mode()
+        elif not self._is_suspended:
+            self.send_message(self.SignalResume())
 
     def stop_application_mode(self) -> None:
         """Give the terminal back, unless that was done before, as of a program that ends while it is suspended."""
@@ -121,6 +129,14 @@ class TerminalDriver(LinuxDriver):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
             os.set_blocking(self.fileno, False)
             os.write(self.fileno, _GIVE_BACK.encode())
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """That of the terminal and not of COLUMNS and LINES, which somebody may have exported long ago."""
+        with contextlib.suppress(OSError):
+            size = os.get_terminal_size(self.fileno)
+            if all(size):
+                return min(size.columns, _MOST_COLUMNS), min(size.lines, _MOST_ROWS)
+        return 80, 24
 
     def _request(self) -> None:
         self._has_answered.clear()
@@ -137,8 +153,15 @@ class TerminalApp(App[int]):
         super().__init__()
         self.terminal: TerminalDriver | None = None
         """None where there is none, as in a test."""
+        self.lacks = ""
+        """What the terminal cannot show, see `tuitrain.signs`."""
         self._signal = 0
         self._held: AbstractContextManager[None] | None = None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a signal ends it."""
+        return bool(self._signal)
 
     def get_driver_class(self) -> type[Driver]:
         """Ours, where Textual would take the one that ours is made of."""
@@ -190,12 +213,14 @@ class TerminalApp(App[int]):
             self.exit(return_code=128 + self._signal)
 
     def _on_resumed(self, _app: App[Any]) -> None:
+        LINE.begin_anew()
         self.refresh(layout=True)
 
     @contextlib.contextmanager
     def _signals_noted(self) -> Iterator[None]:
         """A signal is noted, and the app ends by itself; where it cannot, by force."""
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in heeded}
         self._force = threading.Timer(_LEAVE_SECONDS, self._leave_by_force)
         self._force.daemon = True
         try:
