@@ -18,6 +18,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+_LONGEST_LINE = 2000
+
 
 class TuitrainError(Exception):
     """An error with a place, a statement and a way out.
@@ -31,7 +34,7 @@ class TuitrainError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = "\n".join(map(_brief, message.split("\n")))
         self.hint = hint
 
     def __str__(self) -> str:
@@ -52,7 +55,7 @@ class PresetError(UsageError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_brief, problems))
         super().__init__("\n".join(self.problems))
 
 
@@ -94,6 +97,8 @@ class DataError(TuitrainError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when none is close."""
+    if len(name) > _LONGEST_NAME:  # comparing takes time with the length of both
+        return None
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     wanted = name.lower().replace("-", "_")
     matches = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
@@ -107,3 +112,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     known = tuple(known)
     close = nearest(name, known)
     return f'"{close}".' if close else f"one of {', '.join(known)}."
+
+
+def _brief(line: str) -> str:
+    """A line that can be read: of one that repeats something endless both ends, as its advice stands last."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"

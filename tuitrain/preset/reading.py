@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,17 @@ from tuitrain.errors import PresetError, nearest
 from tuitrain.preset.checking import table_problems
 from tuitrain.preset.combining import Problem
 from tuitrain.preset.schema import Preset
+from tuitrain.preset.toml_text import MOST_BYTES, parse_toml, read_toml
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _NAMED_SECTIONS = ("optimizer", "schedule")
 _EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epochs", "every_seconds")}
+_MOST_GENERATIONS = 20
+"""Presets that extend each other, from the first to the last."""
+_MOST_TOLD = 50
+"""Mistakes of one file that are told one by one."""
+_MOST_SHOWN = 100
+"""Signs of a value that is wrong."""
 _BARE_POINT = re.compile(r"^\s*([-+]?)\.(\d+(?:[eE][-+]?\d+)?)\s*$")
 """People write .5; TOML wants 0.5."""
 _STAND_INS: dict[str, dict[str, Any]] = {"moment": {"at_step": 0, "do": "pause"}, "rival": {"name": "sgd"}}
@@ -80,7 +86,7 @@ def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
     Raises:
         PresetError: it has mistakes.
     """
-    data = dict(data)
+    data = _of_bounded_size(data, place)
     problems = _without_command(data, place)
     return _checked(data, place, frozenset(), problems)
 
@@ -91,10 +97,21 @@ def preset_with(data: Mapping[str, Any], overrides: Sequence[str], place: str) -
     Raises:
         PresetError: it has mistakes.
     """
-    changing = dict(data)
+    changing = _of_bounded_size(data, place)
     changed, problems = _apply_overrides(changing, overrides)
     _anchor(changing, Path.cwd())
     return _checked(changing, place, changed, problems)
+
+
+def _of_bounded_size(data: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """A copy of what a record holds, which may be a stranger's as a file may."""
+    try:
+        num_bytes = len(json.dumps(data, default=str))
+    except RecursionError:
+        raise PresetError([f"{place}: the preset is nested too deep."]) from None
+    if num_bytes > MOST_BYTES:
+        raise PresetError([f"{place}: the preset is larger than {MOST_BYTES:,} bytes."])
+    return dict(data)
 
 
 def _anchor(data: dict[str, Any], folder: Path) -> None:
@@ -111,16 +128,23 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
 def _find(name_or_file: str) -> Path:
     if name_or_file.endswith(".toml") or "/" in name_or_file:
         path = Path(name_or_file)
-        if not path.is_file():
+        if not _is_file(path):
             raise PresetError([f"{name_or_file}: there is no such file. Try: a path to a .toml file."])
         return path
     path = presets_folder() / f"{name_or_file}.toml"
-    if not path.is_file():
+    if not _is_file(path):
         known = sorted(found.stem for found in presets_folder().glob("*.toml"))
         close = nearest(name_or_file, known)
         hint = f'Did you mean "{close}"?' if close else f"Try one of {', '.join(known)}, or a path to a .toml file."
         raise PresetError([f'No preset named "{name_or_file}". {hint}'])
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file
+        return False
 
 
 def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[str]]:
@@ -133,12 +157,14 @@ def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, 
     if not isinstance(parent_name, str):
         return data, [*problems, f"{_shown(path)}: extends is not the name of a preset."]
     beside = path.parent / f"{parent_name}.toml"
-    parent_path = beside if beside.is_file() else _find(parent_name)
+    parent_path = beside if _is_file(beside) else _find(parent_name)
     if parent_path in (*below, path):
         return data, [
             *problems,
             f'{_shown(path)}: extends = "{parent_name}" comes back to itself. Try: extend another one.',
         ]
+    if len(below) == _MOST_GENERATIONS:
+        return data, [*problems, f"{_shown(path)}: extends more than {_MOST_GENERATIONS} presets in a row."]
     parent, parent_problems = _read_extended(parent_path, (*below, path))
     return _merged(parent, data), [*parent_problems, *problems]
 
@@ -155,9 +181,9 @@ def _without_command(data: dict[str, Any], place: str) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PresetError([f"{_shown(path)}: not valid TOML: {error}"]) from None
+        return read_toml(path)
+    except ValueError as error:
+        raise PresetError([f"{_shown(path)}: {error}"]) from None
     except OSError as error:
         raise PresetError([f"{_shown(path)}: cannot be read: {error.strerror}"]) from None
 
@@ -203,11 +229,11 @@ def _apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fr
 
 
 def parse_value(text: str) -> Any:
-    """A value as TOML writes it; a bare word is a text."""
+    """A value as TOML writes it; a bare word is a text, and so is what is nested too deep."""
     for written in (text, _BARE_POINT.sub(r"\g<1>0.\2", text)):
         try:
-            return tomllib.loads(f"value = {written}")["value"]
-        except tomllib.TOMLDecodeError:
+            return parse_toml(f"value = {written}")["value"]
+        except ValueError:
             continue
     return text
 
@@ -220,7 +246,9 @@ def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems
         preset = Preset.model_validate(data)
     except ValidationError as error:
         details = distinct(error.errors())
-        problems += [f"{at(_key_of(detail))}: {in_words(detail)}" for detail in details]
+        problems += [f"{at(_key_of(detail))}: {in_words(detail)}" for detail in details[:_MOST_TOLD]]
+        if len(details) > _MOST_TOLD:
+            raise PresetError([*problems, f"{place}: and {len(details) - _MOST_TOLD:,} further mistakes."]) from None
         problems += [f"{at(key)}: {text}" for key, text in _problems_of_the_rest(data, details)]
         raise PresetError(problems) from None
     problems += [f"{at(key)}: {text}" for key, text in table_problems(preset)]
@@ -286,8 +314,9 @@ def in_words(detail: ErrorDetails, root: type[BaseModel] = Preset, kind: str = "
     if detail["type"] == "missing":
         return f"{key} is missing."
     value = detail["input"]
-    shown = f'"{value}"' if isinstance(value, str) else value
-    problem = _PARSERS.get(detail["type"], detail["msg"].replace("Input should", "should"))
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
+    problem = _PARSERS.get(detail["type"], re.sub(r"^\w+ should", "should", detail["msg"]))
     return f"{key} = {shown} {problem}.{_try(key)}"
 
 
