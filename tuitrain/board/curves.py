@@ -14,8 +14,10 @@ from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
 from tuitrain.board.series import Floats
 from tuitrain.board.thinned import Thinned
+from tuitrain.board.training_time import TrainingTime
 from tuitrain.protocol.commands import DECIDING, Command, Evaluate, RollBack, Stop, Undo, original_id
 from tuitrain.protocol.events import (
+    AlarmRaised,
     BatchSizeChanged,
     CommandApplied,
     CommandQueued,
@@ -80,9 +82,11 @@ class Curves:
     evaluated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
     positions: Positions = field(default_factory=Positions)
+    trained: TrainingTime = field(default_factory=TrainingTime)
     steered: dict[str, str] = field(default_factory=dict)
     """Id of a command that a person gave to this run, and that its course depends on → what it did, and when."""
     _asked: set[str] = field(default_factory=set)
+    _is_stopped_by_nonfinite: bool = False
     _newest: float = 0.0
     """Seconds since the run began, of the newest event."""
     version: int = 0
@@ -109,16 +113,22 @@ class Curves:
 
     @property
     def samples_per_second(self) -> float:
-        """Training samples a second since the first step, pauses and evaluations included; 0 before it is done."""
+        """Training samples a second since the first step, without pauses, with evaluations; 0 before it is done."""
         step = np.array([float(self.step)])
-        seconds = float(self.positions.at(step, "seconds")[0])
+        seconds = self.trained.seconds
         num_samples = float(self.positions.at(step, "samples")[0]) - self.positions.num_samples_before
         return num_samples / seconds if seconds > 0.0 else 0.0
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether numbers that are none ended it: the last evaluation may have been fine still."""
+        return self.ended is not None and self._is_stopped_by_nonfinite
 
     def add(self, event: Event) -> None:
         """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
         self.version += 1
         self._newest = max(self._newest, event.seconds)
+        self.trained.take(event)
         match event:
             case RunStarted():
                 self._start(event)
@@ -148,6 +158,8 @@ class Curves:
                 self.is_paused = True
             case Resumed():
                 self.is_paused = False
+            case AlarmRaised() if event.action == "stop":
+                self._is_stopped_by_nonfinite = event.kind.startswith("nonfinite")
             case RunEnded():
                 self.ended = structs.replace(event, message=printable(event.message))
                 self.step, self.steps_per_second = event.step, 0.0
@@ -159,6 +171,7 @@ class Curves:
         self.version += 1
         self.step, self._newest = max(self.step, step), max(self._newest, seconds)
         self.positions.note(step, seconds)
+        self.trained.note(step, seconds)
 
     def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:
         """What was measured at steps, shape (n,)."""
@@ -230,7 +243,7 @@ class Curves:
             self.positions.begin(event.seconds, event.step, event.steps_per_epoch, event.batch_size)
         else:  # a new session goes on from an earlier step
             self._cut_after(event.step)
-        self.started, self.ended, self.is_paused = event, None, False
+        self.started, self.ended, self.is_paused, self._is_stopped_by_nonfinite = event, None, False, False
         self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
         self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
 

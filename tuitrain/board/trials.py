@@ -28,7 +28,7 @@ class Trial:
     key: str
     state: MemberState
     value: float | None = None
-    """Last evaluation of the metric, not finite where it diverged; None where there is none yet."""
+    """Last evaluation of the metric, not finite where the trial diverged; None where there is none yet."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     step: int = 0
     total_steps: int = 0
@@ -118,7 +118,8 @@ def trials_of(comparison: Comparison) -> Trials:
     metric, last_coarse = comparison.plan.metric, num_coarse(plan)
     found = [
         Trial(
-            number=number, key=view.key, state=view.state, value=view.curves.last(metric),
+            number=number, key=view.key, state=view.state,
+            value=math.nan if view.curves.has_diverged else view.curves.last(metric),
             parameters=view.member.parameters, step=view.curves.step, total_steps=view.curves.total_steps,
             is_coarse=number <= last_coarse, run=view.run,
         )

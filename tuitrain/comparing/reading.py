@@ -10,6 +10,7 @@ from pathlib import Path
 from tuitrain.board.cautions import state_of
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, read_plan
+from tuitrain.comparing.ownership import is_own, left_alone
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import Stop
@@ -138,19 +139,31 @@ class ComparisonReader:
         """Ask members at work to stop, and take those that wait out of the queue.
 
         Raises:
-            TuitrainError: a folder cannot be written.
+            TuitrainError: a folder cannot be written; or a run is none of this comparison, and the others are asked.
         """
+        others = []
         for key in keys:
             view = self.comparison.members[key]
             if view.state == "waiting" and self.folder is not None:
                 self.folder.wish(key)
             elif view.run and not view.is_final:
-                send(RunFolder(Path(view.run)), Stop())
+                if self.folder is None or is_own(view.run, self.folder.name, key):
+                    send(RunFolder(Path(view.run)), Stop())
+                else:
+                    others.append(view.run)
+        if others:
+            raise TuitrainError("\n".join(map(left_alone, others)))
+
+    def own_at_work(self) -> list[MemberView]:
+        """Members at work that the comparison launched."""
+        views = [view for view in self.comparison.members.values() if view.run and not view.is_final]
+        name = self.folder.name if self.folder is not None else ""
+        return [view for view in views if not view.member.run and is_own(view.run, name, view.key)]
 
     def stop_all(self) -> None:
         """Ask for the end of what the comparison launched; what waits is left for --resume.
 
-        Runs that were there already are only read: they may be somebody else's, and go on.
+        Runs that were there already, or that do not name it, are only read: they are somebody else's, and go on.
 
         Raises:
             TuitrainError: a folder cannot be written.
@@ -158,8 +171,7 @@ class ComparisonReader:
         if self.folder is not None and is_held(self.folder.lock_path):
             self.folder.wish(STOP_ALL)
         else:
-            views = self.comparison.members.values()
-            self.stop([view.key for view in views if view.run and not view.member.run and not view.is_final])
+            self.stop([view.key for view in self.own_at_work()])
 
     def close(self) -> None:
         """Nothing is held open."""

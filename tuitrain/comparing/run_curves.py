@@ -8,7 +8,7 @@ import numpy as np
 from tuitrain.board.curves import Curves
 from tuitrain.board.series import Floats
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.codec import DecodeError, check_seal, decode_event
+from tuitrain.protocol.codec import DecodeError, check_possible, check_seal, decode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.protocol.printable import printable
 from tuitrain.rundir.follower import Follower
@@ -99,9 +99,12 @@ class RunCurves:
     def _take_steps(self, line: bytes) -> None:
         check_seal(line)
         steps = _steps_decoder.decode(line)
+        check_possible(steps.step, steps.seconds)
         self.curves.add_steps(steps.step, steps.seconds)
         for column in steps.columns:
             self.offered.add(printable(column.metric))
+            check_possible(column.first_step)
+            check_possible(column.stride)
             if column.metric in self.wanted:
                 values = _values(column.values)
                 self.curves.add_values(column.metric, column.first_step, column.stride, values)

@@ -15,7 +15,7 @@ import msgspec
 
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.commands import Decision, Request
-from tuitrain.protocol.events import Event, UnknownEvent
+from tuitrain.protocol.events import Event, StepsFinished, UnknownEvent
 from tuitrain.protocol.plan import LearningRatePlan
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ _EVENT_NAMES = frozenset(member.__name__ for member in Event.__args__)
 _DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+_MOST_STEPS = 10**15
+_MOST_SECONDS = 1e11
 _SEAL_HEAD, _SEAL_TAIL = b',"crc":"', b'"}'
 _SEAL_BYTES = len(_SEAL_HEAD) + 8 + len(_SEAL_TAIL)
 _ALMOST = len(_SEAL_HEAD) + len(_SEAL_TAIL) - 2
@@ -64,7 +66,11 @@ def decode_event(line: bytes) -> Event:
     try:
         event: Event = _event_decoder.decode(line)
     except _DAMAGE as error:
-        return _decode_unknown(line, error)
+        event = _decode_unknown(line, error)
+    check_possible(getattr(event, "step", 0), event.seconds)
+    for column in event.columns if isinstance(event, StepsFinished) else ():
+        check_possible(column.first_step)
+        check_possible(column.stride)
     return event
 
 
@@ -114,6 +120,18 @@ def _decode(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
         return decoder.decode(text)
     except _DAMAGE as error:
         raise DecodeError(str(error)) from error
+
+
+def check_possible(step: int, seconds: float = 0.0) -> None:
+    """Make sure that a run can have come that far: what draws and counts need not ask again.
+
+    Raises:
+        DecodeError: it cannot.
+    """
+    if not 0 <= step <= _MOST_STEPS:
+        raise DecodeError(f"{step} is no step that a run can have")
+    if not 0.0 <= seconds <= _MOST_SECONDS:
+        raise DecodeError(f"{seconds:g} seconds are no time that a run can have")
 
 
 def check_seal(line: bytes) -> None:

@@ -290,7 +290,8 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     """Something needs a decision."""
 
     step: int
-    kind: AlarmKind
+    kind: str
+    """An `AlarmKind`, or one of a later version."""
     message: str
     """What was seen, with the number."""
     value: float

@@ -8,7 +8,8 @@ import sys
 import time
 from typing import TextIO
 
-from tuitrain.protocol.carrier import CarrierStatus, DamageSeen
+from tuitrain.board.training_time import TrainingTime
+from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.events import (
     AlarmRaised,
     CadenceChanged,
@@ -63,7 +64,8 @@ class Printer:
         self._has_bar = stream.isatty()
         self._total = 0
         self._rate = 0.0
-        self._loss = math.nan
+        self._loss: float | None = None
+        self._trained = TrainingTime()
         self._next_line = 0.0
 
     def take(self, words: list[Word]) -> None:
@@ -86,6 +88,7 @@ class Printer:
             "reason": self.ended.message or reason if self.ended is not None else "the trainer is gone",
             "steps": self.step,
             "seconds": round(self.seconds, 3),
+            "steps_per_second": round(self._trained.steps_per_second, 3),
             "metrics": {name: {"last": _plain(self.last, name), "best": _plain(self.best, name)} for name in names},
         }
 
@@ -96,9 +99,8 @@ class Printer:
             sys.stdout.write(json.dumps(self.summary()) + "\n")
             return
         summary = self.summary()
-        rate = self.step / self.seconds if self.seconds else 0.0
-        sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s")
-        sys.stdout.write(f" ({rate:.0f} steps/s)\n")
+        rate = f" ({_speed(self._trained.steps_per_second)})" if self._trained.num_steps else ""
+        sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s{rate}\n")
         for name in sorted(self.last):
             best = f" best {self.best[name]:.4g}" if name in self.best else ""
             line = f"  {name:<17} last {self.last[name]:<10.4g}{best}"
@@ -137,13 +139,16 @@ class Printer:
             self.status = word
         elif not isinstance(word, DamageSeen) and hasattr(word, "seconds"):
             self.seconds = max(self.seconds, word.seconds)
+            if not isinstance(word, CommandSeen):
+                self._trained.take(word)
 
     def _progress(self) -> None:
         share = self.step / self._total
-        numbers = f"step {self.step}/{self._total}  loss {self._loss:.4g}"
+        loss = "–" if self._loss is None else f"{self._loss:.4g}"
+        numbers = f"step {self.step}/{self._total}  loss {loss}"
         if "eval/loss" in self.last:
             numbers += f"  eval/loss {self.last['eval/loss']:.4g}"
-        numbers += f"  {self._rate:.0f} steps/s"
+        numbers += f"  {_speed(self._rate)}" if self._rate > 0.0 else ""
         if not self._has_bar:
             self._stream.write(f"{numbers}\n")
         else:
@@ -218,6 +223,11 @@ def _line_for(word: Word) -> str:
             return f"{word.status}: {word.detail}"
         case _:
             return ""
+
+
+def _speed(steps_per_second: float) -> str:
+    """With a digit after the point where there are few: half a step a second is not none."""
+    return f"{steps_per_second:.{0 if steps_per_second >= 10.0 else 2}f} steps/s"
 
 
 def _plain(values: dict[str, float], name: str) -> float | None:
