@@ -23,6 +23,7 @@ from tuitrain import (
 )
 from tuitrain.echo import echo
 from tuitrain.errors import CommandError, TuitrainError, UsageError
+from tuitrain.guard import check_home, check_surroundings, open_closed_streams, told_unforeseen
 
 if TYPE_CHECKING:
     from tuitrain.preset.sets import ComparisonSet
@@ -37,13 +38,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_WITHOUT_HOME = frozenset({"presets", "explain", "doctor"})
+"""Commands that touch no runs; `doctor` says itself what is wrong with their folder."""
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a name, a unique part of an id, or `last`.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 def main() -> None:
     """Entry point: errors become one clear message and an exit code (1 the run failed, 2 usage)."""
+    open_closed_streams()
     try:
+        check_surroundings()
         app()
     except TuitrainError as error:
         echo(str(error), err=True)
@@ -52,6 +57,9 @@ def main() -> None:
         # `tuitrain runs | head`: nobody reads on, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception as error:  # noqa: BLE001  # the last resort: a sentence, and the traceback in a file
+        told_unforeseen(error)
+        raise SystemExit(1) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,6 +76,8 @@ def _home(
     ] = False,
 ) -> None:
     del version
+    if context.invoked_subcommand not in _WITHOUT_HOME:
+        check_home()
     if context.invoked_subcommand is None:
         if not _has_screen():
             echo(context.get_help())

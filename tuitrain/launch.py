@@ -135,6 +135,6 @@ def _say_goodbye(folder: RunFolder) -> int:
     echo(f"{folder.id}: {summary.state} at step {summary.step}")
     for metric in ("eval/loss", "eval/accuracy"):
         if metric in summary.last:
-            best = summary.best.get(metric, float("nan"))
-            echo(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}")
+            best = f" best {summary.best[metric]:.4g}" if metric in summary.best else ""
+            echo(f"  {metric:<14} last {summary.last[metric]:<9.4g}{best}".rstrip())
     return 1 if summary.state in {"failed", "lost"} else 0

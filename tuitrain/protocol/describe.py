@@ -5,7 +5,6 @@ The screens, `tuitrain ask` and the moments of a preset all come through `parse_
 
 from __future__ import annotations
 
-import inspect
 import math
 import types
 import typing
@@ -66,7 +65,7 @@ def command_name(command: Command) -> str:
 
 def command_help(name: str) -> str:
     """The first sentence of a command's docstring."""
-    return (inspect.getdoc(COMMANDS[name]) or "").split("\n", maxsplit=1)[0]
+    return (COMMANDS[name].__doc__ or "").split("\n", maxsplit=1)[0]
 
 
 def command_arguments(name: str) -> list[tuple[str, str]]:
