@@ -98,6 +98,12 @@ def test_a_key_tells_the_number() -> None:
         trials_of(Comparison(ComparisonPlan(name="s", created=0.0)))
 
 
+@pytest.mark.parametrize("key", ["brand-new", "", "trial-", "trial-²", "trial-" + "9" * 5000])
+def test_a_key_of_a_strange_plan_is_no_number(key: str) -> None:
+    """A journal may be anybody's: its search opens all the same."""
+    assert number_of(key) == 0
+
+
 def test_trials_of_equal_value_tell_nothing_of_a_parameter() -> None:
     """Accuracies are often the same: that a grid went up with the rate is no effect of the rate."""
     found = searched(*(("finished", 0.97, 10.0 ** (-4 + index / 4)) for index in range(16)))

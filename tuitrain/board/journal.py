@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -239,9 +238,9 @@ def _place(point: tuple[float, ...]) -> str:
 
 
 def _evaluation(word: EvalFinished) -> str:
-    loss = word.metrics.get("eval/loss", math.nan)
-    accuracy = word.metrics.get("eval/accuracy")
-    numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
+    loss, accuracy = word.metrics.get("eval/loss"), word.metrics.get("eval/accuracy")
+    digits = ".3g" if accuracy is None else ".3f"
+    numbers = " / ".join(f"{value:{digits}}" for value in (loss, accuracy) if value is not None) or "–"
     return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"
 
 

@@ -15,6 +15,7 @@ from tuitrain.protocol.comparing import MemberState, SearchedParameter, SearchPl
 from tuitrain.protocol.plan import Value
 
 _COARSE_PARTS = 3
+_MOST_DIGITS = 10
 _LEAST_FOR_SHARES = 8
 """Trials below which a parabola through them tells nothing."""
 
@@ -133,8 +134,9 @@ def trials_of(comparison: Comparison) -> Trials:
 
 
 def number_of(key: str) -> int:
-    """The number of a trial, from 1, as the key of its member tells: "trial-012"."""
-    return int(key.rpartition("-")[2])
+    """The number of a trial, from 1, as the key of its member tells: "trial-012"; 0 of a key that is none of ours."""
+    digits = key.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() and len(digits) < _MOST_DIGITS else 0
 
 
 def num_coarse(plan: SearchPlan) -> int:

@@ -116,7 +116,7 @@ class SearchSupply:
         five trials are finished. Nobody is ended in the second half. Coarse trials are short anyway, and are not.
         """
         number = _index_of(member)
-        if not self._plan.prune or number < self._num_coarse or number >= len(self._trials()):
+        if not self._plan.prune or not self._num_coarse <= number < len(self._trials()):
             return False
         state = self._trials()[number]
         if state.state.is_finished():
@@ -139,7 +139,7 @@ class SearchSupply:
         del best
         number = _index_of(member)
         self._open_trials.discard(number)
-        if state != "lost" and number < len(self._trials()):
+        if state != "lost" and 0 <= number < len(self._trials()):
             self._tell(number, member, state, last)
         self._look_back()
         self._write_best()
