@@ -66,7 +66,7 @@ def decode_event(line: bytes) -> Event:
     try:
         event: Event = _event_decoder.decode(line)
     except _DAMAGE as error:
-        event = _decode_unknown(line, error)
+        return _decode_unknown(line, error)
     check_possible(getattr(event, "step", 0), event.seconds)
     for column in event.columns if isinstance(event, StepsFinished) else ():
         check_possible(column.first_step)
@@ -158,11 +158,12 @@ def _decode_unknown(line: bytes, error: Exception) -> UnknownEvent:
         raise DecodeError(str(error)) from error
     stamps = {key: raw[key] for key in ("seq", "time", "seconds") if isinstance(raw.get(key), int | float)}
     try:
+        seconds = float(stamps.get("seconds", 0.0))
         return UnknownEvent(
             name=name,
             seq=int(stamps.get("seq", 0)),
             time=float(stamps.get("time", 0.0)),
-            seconds=float(stamps.get("seconds", 0.0)),
+            seconds=seconds if 0.0 <= seconds <= _MOST_SECONDS else 0.0,
         )
     except OverflowError as damage:
         raise DecodeError(str(damage)) from damage
