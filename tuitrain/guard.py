@@ -58,9 +58,7 @@ def check_home() -> None:
     except RuntimeError:  # ~nobody
         raise UsageError(f"TUITRAIN_HOME = {chosen}: there is no such user.", hint=hint) from None
     if chosen and not Path(chosen).expanduser().is_absolute():
-        raise UsageError(
-            f"TUITRAIN_HOME = {chosen} is another folder wherever you are.", hint=f"TUITRAIN_HOME={home}"
-        )
+        raise UsageError(f"TUITRAIN_HOME = {chosen} is another folder wherever you are.", hint=f"TUITRAIN_HOME={home}")
     if not home.is_absolute():
         raise UsageError("There is no home folder: HOME is not set.", hint=hint)
     try:

@@ -23,7 +23,7 @@ from tuitrain.techniques.checking import check_command
 BOMBS = {
     "a dotted key of 100 KB": ".".join(["a"] * 50_000) + "=1",
     "a dotted table": "[" + ".".join(["a"] * 50_000) + "]",
-    "quoted parts": '."a"' .join(["a"] * 20_000) + "=1",
+    "quoted parts": '."a"'.join(["a"] * 20_000) + "=1",
     "brackets": "x=" + "[" * 100_000,
     "inline tables": "x=" + "{a=" * 50_000,
     "behind a text that ends in four quotes": 'x = ["""a"""", ' + "[" * 50_000 + ' "',
@@ -48,7 +48,7 @@ def test_a_bomb_is_refused_before_it_is_parsed(tmp_path: Path, text: str) -> Non
     assert seconds < 10.0
 
 
-@given(st.lists(st.sampled_from([*'[]{}.=,"\'\n\\#ax1', '"""', "'''", "a=", "a.a", ' "a"']), max_size=30).map("".join))
+@given(st.lists(st.sampled_from([*"[]{}.=,\"'\n\\#ax1", '"""', "'''", "a=", "a.a", ' "a"']), max_size=30).map("".join))
 def test_what_is_measured_is_never_less_than_what_is_parsed(text: str) -> None:
     """No text hides brackets from the measure: whatever tomllib reads is as shallow as was said."""
 
