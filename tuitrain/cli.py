@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,6 +24,8 @@ from tuitrain import (
 )
 from tuitrain.echo import echo
 from tuitrain.errors import CommandError, TuitrainError, UsageError
+from tuitrain.guard import check_home, check_surroundings, open_closed_streams, told_unforeseen
+from tuitrain.signs import fit_output, typed
 
 if TYPE_CHECKING:
     from tuitrain.preset.sets import ComparisonSet
@@ -37,14 +40,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_WITHOUT_HOME = frozenset({"presets", "explain", "doctor"})
+"""Commands that touch no runs; `doctor` says itself what is wrong with their folder."""
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="An id, a name, a unique part of an id, or `last`.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 def main() -> None:
     """Entry point: errors become one clear message and an exit code (1 the run failed, 2 usage)."""
+    open_closed_streams()
+    fit_output()
     try:
-        app()
+        check_surroundings()
+        app([typed(argument) for argument in sys.argv[1:]])
     except TuitrainError as error:
         echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None
@@ -52,6 +60,9 @@ def main() -> None:
         # `tuitrain runs | head`: nobody reads on, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception as error:  # noqa: BLE001  # the last resort: a sentence, and the traceback in a file
+        told_unforeseen(error)
+        raise SystemExit(1) from None
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,6 +79,8 @@ def _home(
     ] = False,
 ) -> None:
     del version
+    if context.invoked_subcommand not in _WITHOUT_HOME:
+        check_home()
     if context.invoked_subcommand is None:
         if not _has_screen():
             echo(context.get_help())
@@ -88,6 +101,9 @@ def run(
     resume: Annotated[
         str, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or lost.")
     ] = "",
+    here: Annotated[
+        bool, typer.Option("--here", help="With --resume: its trainer, which cannot be seen from here, is gone.")
+    ] = False,
     one_batch: Annotated[
         bool, typer.Option("--one-batch", help="Learn one batch by heart, nothing regularized: the first sanity check.")
     ] = False,
@@ -99,9 +115,17 @@ def run(
 
     is_plain = headless or as_json or not _has_screen()
     if resume:
-        if preset or in_process or one_batch:
+        changes = [text for text in [preset, *(overrides or [])] if "=" in text]
+        if changes:
+            raise UsageError(
+                "--resume goes on with a run as it is; a branch goes on from there and does something otherwise.",
+                hint=f"tuitrain branch {resume} --at end {' '.join(map(shlex.quote, changes))}",
+            )
+        if preset or overrides or in_process or one_batch:
             raise UsageError("--resume goes on with a run as it is.", hint=f"tuitrain run --resume {resume}")
-        raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain))
+        raise typer.Exit(_resume(resume, as_json=as_json, is_plain=is_plain, here=here))
+    if here:
+        raise UsageError("--here goes with --resume.", hint="tuitrain run --resume RUN --here")
     if not preset:
         raise UsageError("run needs a preset.", hint="tuitrain presets, or --resume RUN.")
 
@@ -118,17 +142,17 @@ def run(
     raise typer.Exit(watch_in_process(chosen) if in_process else watch_new_run(chosen))
 
 
-def _resume(name: str, *, as_json: bool, is_plain: bool) -> int:
+def _resume(name: str, *, as_json: bool, is_plain: bool, here: bool) -> int:
     from tuitrain.rundir.catalogue import find_run
 
     folder = find_run(name)
     if is_plain:
         from tuitrain.session.headless import resume_headless
 
-        return resume_headless(folder, as_json=as_json)
+        return resume_headless(folder, as_json=as_json, here=here)
     from tuitrain.launch import watch_resumed_run
 
-    return watch_resumed_run(folder)
+    return watch_resumed_run(folder, here=here)
 
 
 cli_care.register(app)

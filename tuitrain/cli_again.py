@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.cells import left, num_cells
 from tuitrain.echo import echo
 from tuitrain.errors import UsageError
 
@@ -58,7 +59,7 @@ def branch(
         _run_arms(folder, at, texts, steps, as_json=as_json)
         return
     has_screen = sys.stdout.isatty() and sys.stdin.isatty() and not (headless or as_json)
-    started = start_wanted(folder, at, changes or [], has_screen=has_screen)
+    started = start_wanted(folder, at, changes or [], has_screen=has_screen, say=_say)
     if has_screen:
         from tuitrain.launch import watch_run
 
@@ -114,7 +115,7 @@ def export(
         _say(f"{path}: `tuitrain run {path}` trains it again")
     elif to == "safetensors":
         path = Path(out or f"{folder.id}.safetensors")
-        name, step, what = write_weights(folder, at, path, force=force, which=weights)
+        name, step, what = write_weights(folder, at, path, force=force, which=weights, say=_say)
         _say(f"{path}: the {what} of step {step}, from {name}")
     else:
         raise UsageError(f"--to {to} is not known.", hint="preset or safetensors.")
@@ -127,7 +128,7 @@ def _run_arms(folder: RunFolder, at: str, texts: list[str], steps: int, *, as_js
     if len(texts) < 2:
         raise UsageError("One arm has nothing to be compared with.", hint='--arms "COMMAND" "nothing"')
     arms = [Arm(_NOTHING, []) if text in {"nothing", "", _NOTHING} else Arm(text, [command_of(text)]) for text in texts]
-    point = branch_point(folder, at)
+    point = branch_point(folder, at, _say)
     found = run_arms(point, arms, steps, say=_say)
     if as_json:
         rows = [_as_data(item) for item in found]
@@ -145,8 +146,8 @@ def _table(found: list[Standing]) -> list[str]:
         behind = "-" if item.behind == 0.0 else f"{item.behind:+.3g} ± {item.error:.2g}"
         numbers = [f"{item.metrics.get(name, math.nan):.4g}" for name in names]
         rows.append((item.arm.text, f"{item.batch_loss:.4g}", behind, *numbers, f"{item.arm.run} ({item.arm.state})"))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(left(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _as_data(item: Standing) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuitrain.cells import left, num_cells
 from tuitrain.echo import echo
 from tuitrain.errors import TuitrainError, UsageError
 
@@ -162,6 +163,7 @@ _OPTIONAL = frozenset({"NAME", "COMPARISON", "DISK", "TAGS"})
 
 def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
     from tuitrain.rundir.disk import in_words
+    from tuitrain.session.best import shortfall_in_list
 
     # Columns of what people wrote, or began, only where they did.
     columns: dict[str, list[str]] = {
@@ -177,11 +179,12 @@ def _print_table(found: list[RunSummary], sizes: dict[str, int]) -> None:
         "TAGS": [" ".join(item.tags) for item in found],
     }
     shown = {title: cells for title, cells in columns.items() if any(cells) or title not in _OPTIONAL}
-    widths = {title: max(len(title), *map(len, cells)) for title, cells in shown.items()}
-    echo("  ".join(title.ljust(widths[title]) for title in shown).rstrip())
+    widths = {title: max(map(num_cells, [title, *cells])) for title, cells in shown.items()}
+    echo("  ".join(left(title, widths[title]) for title in shown).rstrip())
     for index, item in enumerate(found):
-        text = "  ".join(cells[index].ljust(widths[title]) for title, cells in shown.items()).rstrip()
-        echo(f"{text}  ({item.problem})" if item.problem else text)
+        text = "  ".join(left(cells[index], widths[title]) for title, cells in shown.items()).rstrip()
+        notes = " ".join(filter(None, (item.problem, shortfall_in_list(item))))
+        echo(f"{text}  ({notes})" if notes else text)
 
 
 def _print_space(num_bytes: int, num_runs: int) -> None:
@@ -264,13 +267,14 @@ def _best(item: RunSummary) -> str:
 
 
 def _run_as_data(item: RunSummary) -> dict[str, object]:
-    """The documented keys first; `started` in ISO 8601, non-finite numbers as strings."""
+    """The documented keys first; `started` in ISO 8601, null for a number that is not finite."""
     import msgspec
 
-    from tuitrain.protocol.codec import to_jsonable
+    from tuitrain.session.best import shortfall_in_list
 
+    data: dict[str, object] = msgspec.json.decode(msgspec.json.encode(item))  # JSON has no NaN
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(item.created))
-    return {**msgspec.convert(to_jsonable(item), dict[str, object]), "started": started}
+    return {**data, "best_shortfall": shortfall_in_list(item), "started": started}
 
 
 def _number(count: int, word: str) -> str:

@@ -131,7 +131,7 @@ def _started(wish: Wish) -> tuple[ComparisonReader, subprocess.Popen[bytes] | No
     plan = plan_comparison(wish)
     if not plan.name:
         return ComparisonReader.of_plan(plan), None
-    folder = create_comparison(plan)
+    folder = create_comparison(plan, is_named=bool(wish.name))
     num_new = sum(not member.run for member in plan.members)
     say(f"comparison {folder.name}: {num_new} runs, {plan.num_parallel} at a time")
     return ComparisonReader.of_folder(folder), start_scheduler(folder)
@@ -208,7 +208,7 @@ def _headless(
         echo(json.dumps(outcome_data(comparison, chosen)))
     else:
         echo("\n".join(outcome_lines(comparison, chosen)))
-    return int(comparison.has_gone_wrong)
+    return int(comparison.has_gone_wrong or reader.is_incomplete)
 
 
 def _check_report(path: Path) -> None:

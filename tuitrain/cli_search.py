@@ -92,7 +92,7 @@ def register(app: typer.Typer, has_screen: Callable[[], bool]) -> None:
                 given, space or [], method=method, num_trials=trials, prune=prune, metric=metric, seed=seed,
                 num_parallel=parallel, executor=where, name=name,
             )  # fmt: skip
-            reader, process = _started(plan)
+            reader, process = _started(plan, is_named=bool(name))
         if has_screen() and not headless and not as_json:
             from tuitrain.launch import watch_search
 
@@ -131,14 +131,14 @@ def _plan(
     )  # fmt: skip
 
 
-def _started(plan: ComparisonPlan) -> tuple[ComparisonReader, subprocess.Popen[bytes]]:
+def _started(plan: ComparisonPlan, *, is_named: bool) -> tuple[ComparisonReader, subprocess.Popen[bytes]]:
     from tuitrain.comparing.folder import create_comparison
     from tuitrain.comparing.headless import say
     from tuitrain.comparing.reading import ComparisonReader
     from tuitrain.comparing.starting import start_scheduler
 
     assert plan.search is not None
-    folder = create_comparison(plan)
+    folder = create_comparison(plan, is_named=is_named)
     say(f"search {folder.name}: {plan.search.num_trials} trials, {plan.num_parallel} at a time")
     return ComparisonReader.of_folder(folder), start_scheduler(folder)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tuitrain.rundir.places import home_folder
+from tuitrain.signs import lacking, lacking_here
 
 _PACKAGES = ("tuitrain", "torch", "torchvision", "textual", "plotext", "numpy", "msgspec", "pydantic")
 _PROBE = """
@@ -120,6 +121,13 @@ def _terminal() -> Iterator[Finding]:
         yield Finding("note", text, "COLORTERM=truecolor, if the terminal can: faint points are easier to tell.")
     else:
         yield Finding("ok", text)
+    ascii_signs = "frames and curves are drawn in ASCII signs"
+    if lacking("utf-8", term) == "braille":
+        yield Finding("note", f"TERM={term} has no braille: {ascii_signs}", "a window of a desktop, or ssh from one.")
+    elif lacking("utf-8", term):
+        yield Finding("note", f"TERM={term} has no Unicode: {ascii_signs}", "TERM=xterm-256color, if it has.")
+    elif lacking_here():
+        yield Finding("note", f"stdout is not UTF-8: {ascii_signs}", "LC_ALL=C.UTF-8, if the terminal shows UTF-8.")
     if os.environ.get("NO_COLOR"):
         yield Finding("note", "NO_COLOR is set: series are told apart by their markers")
 

@@ -7,6 +7,7 @@ TuitrainError                 place, what is wrong, what to try; exit code 1
 │   └── UnknownNameError      a name that is in none of our tables; carries the nearest one
 ├── RunNotFoundError          no run with that id, prefix or position
 ├── RunBusyError              a second trainer on one folder
+├── RunOverError              a run that is to go on has ended as its preset wanted; exit code 0
 ├── RunFolderError            the folder cannot be written or read
 │   └── EventsNotWrittenError the stream in part (rundir.writer): carries how many lines made it
 └── DataError                 a dataset that cannot be loaded
@@ -17,6 +18,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+_LONGEST_NAME = 200
+_LONGEST_LINE = 2000
 
 
 class TuitrainError(Exception):
@@ -31,7 +35,7 @@ class TuitrainError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = "\n".join(map(_brief, message.split("\n")))
         self.hint = hint
 
     def __str__(self) -> str:
@@ -52,7 +56,7 @@ class PresetError(UsageError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_brief, problems))
         super().__init__("\n".join(self.problems))
 
 
@@ -84,6 +88,12 @@ class RunBusyError(TuitrainError):
     """Another trainer lives in that folder."""
 
 
+class RunOverError(TuitrainError):
+    """A run that is to go on has ended as its preset wanted: nothing is left to do, which is no failure."""
+
+    exit_code = 0
+
+
 class RunFolderError(TuitrainError):
     """The run folder cannot be made, written or read."""
 
@@ -94,6 +104,8 @@ class DataError(TuitrainError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None when none is close."""
+    if len(name) > _LONGEST_NAME:  # comparing takes time with the length of both
+        return None
     folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     wanted = name.lower().replace("-", "_")
     matches = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.5)
@@ -107,3 +119,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     known = tuple(known)
     close = nearest(name, known)
     return f'"{close}".' if close else f"one of {', '.join(known)}."
+
+
+def _brief(line: str) -> str:
+    """A line that can be read: of one that repeats something endless both ends, as its advice stands last."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"

@@ -14,6 +14,7 @@ from tuitrain.session.start import resume_detached, start_detached
 if TYPE_CHECKING:
     from tuitrain.comparing.reading import ComparisonReader
     from tuitrain.ui.app import TuitrainApp
+    from tuitrain.ui.source import Source
 
 _STOP_SECONDS = 30.0
 
@@ -24,8 +25,8 @@ def open_home(station: str | None = None) -> int:
 
     app = TuitrainApp(presets=list_presets(), station=station)
     app.run()
-    if app.last_folder is not None:
-        _say_goodbye(app.last_folder)
+    if app.source is not None:
+        _say_goodbye(app.source)
     return app.return_code or 0
 
 
@@ -37,11 +38,11 @@ def watch_new_run(preset: Preset) -> int:
     return watch_run(started.folder, started.process)
 
 
-def watch_resumed_run(folder: RunFolder) -> int:
-    """Go on with a run, and watch it."""
+def watch_resumed_run(folder: RunFolder, *, here: bool = False) -> int:
+    """Go on with a run, and watch it. `here` is as of `resume_detached`."""
     import tuitrain.ui.app  # noqa: F401  # as above
 
-    started = resume_detached(folder, has_screen=True)
+    started = resume_detached(folder, has_screen=True, here=here)
     return watch_run(started.folder, started.process)
 
 
@@ -50,8 +51,9 @@ def watch_run(folder: RunFolder, process: subprocess.Popen[bytes] | None = None)
     from tuitrain.ui.app import TuitrainApp
     from tuitrain.ui.source import LiveSource
 
-    app = _run_and_reap(TuitrainApp(LiveSource(folder)), process)
-    return app.return_code or _say_goodbye(folder)
+    source = LiveSource(folder)
+    app = _run_and_reap(TuitrainApp(source), process)
+    return _say_goodbye(source, app.return_code)
 
 
 def watch_in_process(preset: Preset) -> int:
@@ -61,10 +63,11 @@ def watch_in_process(preset: Preset) -> int:
     from tuitrain.ui.source import LiveSource
 
     run = InProcessRun(preset)
-    app = TuitrainApp(LiveSource(run.folder), stop_and_wait=run.stop_and_wait)
+    source = LiveSource(run.folder)
+    app = TuitrainApp(source, stop_and_wait=run.stop_and_wait)
     app.run()
     run.stop_and_wait(_STOP_SECONDS)
-    return app.return_code or _say_goodbye(run.folder)
+    return _say_goodbye(source, app.return_code)
 
 
 def replay_run(folder: RunFolder, speed: float) -> int:
@@ -126,15 +129,24 @@ def _run_and_reap(app: TuitrainApp, process: subprocess.Popen[bytes] | None) -> 
     return app
 
 
-def _say_goodbye(folder: RunFolder) -> int:
-    """Say what became of the run, and how to come back; returns the exit code of the run, 0 while it goes on."""
+def _say_goodbye(source: Source, left_with: int | None = None) -> int:
+    """Say what became of a run, and how to come back.
+
+    Args:
+        source: of the run.
+        left_with: exit code of the app, as after a signal; it goes before that of a run that has ended.
+    """
+    folder = source.folder
+    if not folder.path.exists():
+        echo(f"{folder.id}: its folder is gone; the last step that was seen is {source.board.step}")
+        return left_with or 1
     summary = summarize(folder)
     if summary.is_live:
         echo(f"{folder.id} goes on at step {summary.step}.\nCome back with: tuitrain attach {folder.id}")
-        return 0
+        return left_with or 0
     echo(f"{folder.id}: {summary.state} at step {summary.step}")
     for metric in ("eval/loss", "eval/accuracy"):
         if metric in summary.last:
-            best = summary.best.get(metric, float("nan"))
-            echo(f"  {metric:<14} last {summary.last[metric]:<9.4g} best {best:.4g}")
-    return 1 if summary.state in {"failed", "lost"} else 0
+            best = f" best {summary.best[metric]:.4g}" if metric in summary.best else ""
+            echo(f"  {metric:<14} last {summary.last[metric]:<9.4g}{best}".rstrip())
+    return left_with or int(summary.state in {"failed", "lost"})

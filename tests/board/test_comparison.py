@@ -25,7 +25,7 @@ from tuitrain.protocol.comparing import (
     SchedulerStarted,
 )
 from tuitrain.protocol.description import OptimizerState
-from tuitrain.protocol.events import EvalFinished, Heartbeat, RolledBack, RunEnded
+from tuitrain.protocol.events import AlarmRaised, EvalFinished, Heartbeat, RolledBack, RunEnded
 from tuitrain.protocol.measured import SharpnessMeasured
 
 
@@ -252,6 +252,25 @@ def test_a_run_that_broke_off_at_a_loss_that_is_no_number_diverged() -> None:
     found = made.final_values("eval/loss")
     assert found["a"] == {}
     assert math.isnan(found["b"]["0"])
+
+
+@pytest.mark.parametrize("metric", ["eval/loss", "eval/accuracy"])
+def test_what_a_run_died_of_is_its_end_and_not_its_last_value(metric: str) -> None:
+    """Its last evaluation was fine still; a later session that went on well has another end."""
+    died = Curves()
+    for event in (
+        EvalFinished(step=10, metrics={metric: 0.5}, eval_seconds=0.0, num_samples=1),
+        AlarmRaised(step=12, kind="nonfinite_loss", message="", value=math.nan, action="stop"),
+        AlarmRaised(step=12, kind="disk", message="", value=0.0),
+        RunEnded(step=12, reason="failed", last={metric: 0.5}),
+    ):
+        died.add(event)
+    made = comparison(a=[died], b=[curves([(10, 1.0)])])
+    made.members["a-s0"].state = "failed"
+    assert died.has_diverged
+    assert math.isnan(made.final_values(metric)["a"]["0"])
+    died.add(AlarmRaised(step=12, kind="plateau", message="", value=0.0, action="stop"))
+    assert not died.has_diverged
 
 
 def rolled_back(step: int, from_step: int, timeline: int, origin: int = 0) -> RolledBack:

@@ -9,6 +9,7 @@ import pytest
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import Trials, num_coarse, number_of, trials_of
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState, SearchedParameter, SearchPlan
+from tuitrain.protocol.events import AlarmRaised, EvalFinished, RunEnded
 
 RATE = SearchedParameter(key="optimizer.lr", low=1e-4, high=1.0, is_log=True)
 WORD = SearchedParameter(key="task.activation", choices=("relu", "tanh"))
@@ -46,6 +47,22 @@ def test_the_best_is_one_that_went_to_its_end_with_a_number() -> None:
     assert [trial.number for trial in found.sorted()][:2] == [4, 5]
 
 
+def test_a_trial_that_numbers_that_are_none_ended_diverged() -> None:
+    """Whatever it was worth at its last evaluation: TPE is told infinity, and so is a person."""
+    plan = ComparisonPlan(name="s", created=0.0, metric="eval/accuracy", search=SearchPlan(
+        space=(RATE,), method="random", num_trials=1,
+    ))  # fmt: skip
+    made = Comparison(plan)
+    made._add_member(Member(key="trial-001", arm="trial 1", parameters={"optimizer.lr": 1.0}))
+    view = made.members["trial-001"]
+    view.state = "failed"
+    view.curves.add(EvalFinished(step=10, metrics={"eval/accuracy": 0.9}, eval_seconds=0.0, num_samples=1))
+    view.curves.add(AlarmRaised(step=11, kind="nonfinite_gradient", message="", value=math.nan, action="stop"))
+    view.curves.add(RunEnded(step=11, reason="failed", last={"eval/accuracy": 0.9}))
+    (trial,) = trials_of(made).trials
+    assert (trial.word, trial.counts, math.isfinite(trial.value or 0.0)) == ("diverged", False, False)
+
+
 def test_of_an_accuracy_more_is_better() -> None:
     """The direction is that of the metric."""
     found = searched(("finished", 0.8, 0.1), ("finished", 0.9, 0.1), metric="eval/accuracy")
@@ -79,6 +96,12 @@ def test_a_key_tells_the_number() -> None:
     assert number_of("trial-1234") == 1234
     with pytest.raises(ValueError, match="is no search"):
         trials_of(Comparison(ComparisonPlan(name="s", created=0.0)))
+
+
+@pytest.mark.parametrize("key", ["brand-new", "", "trial-", "trial-²", "trial-" + "9" * 5000])
+def test_a_key_of_a_strange_plan_is_no_number(key: str) -> None:
+    """A journal may be anybody's: its search opens all the same."""
+    assert number_of(key) == 0
 
 
 def test_trials_of_equal_value_tell_nothing_of_a_parameter() -> None:

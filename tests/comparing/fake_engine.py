@@ -13,6 +13,7 @@ from tuitrain.protocol.events import EvalFinished, Event, RunEnded
 from tuitrain.rundir.commands import CommandReader
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder
+from tuitrain.training.checkpoint_file import sealed
 
 
 @dataclass
@@ -112,3 +113,8 @@ class FakeExecutor:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def keep_state(folder: RunFolder) -> None:
+    """A checkpoint that is whole, as far as can be told without torch."""
+    (folder.checkpoints_path / "step-00000005.pt").write_bytes(sealed(bytes(2)))

@@ -12,7 +12,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.description import MetricInfo, OptimizerState
 from tuitrain.protocol.events import Column, EvalFinished, Event, RunEnded, RunStarted, StepsFinished
 from tuitrain.rundir.places import RunFolder, write_info
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 
 STEPS_PER_EPOCH = 500
 _BLOCK = 100
@@ -20,7 +20,8 @@ _BLOCK = 100
 
 def made_up_run(
     runs: Path, name: str, *, num_steps: int, level: float = 0.5, seed: int = 0, dataset: str = "mnist-5k",
-    has_end: bool = True, metrics: tuple[str, ...] = ("batch/loss", "batch/gradient_norm", "batch/learning_rate"),
+    comparison: str = "", has_end: bool = True,
+    metrics: tuple[str, ...] = ("batch/loss", "batch/gradient_norm", "batch/learning_rate"),
 ) -> RunFolder:  # fmt: skip
     """A run whose losses come down to `level`; values are float32, as those of a real one."""
     folder = RunFolder.create(runs / name)
@@ -36,6 +37,7 @@ def made_up_run(
             host=this_host(),
             seed=seed,
             preset=preset,
+            comparison=comparison,
         ),
     )
     folder.events_path.write_bytes(

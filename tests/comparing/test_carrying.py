@@ -21,7 +21,7 @@ from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
 from tuitrain.rundir.presence import PresenceWatch, ScreenPresence
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.start import create_run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 from tests.comparing.asking import said
 from tests.session.again import trained
 from tests.training.harness import trainer_of
 from tuitrain.cli_ensemble import table
-from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score, ask_together, gain
-from tuitrain.comparing.members import Weights
+from tuitrain.comparing.ensembling import EnsembleScore, Gain, Score, _best, ask_together, gain
+from tuitrain.comparing.members import Weights, find_sources
 from tuitrain.preset import preset_from_data
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.recorded import recorded
@@ -25,6 +27,7 @@ from tuitrain.tasks.build.task import Task
 from tuitrain.training.checkpoint import load_checkpoint
 from tuitrain.training.state import random_states
 
+PART = ("eval.batch_size=320", "eval.max_batches=2")
 CYCLES = ("schedule.name=sgdr", "schedule.cycle=40", "average.snapshots=3")
 
 
@@ -42,9 +45,10 @@ def runs(home: Path) -> list[RunFolder]:
     """Three runs of one task, whose model, optimizer, preprocessing and training data differ."""
     del home
     return [
-        trained("average.ema_decay=0.9", "average.swa_from=0.5", "average.swa_every=10"),
-        trained("train.seed=1", "task.hidden=[24, 8]", "optimizer.name=schedule-free-adamw", "average.ema_decay=0.9"),
-        trained("train.seed=2", "train.bootstrap=true", "task.preprocess=scale", "task.model=residual-mlp",
+        trained(*PART, "average.ema_decay=0.9", "average.swa_from=0.5", "average.swa_every=10"),
+        trained(*PART, "train.seed=1", "task.hidden=[24, 8]", "optimizer.name=schedule-free-adamw",
+                "average.ema_decay=0.9"),
+        trained(*PART, "train.seed=2", "train.bootstrap=true", "task.preprocess=scale", "task.model=residual-mlp",
                 "task.depth=2", "regularize.stochastic_depth=0.3", "task.label_noise=0.1", "average.ema_decay=0.9"),
     ]  # fmt: skip
 
@@ -73,7 +77,7 @@ def test_each_run_alone_says_what_it_recorded(runs: list[RunFolder], which: Weig
     assert found.best.metrics["accuracy"] == max(score.metrics["accuracy"] for score in found.members)
     assert found.num_samples == 640
     assert found.num_validation == 1000
-    assert any("first 640 of 1000" in note for note in found.notes)
+    assert any("judged on 640 of the 1000" in note for note in found.notes)
     assert not any("data changed" in note for note in found.notes)
 
 
@@ -94,6 +98,18 @@ def test_the_mean_of_the_weights_brings_its_statistics(runs: list[RunFolder], ho
     assert found.members[0].metrics == pytest.approx(last_metrics(runs[0], "swa"), abs=1e-6)
     with pytest.raises(Exception, match=r"has no swa weights at step 120. Try: --weights raw"):
         asked(*runs, which="swa")
+
+
+def test_what_was_measured_of_other_samples_is_not_compared(runs: list[RunFolder]) -> None:
+    """An older version took the first samples, and the smaller of two sizes."""
+    source = find_sources([runs[0].id], "last")[0]
+    now = source.record.evaluations[120]
+    assert source.metrics_at(120, "eval", 640) == pytest.approx(last_metrics(runs[0]))
+    assert not source.metrics_at(120, "eval", 1000)
+    source.record.evaluations[120] = structs.replace(now, num_train_samples=None)
+    assert not source.metrics_at(120, "eval", 640)
+    source.record.evaluations[120] = structs.replace(now, num_train_samples=None, num_samples=1000)
+    assert source.metrics_at(120, "eval", 1000)
 
 
 def test_together_they_give_the_mean_probability(runs: list[RunFolder]) -> None:
@@ -187,6 +203,13 @@ def test_an_interval_is_that_of_the_mean_difference() -> None:
     assert gain("accuracy", "", mine, theirs).verdict == "worse"
     assert gain("loss", "", mine, mine).verdict == "cannot tell"
     assert gain("loss", "", mine, rng.permutation(mine)).verdict == "cannot tell"
+
+
+def test_a_member_that_diverged_is_never_the_best() -> None:
+    """NaN is below nothing and above nothing, wherever it stands."""
+    losses = (math.nan, 0.3, math.nan, 0.2, math.inf)
+    scores = [Score(label="", run="", step=9, metrics={"loss": loss, "accuracy": -loss}) for loss in losses]
+    assert (_best(scores, "loss"), _best(scores, "accuracy")) == (3, 3)
 
 
 def test_each_metric_has_its_best_single_one() -> None:

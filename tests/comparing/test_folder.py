@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,7 +75,7 @@ def test_comparisons_are_found_by_name_beginning_and_last() -> None:
 
 
 def test_a_torn_line_is_skipped_and_what_follows_is_read() -> None:
-    """A power cut in the middle of a word: the next scheduler ends the line and goes on."""
+    """A power cut in the middle of a word: the next scheduler cuts it off and goes on."""
     folder = made("one")
     journal = Journal(folder)
     journal.write(MemberLaunched(time=0.0, key="a", run="/r"))
@@ -85,7 +88,36 @@ def test_a_torn_line_is_skipped_and_what_follows_is_read() -> None:
     journal.write(MemberEnded(time=2.0, key="a", state="finished"))
     journal.close()
     assert reader.poll() == [MemberEnded(time=2.0, key="a", state="finished")]
-    assert reader.num_damaged == 1
+    assert reader.num_damaged == 0
+
+
+def test_what_follows_a_word_that_the_disk_took_in_part_stands_in_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last word of a scheduler is why it ended: glued to a torn one it would be lost."""
+    folder = made("one")
+    journal, real, refusing = Journal(folder), os.write, [True]
+
+    def write(descriptor: int, data: bytes) -> int:
+        if refusing and len(data) < 60:
+            refusing.clear()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, bytes(data)[:30] if refusing else data)
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(RunFolderError, match="No space left"):
+        journal.write(MemberLaunched(time=0.0, key="a", run="/r"))
+    journal.write(MemberEnded(time=2.0, key="a", state="finished"))
+    assert JournalReader(folder).poll() == [MemberEnded(time=2.0, key="a", state="finished")]
+
+
+def test_a_made_up_name_that_was_taken_meanwhile_is_drawn_again() -> None:
+    """Six that begin at once with `compare lr-good --vary …`: none is refused for a name that it did not give."""
+    plan = ComparisonPlan(name="lr-good", created=1.0)
+    names = [create_comparison(plan, is_named=False).name for _ in range(3)]
+    assert names == ["lr-good", "lr-good-2", "lr-good-3"]
+    with pytest.raises(UsageError, match="already"):
+        create_comparison(plan)
 
 
 def test_words_of_a_newer_version_are_skipped() -> None:
@@ -149,6 +181,6 @@ def test_a_scheduler_that_is_started_again_does_not_obey_the_stop_of_the_one_bef
     """That one died before it could; who resumes wants it to go on."""
     folder = made("one")
     folder.wish(STOP_ALL)
-    monkeypatch.setattr(subprocess, "Popen", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_arguments, **_options: SimpleNamespace(pid=1))
     start_scheduler(folder)
     assert folder.wishes() == set()

@@ -134,7 +134,10 @@ def test_trying_again_needs_a_comparison_to_resume(option: str) -> None:
 
 def test_an_interrupt_leaves_runs_that_are_only_looked_at(home: Path) -> None:
     """They may be somebody else's; with those that the comparison launched they are not stopped either."""
-    runs = [made_up_run(home / "runs", name, num_steps=10, has_end=False) for name in ("mine", "theirs")]
+    runs = [
+        made_up_run(home / "runs", name, num_steps=10, has_end=False, comparison=named)
+        for name, named in (("mine", "d/a"), ("theirs", ""))
+    ]
     members = tuple(Member(key=run.id, arm=run.id, run=str(run.path)) for run in runs)
 
     def interrupt(reader: ComparisonReader) -> None:

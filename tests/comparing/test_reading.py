@@ -120,7 +120,7 @@ def scheduled(home: Path) -> ComparisonReader:
         name="c", created=0.0, members=tuple(Member(key=key, arm=key) for key in ("one", "two")), arms=("one", "two")
     )
     folder = create_comparison(plan)
-    run = made_up_run(home / "runs", "run-one", num_steps=100, has_end=False)
+    run = made_up_run(home / "runs", "run-one", num_steps=100, has_end=False, comparison="c/one")
     journal = Journal(folder)
     journal.write(MemberLaunched(time=0.0, key="one", run=str(run.path)))
     return ComparisonReader.of_folder(folder)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from tests.comparing.fake_engine import FakeEngine, FakeExecutor
+from tests.comparing.fake_engine import FakeEngine, FakeExecutor, keep_state
 from tuitrain.board.comparison import Comparison
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal, JournalReader, create_comparison, read_plan
 from tuitrain.comparing.scheduler import Scheduler
@@ -154,7 +154,7 @@ def test_a_lost_run_waits_for_resume_and_goes_on_from_its_checkpoint() -> None:
     it = scheduler(folder, engine)
     it.look()
     first, second = engine.working
-    (first.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+    keep_state(first.job.folder)
     engine.evaluate(second, 5, 1.0)
     engine.kill(first)
     engine.kill(second)
@@ -211,7 +211,7 @@ def test_after_a_power_cut_all_that_were_at_work_go_on() -> None:
     scheduler(folder, engine).look()
     for run in engine.working:
         engine.evaluate(run, 5, 1.0)
-        (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+        keep_state(run.job.folder)
         engine.kill(run)
     scheduler(folder, engine).look()
     assert [run.job.is_resumed for run in engine.working] == [True, True]
@@ -336,7 +336,7 @@ def test_a_run_that_somebody_finished_by_hand_is_not_trained_again(retries_faile
     it = scheduler(folder, engine)
     it.look()
     run = engine.working[0]
-    (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+    keep_state(run.job.folder)
     engine.evaluate(run, 5, 1.0)
     if retries_failed:
         engine.end(run, "failed")
@@ -386,7 +386,7 @@ def test_runs_that_were_stopped_go_on_where_that_is_asked_for() -> None:
     it = scheduler(folder, engine)
     it.look()
     for run, message, steps in zip(engine.working, ("", "early stopping: no better", ""), (5, 5, 9), strict=True):
-        (run.job.folder.checkpoints_path / "step-5.pt").write_bytes(b"")
+        keep_state(run.job.folder)
         engine.begin(run, 9)
         engine.end(run, "stopped", message=message, step=steps)
     it.look()

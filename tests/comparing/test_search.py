@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.comparing.fake_engine import FakeEngine, FakeExecutor
+from tests.comparing.made_up import made_up_run
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.trials import number_of
 from tuitrain.comparing.coarse import shortened
@@ -20,7 +21,9 @@ from tuitrain.comparing.space import preset_at
 from tuitrain.comparing.study import num_evaluations
 from tuitrain.errors import PresetError
 from tuitrain.preset import list_presets, load_preset
+from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.comparing import Member, MemberAdded, MemberEnded, MemberLaunched, MemberState, Remarked
+from tuitrain.protocol.events import AlarmRaised, RunEnded
 
 pytest.importorskip("optuna")
 
@@ -220,6 +223,29 @@ def test_what_becomes_of_a_trial_is_told_as_what_it_is(tmp_path: Path, monkeypat
     assert supply._study.trials[4].value == 0.7
     assert supply.next() is None
     assert supply.is_exhausted
+
+
+@pytest.mark.parametrize(("kind", "state"), [("nonfinite_loss", "COMPLETE"), ("loss_spike", "FAIL")])
+def test_what_a_trial_died_of_is_its_end(
+    kind: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of numbers that are none: infinitely bad, though its last evaluation was fine; of another fault: nothing."""
+    supply = Loop(folder_of(tmp_path, monkeypatch, RATE, num_trials=1)).open()
+    member = supply.next()
+    assert member is not None
+    run = made_up_run(tmp_path, "died", num_steps=20, has_end=False)
+    with run.events_path.open("ab") as file:
+        for event in (
+            AlarmRaised(step=20, kind=kind, message="", value=math.nan, action="stop"),
+            AlarmRaised(step=20, kind="disk", message="", value=0.0),
+            RunEnded(step=20, reason="failed", last={"eval/loss": 0.1}),
+        ):
+            file.write(encode_event(event) + b"\n")
+    supply._comparison._add_member(member)
+    supply._comparison.members[member.key].run = str(run.path)
+    supply.told(member, "failed", {"eval/loss": 0.1}, {})
+    (trial,) = supply._study.trials
+    assert (trial.state.name, trial.value) == (state, math.inf if state == "COMPLETE" else None)
 
 
 @pytest.mark.parametrize("prune", ["asha", "median"])

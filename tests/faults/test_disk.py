@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,11 @@ from tuitrain.rundir.commands import ask
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
-from tuitrain.rundir.writer import EventWriter
+from tuitrain.rundir.writer import EventsNotWrittenError, EventWriter
+from tuitrain.session import worker
 from tuitrain.session.asking import send
 from tuitrain.session.in_process import InProcessRun
+from tuitrain.session.printer import Printer
 from tuitrain.session.start import create_run
 from tuitrain.session.worker import open_hosting
 from tuitrain.training.checkpoint import newest_intact
@@ -140,6 +144,43 @@ def test_a_checkpoint_folder_that_refuses_is_told_once(tmp_path: Path) -> None:
     assert len(result.all(AlarmRaised)) == 2
     result = told(checkpoint_folder=tmp_path / "gone", moments=moments)
     assert [alarm.step for alarm in result.all(AlarmRaised)] == [10, 20, 40]
+
+
+def test_a_full_disk_ends_the_run_where_the_preset_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As failed, with the reason, whether events or a checkpoint met it: nobody asked for that stop."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        result = told(
+            "train.on_disk_full=stop", "train.steps=100000", "checkpoint.every_minutes=1e-9", checkpoint_folder=tmp_path
+        )
+    first = result.all(AlarmRaised)[0]
+    assert (first.kind, first.action) == ("disk", "stop")
+    assert (result.ended.reason, result.ended.message) == ("failed", first.message)
+    assert first.message.endswith("cannot be written: No space left on device")
+    assert first.advice == f"freeing space on the disk that holds {tmp_path}."
+
+    append = EventWriter.append
+    met: list[bool] = []
+
+    def full_once(self: EventWriter, lines: Sequence[bytes]) -> None:
+        if not met and any(b"StepsFinished" in line for line in lines):
+            met.append(True)
+            raise EventsNotWrittenError(self.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 0)
+        append(self, lines)
+
+    monkeypatch.setattr(EventWriter, "append", full_once)
+    folder = create_run(load_preset("mnist-mlp", [*SAVING, "train.on_disk_full=stop"]))
+    with RunLock.acquire(folder):
+        ended = open_hosting(folder, "stop").work()
+    assert (ended.reason, worker.EXIT_CODES[ended.reason]) == ("failed", 1)
+    assert ended.message.endswith("events cannot be written: No space left on device")
+    said = io.StringIO()
+    Printer(folder.id, said).take([event for event in whole_events(folder) if isinstance(event, AlarmRaised)])
+    assert "No space left on device. free some space: " in said.getvalue()
 
 
 @is_root

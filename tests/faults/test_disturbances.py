@@ -25,13 +25,15 @@ from tuitrain.protocol.commands import Pause, Request, ScaleLearningRate, SetPac
 from tuitrain.protocol.events import CommandApplied, CommandRefused, Heartbeat, RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.rundir.status import CarrierWatch, process_created
+from tuitrain.rundir.process import process_created
+from tuitrain.rundir.status import CarrierWatch
 from tuitrain.session.asking import ask_and_wait
 from tuitrain.session.hosting import work_in_thread
 from tuitrain.session.in_process import InProcessRun
 from tuitrain.session.reading import RunReader
 from tuitrain.session.start import create_run, resume_detached
 from tuitrain.session.worker import open_hosting
+from tuitrain.training.checkpoint_file import sealed
 from tuitrain.training.run import Run
 
 SHORT = ("task.hidden=[16]", "train.steps=100000000", "eval.every_steps=1000")
@@ -111,7 +113,7 @@ def test_a_folder_that_is_moved_while_a_screen_watches(home: Path) -> None:
 def test_of_two_trainers_on_one_folder_the_second_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it changes anything: run.json stays that of the first."""
     folder = create_run(load_preset("lab-wave", ()))
-    (folder.checkpoints_path / "step-00000001.pt").write_bytes(b"x")
+    (folder.checkpoints_path / "step-00000001.pt").write_bytes(sealed(bytes(2)))
     real, begun = subprocess.Popen, list[subprocess.Popen[bytes]]()
 
     def sleeping(_arguments: list[str], *, pass_fds: tuple[int, ...], **_: object) -> subprocess.Popen[bytes]:

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
-
-from tests.lecture.promises import Target, accuracy
-from tests.training.harness import finish, trainer_of
-from tuitrain.preset import load_preset
+from tests.lecture.promises import Target, accuracy, seen
 
 _SEEDS = 3
 
 
 @cache
 def validated(name: str, *overrides: str) -> tuple[float, ...]:
-    """Accuracy on all validation data for each seed, of the run and of its data.
-
-    The run itself evaluates as many samples as it trains on, which are few.
-    """
-    found: list[float] = []
-    for seed in range(_SEEDS):
-        changes = [f"train.seed={seed}", f"task.data_seed={seed}", "train.telemetry_budget=0", *overrides]
-        task = finish(trainer_of(load_preset(name, changes))).trainer.task
-        task.model.eval()
-        with torch.no_grad():
-            hits = task.model(task.validation.x).argmax(dim=1) == task.validation.y
-        found.append(float(hits.float().mean()))
-    return tuple(found)
+    """Validation accuracy at the end for each seed, of the run and of its data."""
+    return tuple(seen(name, seed, f"task.data_seed={seed}", *overrides).accuracy for seed in range(_SEEDS))
 
 
 def mean(name: str, *overrides: str) -> float:

@@ -52,7 +52,7 @@ def test_all_mistakes_come_at_once_with_their_places(tmp_path: Path) -> None:
         "schedule.step_size",
         'Did you mean "gamma"?',
         "moment 1 (at step 3): scale_learning_rate: factor = 0 is not above 0",
-        'command line: train.batch_size = "many" is not a whole number. Try: batch_size = 64',
+        'command line: train.batch_size = "many" is not a whole number. Try: train.batch_size=64',
         "eval.every_steps and eval.every_epochs exclude each other",
         'command line: "nonsense" is not of the form section.key=value',
     ):
@@ -63,7 +63,7 @@ def test_all_mistakes_come_at_once_with_their_places(tmp_path: Path) -> None:
 def test_a_rate_that_is_no_number_is_said() -> None:
     """The example of the house style."""
     assert problems_of("mnist-mlp", "optimizer.lr=fast") == (
-        'command line: optimizer.lr = "fast" is not a number. Try: lr = 3e-4',
+        'command line: optimizer.lr = "fast" is not a number. Try: optimizer.lr=3e-4',
     )
 
 

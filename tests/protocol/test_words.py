@@ -26,11 +26,16 @@ names = st.text(alphabet="abcdefghij", min_size=1, max_size=8)
 st.register_type_strategy(float, floats)
 st.register_type_strategy(str, texts)
 st.register_type_strategy(int, st.integers(min_value=-(2**53), max_value=2**53))
+_STEPS = st.integers(0, 10**15)
+POSSIBLE: dict[str, st.SearchStrategy[Any]] = {
+    "step": _STEPS, "first_step": _STEPS, "stride": _STEPS, "seconds": st.floats(0.0, 1e11),
+}  # fmt: skip
 
 
 def words(kind: type[Any]) -> st.SearchStrategy[Any]:
-    """Any value of a struct, from the types of its fields."""
-    return st.builds(kind, **{field.name: _values(field.type) for field in msgspec.structs.fields(kind)})
+    """Any value of a struct, from the types of its fields; places in a run are such as a run can have."""
+    fields = {field.name: POSSIBLE.get(field.name, _values(field.type)) for field in msgspec.structs.fields(kind)}
+    return st.builds(kind, **fields)
 
 
 def _values(annotation: Any) -> st.SearchStrategy[Any]:

@@ -23,7 +23,7 @@ from tuitrain.rundir.commands import CommandReader, new_command_id
 from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, write_info
-from tuitrain.rundir.status import current_boot_id, process_created, this_host
+from tuitrain.rundir.process import current_boot_id, process_created, this_host
 from tuitrain.rundir.writer import EventWriter
 
 ROOT = Path(__file__).parents[2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import threading
 from pathlib import Path
@@ -93,7 +95,7 @@ def test_a_note_has_a_length_and_no_codes(folder: RunFolder) -> None:
     ],
 )
 def test_a_damaged_file_is_told_and_counts_as_empty(folder: RunFolder, content: bytes) -> None:
-    """Nothing that stands in it can hide the run, reach the terminal, or keep people from writing anew."""
+    """Nothing that stands in it can hide the run or reach the terminal; it is not written over, but left as it is."""
     write_info(folder, info_of(folder))
     labels_path(folder).write_bytes(content)
     labels, problem = read_labels(folder)
@@ -102,8 +104,9 @@ def test_a_damaged_file_is_told_and_counts_as_empty(folder: RunFolder, content: 
     summary = summarize(folder)
     assert (summary.preset, summary.name) == ("mnist-mlp", "")
     assert problem in summary.problem
-    renamed(folder, "anew")
-    assert read_labels(folder) == (Labels(name="anew"), "")
+    with pytest.raises(RunFolderError, match=r"labels\.json: "):
+        renamed(folder, "anew")
+    assert labels_path(folder).read_bytes() == content
 
 
 def test_a_folder_in_its_place_is_told(folder: RunFolder) -> None:
@@ -160,3 +163,20 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="No such file"):
         renamed(RunFolder(tmp_path / "gone"), "x")
     assert not (tmp_path / "gone").exists()
+
+
+def test_labels_that_cannot_be_read_for_a_moment_are_left(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One I/O error on opening them: name and note of the run were lost to the next tag."""
+    noted(folder, "the one that worked")
+    real = os.open
+
+    def failing(path: object, flags: int, *more: int, **options: int) -> int:
+        if str(path).endswith("labels.json"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, flags, *more, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", failing)
+    with pytest.raises(RunFolderError, match="Input/output error"):
+        tagged(folder, ["third"])
+    monkeypatch.undo()
+    assert read_labels(folder)[0] == Labels(note="the one that worked")

@@ -22,6 +22,7 @@ from tuitrain.rundir.places import (
     new_run_id,
     read_info,
     runs_folder,
+    show,
     write_info,
 )
 from tuitrain.rundir.presence import ScreenPresence
@@ -126,7 +127,7 @@ def test_a_name_that_is_taken_is_drawn_again(tmp_path: Path, monkeypatch: pytest
     drawn = iter(["aaaa", "aaaa", "bbbb", *["aaaa"] * 100])
     monkeypatch.setattr("secrets.token_hex", lambda _size: next(drawn))
     now = datetime(2026, 11, 21, 14, 32)
-    made = [new_run_folder(tmp_path / "runs", "mnist", now).id for _ in range(2)]
+    made = [show(new_run_folder(tmp_path / "runs", "mnist", now)).id for _ in range(2)]
     assert made == ["20261121-1432-mnist-aaaa", "20261121-1432-mnist-bbbb"]
     with pytest.raises(RunFolderError, match="no name for a new run was free"):
         new_run_folder(tmp_path / "runs", "mnist", now)

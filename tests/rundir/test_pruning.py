@@ -19,9 +19,9 @@ from tuitrain.rundir.disk import bytes_on_disk, free_bytes, in_words
 from tuitrain.rundir.labels import noted, renamed, tagged
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, runs_folder, write_info
-from tuitrain.rundir.pruning import DAY_SECONDS, Step, Wish, carry_out, plan
+from tuitrain.rundir.pruning import Step, Wish, carry_out, plan
 from tuitrain.rundir.status import CarrierWatch
-from tuitrain.rundir.trash import delete, find_in_trash, list_trash, remove_for_good, restore, trash_folder
+from tuitrain.rundir.trash import DAY_SECONDS, delete, find_in_trash, list_trash, remove_for_good, restore, trash_folder
 from tuitrain.rundir.writer import EventWriter
 
 NOW = time.time()

@@ -14,7 +14,8 @@ from tuitrain.protocol.codec import encode
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, write_info
-from tuitrain.rundir.status import CarrierWatch, current_boot_id, process_created, this_host
+from tuitrain.rundir.process import current_boot_id, process_created, this_host
+from tuitrain.rundir.status import CarrierWatch
 from tuitrain.rundir.writer import EventWriter
 
 
@@ -45,6 +46,7 @@ def test_a_locked_run_is_live_however_quiet(folder: RunFolder, watched: Watched)
 
 def test_a_free_lock_means_lost_and_names_the_trainer(folder: RunFolder, watched: Watched) -> None:
     """At the first look, so that a list of dead runs does not flicker."""
+    RunLock.acquire(folder).release()
     write_info(folder, info_of(folder, pid=os.getpid()))
     status = watched.poll()
     assert status.status == "lost"

@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def alarm(step: int = 7, kind: str = "nonfinite_loss") -> AlarmRaised:
-    return AlarmRaised(step=step, kind=kind, message=f"the loss\nof step {step} is nan", value=1.0)  # type: ignore[arg-type]
+    return AlarmRaised(step=step, kind=kind, message=f"the loss\nof step {step} is nan", value=1.0)
 
 
 def test_the_command_is_told_of_the_end(config: Path, place: Path) -> None:

@@ -21,8 +21,10 @@ from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import send
+from tuitrain.session.recorded import recorded
 from tuitrain.session.start import Started, create_run, resume_detached, start_detached
 from tuitrain.session.worker import open_hosting
+from tuitrain.training.checkpoint_file import checkpoint_paths, name_of
 
 SMALL = ("task.hidden=[16]", "train.steps=400", "checkpoint.every_minutes=0.002", "eval.every_steps=50")
 _HOLDS = (
@@ -79,9 +81,14 @@ def applied(folder: RunFolder) -> dict[str, int]:
     return {event.command: event.step for event in read_events(folder) if isinstance(event, CommandApplied)}
 
 
-def step_of(checkpoint: Path) -> int:
-    """That it was saved at."""
-    return int(checkpoint.stem.split("-")[1])
+def told_beyond(folder: RunFolder, step: int) -> list[Path]:
+    """The checkpoints after a step that the record tells of and that are there, the newest first."""
+    told = recorded(folder).sha256
+    return [
+        path
+        for path in checkpoint_paths(folder.checkpoints_path)
+        if path.name in told and (name := name_of(path)) and name.step > step
+    ]
 
 
 def trained_here(moments: list[dict[str, object]]) -> RunFolder:
@@ -102,16 +109,17 @@ def test_a_killed_run_goes_on_bit_for_bit() -> None:
     until(lambda: asked in applied(folder))
     decided = applied(folder)[asked]
     goes_on_beyond(started, decided)
-    # Two of them, as the newest will be damaged.
-    until(lambda: sum(step_of(path) > decided for path in folder.checkpoints_path.glob("step-????????.pt")) >= 2)
+    # Two of them that the record tells of, as the newest will be damaged.
+    until(lambda: len(told_beyond(folder, decided)) >= 2)
     with pytest.raises(RunBusyError):
         resume_detached(folder, has_screen=False)
     started.process.send_signal(signal.SIGKILL)
     started.process.wait(10.0)
     assert summarize(folder).state == "lost"
 
-    newest = sorted(folder.checkpoints_path.glob("step-????????.pt"))
-    newest[-1].write_bytes(newest[-1].read_bytes()[:-100])
+    # What is newer than these was not told of before the kill: it is taken only where there is no other.
+    newest = told_beyond(folder, decided)[0]
+    newest.write_bytes(newest.read_bytes()[:-100])
     assert exit_code(resume_detached(folder, has_screen=False)) == 0
 
     events = [event for event in read_events(folder) if not isinstance(event, DamageSeen)]
@@ -121,7 +129,7 @@ def test_a_killed_run_goes_on_bit_for_bit() -> None:
     assert resumed.step > decided
     assert sum(isinstance(event, CommandApplied) and event.command == asked for event in events) == 1
     damaged = [event for event in events if isinstance(event, AlarmRaised)]
-    assert [newest[-1].name in event.message for event in damaged] == [True]
+    assert [newest.name in event.message for event in damaged] == [True]
 
     board = Board()
     for event in events:
@@ -145,6 +153,19 @@ def test_a_stopped_run_goes_on_to_its_planned_end() -> None:
     assert [event.lost_steps for event in events if isinstance(event, RunResumed)] == [0]
     assert [event.reason for event in events if isinstance(event, RunEnded)] == ["stopped", "finished"]
     assert losses(started.folder) == losses(trained_here([]))
+
+
+def test_a_damaged_checkpoint_is_told_whether_the_record_knows_it_or_not() -> None:
+    """Where it would have been the one to go on from: what is older than the state that is taken is nobody's news."""
+    folder = trained_here([{"at_step": 200, "do": "stop"}])
+    older, newer = (folder.checkpoints_path / f"step-{step:08d}.pt" for step in (1, 300))
+    for path in (older, newer):
+        path.write_bytes(b"")
+    with RunLock.acquire(folder):
+        open_hosting(folder, "stop", is_resumed=True).work()
+    (alarm,) = [event for event in read_events(folder) if isinstance(event, AlarmRaised)]
+    assert newer.name in alarm.message
+    assert older.name not in alarm.message
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_from() -> None:

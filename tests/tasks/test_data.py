@@ -15,10 +15,11 @@ from tests.tasks.building import CPU, make_task
 from tuitrain.errors import DataError, UnknownNameError
 from tuitrain.tasks import synthetic
 from tuitrain.tasks.build import data as data_module
-from tuitrain.tasks.build.data import load_dataset
+from tuitrain.tasks.build.data import Split, load_dataset
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.tables import ACTIVATIONS, DATASETS, dataset_spec, model_spec
 from tuitrain.techniques.build.augmentation import shifted
+from tuitrain.training.batches import Batches
 
 MAKERS = [
     synthetic.line, synthetic.line_outliers, synthetic.spiral, synthetic.moons, synthetic.sine_25, synthetic.lab_wave,
@@ -84,13 +85,28 @@ def test_a_part_of_the_data_has_every_class() -> None:
     assert set(part.train.y.tolist()) == set(range(10))
 
 
-def test_both_sides_of_the_gap_are_of_one_size() -> None:
-    """The train subset is a fixed part of the training data, at most as large as the validation data."""
+def test_a_part_that_is_looked_at_is_drawn_and_not_the_first() -> None:
+    """Also where samples lie in the order of their classes: once, the fewer among the more; all keep their order."""
+    y = torch.arange(10).repeat_interleave(100)
+    split = Split(torch.arange(1000), y)
+    part = split.drawn(100)
+    assert set(part.y.tolist()) == set(range(10))
+    assert len(set(part.x.tolist())) == 100
+    assert torch.equal(part.x, split.drawn(100).x)
+    assert torch.equal(part.x[:30], split.drawn(30).x)
+    assert not torch.equal(part.x, split.drawn(100, seed=1).x)
+    assert split.drawn(1000) is split.drawn(5000) is split
+
+
+def test_the_draw_of_the_training_samples_has_a_seed_of_its_own() -> None:
+    """task.data_seed, also where it has no say in the data; the samples are not those of the first batches."""
+    one, other = make_task("english", "lstm", data_seed=1), make_task("english", "lstm", data_seed=2)
+    assert torch.equal(one.train.x, other.train.x)
+    assert torch.equal(one.train_sample(20).x, make_task("english", "lstm", data_seed=1).train_sample(20).x)
+    assert not torch.equal(one.train_sample(20).x, other.train_sample(20).x)
     task = make_task("digits", "linear")
-    assert len(task.train_subset) == len(task.validation) == 797
-    assert torch.equal(task.train_subset.x, task.train.x[:797])
-    small = make_task("digits", "linear", num_train=50)
-    assert len(small.train_subset) == 50
+    seen, looked_at = Batches(task, 100, seed=0).next()[0], task.train_sample(100).x
+    assert not torch.equal(seen, looked_at)
 
 
 def test_damaged_embedded_data_says_to_install_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

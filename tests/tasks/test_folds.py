@@ -175,6 +175,6 @@ def test_own_data_in_one_part_are_cut_whole(tmp_path: Path) -> None:
     path.write_text("a,b\n" + "".join(f"{i},{i * 1.5 + 0.25}\n" for i in range(11)), encoding="utf-8")
     seen: list[float] = []
     for number in range(1, 5):
-        options = OwnData(kind="csv", path=path, fold=Fold(number, 4), kind_of_task="regression")
+        options = OwnData(kind="csv", path=path, fold=Fold(number, 4), target_kind="regression")
         seen += load_own(options).arrays.validation_x[:, 0].tolist()
     assert sorted(seen) == [float(i) for i in range(11)]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +87,12 @@ def test_train_may_be_a_class_or_the_only_part(tmp_path: Path) -> None:
 
 
 def test_gray_and_colour_become_colour(tmp_path: Path) -> None:
-    """All kinds of pixels; see-through ones lie on white, 16 bits become 8, palettes their colours."""
+    """All kinds of pixels; see-through ones lie on white, palettes have their colours; what is changed is said."""
     folder = tmp_path / "a"
     picture(folder / "0.png", 7)
     picture(folder / "1.png", (1, 2, 3), mode="RGB")
     picture(folder / "2.png", (9, 9, 9, 0), mode="RGBA")
-    picture(folder / "3.png", 256 * 40, mode="I;16")
+    picture(folder / "3.png", (40, 255), mode="LA")
     picture(folder / "4.gif", 0, mode="P")
     picture(folder / "5.png", 1, mode="1")
     picture(tmp_path / "b" / "6.jpg", (0, 0, 0, 0), mode="CMYK")
@@ -100,6 +103,115 @@ def test_gray_and_colour_become_colour(tmp_path: Path) -> None:
     assert sorted(pixels) == sorted(
         [[7] * 3, [1, 2, 3], [255] * 3, [40] * 3, [0] * 3, [255] * 3, [255] * 3, [200] * 3]
     )  # fmt: skip
+    assert data.notes == ("2 pictures with transparency, laid on white", "1 picture in CMYK, turned into RGB")
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending", "values"),
+    [
+        ("I;16", "png", (300, 450)), ("I;16", "png", (3, 250)), ("I;16", "tif", (3, 65000)), ("I", "tif", (3, 2**30)),
+        ("F", "tif", (0.25, 1e6)), ("F", "tif", (-1.5, 0.0)),
+    ],
+)  # fmt: skip
+def test_pixels_of_more_than_8_bits_keep_their_range(tmp_path: Path, mode: str, ending: str, values: Any) -> None:
+    """Of 12-bit cameras, depth maps and label maps, also where a size is asked for."""
+    for name, value in zip("ab", values, strict=True):
+        for index in range(5):
+            picture(tmp_path / name / f"{index}.{ending}", value, mode=mode)
+    for size in (None, 3):
+        data = checked(OwnData(kind="imagefolder", path=tmp_path, image_size=size))
+        assert [values[code] for code in data.arrays.train_y.tolist()] == data.arrays.train_x[:, 0, 0, 0].tolist()
+    assert any("keep their range" in note for note in data.notes)
+
+
+def test_depths_that_do_not_compare_are_asked_for(tmp_path: Path) -> None:
+    """A white of 255 is no dark of 65 535; a pixel that is no number is told with its picture."""
+    options = pictures(tmp_path)
+    picture(tmp_path / "a" / "deep.png", 300, mode="I;16")
+    assert "1 with 16 bits, 10 with 8 bits. Try saving" in problems_of(options)[0]
+    for index in range(3):
+        for name in "ab":
+            picture(tmp_path / "float" / name / f"{index}.tif", float(index), mode="F")
+    picture(tmp_path / "float" / "a" / "0.tif", float("nan"), mode="F")
+    with pytest.raises(OwnDataError, match=r'"a/0.tif" \(a pixel that is NaN or infinite\)'):
+        load_own(OwnData(kind="imagefolder", path=tmp_path / "float"))
+
+
+def test_colors_of_16_bits_lose_half_of_them_and_that_is_said(tmp_path: Path) -> None:
+    """Pillow cannot do otherwise."""
+    options = pictures(tmp_path)
+    head = struct.pack(">IIBBBBB", 6, 4, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + struct.pack(">18H", *([40 * 256 + 9] * 18)) for _ in range(4))
+    blocks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"".join(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+                    for kind, body in blocks)  # fmt: skip
+    (tmp_path / "a" / "wide.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    (tmp_path / "b" / "wide.ppm").write_bytes(b"P6 6 4 65535\n" + struct.pack(">72H", *([40 * 256 + 9] * 72)))
+    assert checked(options).notes == ("2 pictures with 16 bits a color, of which the upper 8 are taken",)
+
+
+HIDDEN = (".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", ".git", "System Volume Information")
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_is_hidden_or_of_a_system_is_left_out_at_every_depth(tmp_path: Path, name: str) -> None:
+    """Beside the classes, in them, below them, and beside the sides of a split; and it is said."""
+    options = pictures(tmp_path / "plain")
+    split = OwnData(kind="imagefolder", path=tmp_path / "split")
+    pictures(split.path / "train")
+    pictures(split.path / "val")
+    one = options.path
+    for folder in (one, one / "a", one / "a" / "deeper", split.path, split.path / "val" / "b"):
+        for index in range(5):
+            picture(folder / name / f"{index}.png", 250)
+        (folder / "Thumbs.db").write_bytes(b"?")
+    for way in (options, split):
+        data = checked(way)
+        assert 250 not in shades(np.concatenate([data.arrays.train_x, data.arrays.validation_x]))
+        assert data.class_names == ("a", "b")
+        assert f'folders left out: "{name}"' in data.notes
+
+
+def test_links_are_followed_once_and_what_is_no_file_is_told(tmp_path: Path) -> None:
+    """A folder elsewhere is a part of its class; a link upwards is left out; a pipe does not hang."""
+    options = pictures(tmp_path / "in")
+    picture(tmp_path / "elsewhere" / "far.png", 50)
+    (options.path / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (options.path / "a" / "again").symlink_to(tmp_path / "elsewhere")
+    (options.path / "b" / "loop").symlink_to(options.path / "b")
+    (options.path / "b" / "up").symlink_to(options.path)
+    (options.path / "all").symlink_to(".")
+    data = checked(options)
+    assert shades(np.concatenate([data.arrays.train_x, data.arrays.validation_x])) == [*range(5), 50, *range(100, 105)]
+    assert 'folders left out: "all", "loop", "up"' in data.notes
+    os.mkfifo(options.path / "a" / "photo.png")
+    (options.path / "a" / "gone.png").symlink_to("nowhere")
+    (problem,) = problems_of(options)
+    assert '2 files cannot be read as a picture: "a/gone.png", "a/photo.png" (the first: a link to nothing)' in problem
+    (options.path / "a" / "gone.png").unlink()
+    assert "(a named pipe)" in problems_of(options)[0]
+
+
+def test_folders_that_may_be_sides_or_classes_are_asked_for(tmp_path: Path) -> None:
+    """As ImageNet lies about: with three parts, with a flat one, with something else beside them, and alone."""
+    root = tmp_path / "in"
+    for side in ("train", "val", "test"):
+        pictures(root / side)
+    assert checked(OwnData(kind="imagefolder", path=root)).notes == ("val is validated on", 'left out: "test"')
+    pictures(root / "extra")
+    assert (
+        'beside it there is "extra", which may be a class or a side. Try path = '
+        in problems_of(OwnData(kind="imagefolder", path=root))[0]
+    )
+    shutil.rmtree(root / "extra")
+    shutil.rmtree(root / "val")
+    picture(root / "val" / "0.png")
+    (problem,) = problems_of(OwnData(kind="imagefolder", path=root))
+    assert '"val" holds pictures that are in no class folder. Try a folder for each class in it.' in problem
+    shutil.rmtree(root / "train")
+    shutil.rmtree(root / "val")
+    picture(root / "cat" / "0.png")
+    assert '"cat", which may be a class or a side' in problems_of(OwnData(kind="imagefolder", path=root))[0]
 
 
 def test_sizes_are_made_alike_on_demand(tmp_path: Path) -> None:
@@ -134,7 +246,7 @@ def test_each_mistake_in_a_folder_is_told(tmp_path: Path) -> None:
     expected = [
         '1 class folder without a picture: "empty"',
         '5 files cannot be read as a picture: "a/1.txt", "a/2.txt", "a/3.txt" and 2 more (the first: no picture)',
-        "1 picture of 32 bits a pixel",
+        "1 with floating point, 10 with 8 bits",
         "The pictures have 2 sizes: 6×4, 9×9",
         '1 class with fewer than 2 samples cannot be split: "single"',
     ]

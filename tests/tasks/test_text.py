@@ -75,21 +75,10 @@ def test_windows_are_views_and_their_targets_the_next_characters(context: int) -
     assert task.train.y[-1, -1] == train[-1]
 
 
-def test_the_train_side_of_the_gap_is_spread_over_the_text() -> None:
-    """Its first windows would all be the first lines; spread, they share no character, and the last is from the end."""
-    task = make_task("english", "lstm", **SMALL)
-    subset = task.train_subset
-    assert len(subset) == len(task.validation)
-    starts = (subset.x.data_ptr(), subset.x.stride(0))
-    assert starts[1] >= 64
-    assert torch.equal(subset.x[1], task.train.x[starts[1]])
-    assert subset.x.stride(0) * len(subset) > 0.95 * len(task.train)
-
-
 def test_a_part_of_the_text_is_its_beginning() -> None:
     """Only so many windows."""
     task = make_task("english", "lstm", num_train=100, **SMALL)
-    assert len(task.train) == len(task.train_subset) == 100
+    assert len(task.train) == len(task.train_sample(726)) == 100
 
 
 @pytest.mark.parametrize(
@@ -227,13 +216,13 @@ def test_evaluation_is_a_mean_over_characters(name: str) -> None:
     """Computed here from the outputs; the random state and the mode are left as they were."""
     trainer = build(*ON_TEXT, f"task.model={name}", "regularize.dropout=0.3")
     found = trainer.evaluator.evaluate(0)
-    split = trainer.task.validation.head(8)
+    split = trainer.task.validation.drawn(8)
     trainer.task.model.eval()
     with torch.no_grad():
         outputs = trainer.task.model(split.x)
         loss = functional.cross_entropy(outputs.flatten(0, 1), split.y.flatten()).item()
         hits = (outputs.argmax(-1) == split.y).float().mean().item()
-    assert found.num_samples == 8
+    assert found.sizes == (8, 8)
     assert found.metrics["eval/loss"] == pytest.approx(loss, rel=1e-5)
     assert found.metrics["eval/accuracy"] == pytest.approx(hits)
 
@@ -276,10 +265,10 @@ def test_a_text_run_goes_on_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("task.model=lstm",), 'task.model = "lstm" needs text, and mnist-5k is none. Try dataset = "english"'),
-        (("task.model=char-transformer",), 'needs text, and mnist-5k is none. Try dataset = "english"'),
-        (("task.dataset=english", "task.model=cnn"), 'needs images, and english has none. Try model = "lstm"'),
-        (("task.dataset=english",), 'task.model = "mlp" cannot read text. Try model = "lstm" or "char-transformer"'),
+        (("task.model=lstm",), 'task.model = "lstm" needs text, and mnist-5k is none. Try task.dataset=english'),
+        (("task.model=char-transformer",), 'needs text, and mnist-5k is none. Try task.dataset=english'),
+        (("task.dataset=english", "task.model=cnn"), 'needs images, and english has none. Try task.model=lstm'),
+        (("task.dataset=english",), 'task.model = "mlp" cannot read text. Try task.model=lstm or "char-transformer"'),
         (("task.dataset=english", "task.model=autoencoder"), 'task.model = "autoencoder" cannot read text'),
         ((*ON_TEXT, "task.model=lstm", "regularize.mixup=0.2"), "regularize.mixup has no meaning for the characters"),
         ((*ON_TEXT, "task.model=lstm", "regularize.input_noise=1"), "regularize.input_noise has no meaning"),

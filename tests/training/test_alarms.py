@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.training.harness import Told, asked, build, finish, told, trainer_of, weights
-from tests.training.test_undisturbed import wait_until
+from tests.training.test_undisturbed import run_then_ask, wait_until
 from tuitrain.errors import PresetError
 from tuitrain.preset import load_preset, preset_from_data
 from tuitrain.protocol.commands import Pause, Resume, RollBack, Stop
@@ -104,10 +104,25 @@ def test_a_spike_can_pause_the_run() -> None:
 
 
 def test_a_spike_can_stop_the_run() -> None:
-    """Its last word says why."""
+    """Which has failed, and its last word says why."""
     result = finish(troubled("alarms.loss_spike=stop"))
-    assert (result.ended.reason, result.ended.step) == ("stopped", FIRST)
+    assert (result.ended.reason, result.ended.step) == ("failed", FIRST)
     assert result.ended.message == only(result, AlarmRaised).message
+
+
+def test_a_stop_that_was_asked_for_is_no_failure_of_an_alarm() -> None:
+    """Whichever comes first decides, and the run's own stop never makes a person's an abort, nor the reverse."""
+    trainer = troubled("alarms.loss_spike=notify")
+    run_then_ask(trainer, FIRST + 1, Stop())
+    assert finish(trainer).ended.reason == "stopped"
+    trainer = build(*SMALL)
+    trainer.control.stop()
+    trainer.control.end("no space", is_failure=True)
+    assert (trainer.control.stopping, finish(trainer).ended.reason) == ("stop", "stopped")
+    trainer = build(*SMALL)
+    trainer.control.end("no space", is_failure=True)
+    trainer.control.stop()
+    assert (trainer.control.stopping, finish(trainer).ended.message) == ("stop", "no space")
 
 
 def test_a_spike_can_take_the_run_back_and_a_replay_comes_to_the_same() -> None:
@@ -172,7 +187,7 @@ def test_where_nothing_is_kept_it_stops() -> None:
     trainer.points.newest = lambda *_: None  # type: ignore[method-assign]
     result = finish(trainer)
     assert "no state is kept" in only(result, CommandRefused).reason
-    assert (result.ended.reason, result.ended.step) == ("stopped", FIRST + 1)
+    assert (result.ended.reason, result.ended.step) == ("failed", FIRST + 1)
     assert result.ended.message.endswith("going back was refused")
 
 
@@ -193,7 +208,7 @@ def test_a_nan_can_take_the_run_back() -> None:
     assert (result.ended.reason, result.ended.step) == ("finished", 200)
     stopped = finish(troubled("train.on_nonfinite=roll_back", factor=float("nan"), always=True))
     assert len(stopped.all(RolledBack)) == 2
-    assert (stopped.ended.reason, stopped.ended.step) == ("stopped", FIRST)
+    assert (stopped.ended.reason, stopped.ended.step) == ("failed", FIRST)
 
 
 def test_a_gradient_explodes_and_clipping_holds_it() -> None:
@@ -201,7 +216,7 @@ def test_a_gradient_explodes_and_clipping_holds_it() -> None:
     explode = ("alarms.loss_spike=off", "alarms.gradient_explosion=stop", "train.telemetry_budget=0")
     result = finish(troubled(*explode))
     alarm = only(result, AlarmRaised)
-    assert (alarm.kind, alarm.step, result.ended.reason) == ("gradient_explosion", FIRST, "stopped")
+    assert (alarm.kind, alarm.step, result.ended.reason) == ("gradient_explosion", FIRST, "failed")
     assert re.search(r"gradient norm .* robust deviations above its median .* times it$", alarm.message)
     clipped = finish(troubled(*explode, "regularize.gradient_clip=1.0"))
     alarm = only(clipped, AlarmRaised)
@@ -252,7 +267,7 @@ def test_overfitting_is_told_with_the_best_and_the_gap() -> None:
         r"the gap grew from [\d.]+ to [\d.]+",
         alarm.message,
     )
-    assert (result.ended.reason, result.ended.step, result.ended.message) == ("stopped", alarm.step, alarm.message)
+    assert (result.ended.reason, result.ended.step, result.ended.message) == ("failed", alarm.step, alarm.message)
 
 
 STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train.steps=200")

@@ -18,7 +18,7 @@ from tuitrain.training.automatic import WATCHED, Automatic
 from tuitrain.training.run import LEARNING_RATE
 
 FLAT = Schedule(name="constant", num_steps=100)
-STILL = ("optimizer.name=sgd", "optimizer.lr=1e-9", "eval.every_steps=5", "train.steps=40")
+STILL = ("optimizer.name=sgd", "optimizer.lr=1e-12", "eval.every_steps=5", "train.steps=40")
 
 
 def plateau(**values: Any) -> Schedule:
@@ -36,7 +36,7 @@ def decays(automatic: Automatic, losses: list[float], schedule: Schedule, first:
 
 
 @given(
-    losses=st.lists(st.floats(-1.0, 3.0) | st.sampled_from([math.nan, math.inf, 1.0, 0.9999]), max_size=60),
+    losses=st.lists(st.floats(0.0, 3.0) | st.sampled_from([math.nan, math.inf, 1.0, 0.9999]), max_size=60),
     patience=st.integers(0, 4),
     threshold=st.sampled_from([0.0, 1e-4, 0.1]),
     cooldown=st.integers(0, 3),
@@ -44,7 +44,7 @@ def decays(automatic: Automatic, losses: list[float], schedule: Schedule, first:
 def test_a_plateau_decays_exactly_when_that_of_torch_does(
     losses: list[float], patience: int, threshold: float, cooldown: int
 ) -> None:
-    """ReduceLROnPlateau on any losses."""
+    """ReduceLROnPlateau on any losses that are not below zero, where its threshold counts in the wrong direction."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=0.5, patience=patience, threshold=threshold, cooldown=cooldown, eps=0.0
@@ -65,6 +65,25 @@ def test_without_numbers_a_plateau_has_those_of_its_table() -> None:
     asked = [automatic.decide(step, {WATCHED: 1.0}, plateau(), 0) for step in range(1, 9)]
     assert [len(commands) for commands in asked] == [0, 0, 0, 0, 0, 0, 1, 0]
     assert asked[6] == [ScaleLearningRate(factor=0.1)]
+
+
+@pytest.mark.parametrize("loss", [2.03, 1e-9, -1e-9, -2.03, -1e6])
+def test_a_flat_loss_is_a_plateau_below_zero_as_well(loss: float) -> None:
+    """As with torch's rule it is not (pytorch#47513): an improvement is a share of the size of the best loss."""
+    schedule = plateau(factor=0.5, patience=2.0, threshold=1e-2)
+    assert decays(Automatic(), [loss] * 9, schedule) == [4, 7]
+    hardly, clearly = loss - 0.005 * abs(loss), loss - 0.02 * abs(loss)
+    assert decays(Automatic(), [loss, hardly, loss, hardly], schedule) == [4]
+    assert decays(Automatic(), [loss, loss, loss, clearly, clearly], schedule) == []
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_never_the_best(loss: float) -> None:
+    """Neither of a plateau nor of early stopping: it counts as an evaluation that brought nothing."""
+    automatic, schedule = Automatic(), plateau(factor=0.5, patience=0.0)
+    asked = [automatic.decide(step, {WATCHED: value}, schedule, 2) for step, value in enumerate([loss, 1.0, loss, 0.9])]
+    assert [len(commands) for commands in asked] == [0, 0, 1, 0]
+    assert automatic.lowest == (3, 0.9)
 
 
 def test_a_rate_changed_by_hand_begins_the_count_anew_and_waits() -> None:
@@ -105,7 +124,7 @@ def test_a_plateau_in_a_run_is_recorded_as_commands_of_its_own() -> None:
     planned = {fact.cause: fact for fact in result.all(LearningRatePlanned)}
     assert planned["auto-000002"].plan.segments[-1].multiplier == {"all": 0.25}
     rates = result.values[LEARNING_RATE]
-    assert [rates[step] / 1e-9 for step in (15, 16, 26, 36, 40)] == pytest.approx([1.0, 0.5, 0.25, 0.125, 0.125])
+    assert [rates[step] / 1e-12 for step in (15, 16, 26, 36, 40)] == pytest.approx([1.0, 0.5, 0.25, 0.125, 0.125])
 
 
 def test_a_decay_by_hand_in_a_run_postpones_the_one_of_the_plateau() -> None:

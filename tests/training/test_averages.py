@@ -16,8 +16,9 @@ from tests.training.test_state import assert_the_same, whole_and_resumed
 from tuitrain.protocol.averaging import SnapshotTaken
 from tuitrain.protocol.commands import SetHyperparameter
 from tuitrain.protocol.events import CommandApplied, CommandRefused, EvalFinished, HyperparameterChanged, RunStarted
+from tuitrain.tasks.build.data import Split
 from tuitrain.training.averages import Weights, averages_of
-from tuitrain.training.beside import Beside, all_shifts
+from tuitrain.training.beside import Beside, all_shifts, measured_statistics
 from tuitrain.training.state import captured
 from tuitrain.training.trainer import Trainer
 
@@ -80,6 +81,16 @@ def test_the_plain_mean_is_that_of_torch_and_so_are_its_statistics() -> None:
     assert averages.num_averaged == 4
     for name, tensor in reference.module.state_dict().items():
         torch.testing.assert_close(averages.swa[name], tensor, rtol=1e-5, atol=1e-6)
+
+
+def test_a_smaller_last_batch_counts_less_in_those_statistics() -> None:
+    """The mean that the first norm takes away is that of all samples, however they are cut."""
+    model = nn.Sequential(nn.BatchNorm1d(3)).eval()
+    split = Split(torch.randn(10, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(10))
+    for batch_size in (10, 8, 4, 3):
+        found = measured_statistics(model, model.state_dict(), split, batch_size)
+        used = split.x[: 10 if batch_size != 3 else 9]  # a single sample has no deviation, and is left out
+        torch.testing.assert_close(found["0.running_mean"], used.mean(dim=0))
 
 
 def digest_of(model: nn.Module) -> list[Any]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.training.harness import build, told
 from tuitrain.errors import UsageError
+from tuitrain.protocol import codec
 from tuitrain.protocol.events import EvalFinished
 from tuitrain.training import probes
 from tuitrain.training.batches import Batches
@@ -95,10 +96,41 @@ def test_the_evaluation_counts_every_sample_once() -> None:
     """Batches of a size that does not divide the data give the same mean."""
     whole, parts = told("train.steps=1"), told("train.steps=1", "eval.batch_size=37")
     first, other = whole.all(EvalFinished)[0], parts.all(EvalFinished)[0]
-    assert first.num_samples == other.num_samples == 1000
+    assert first.sizes == other.sizes == (1000, 1000)
     assert first.metrics == pytest.approx(other.metrics, rel=1e-5)
-    few = told("train.steps=1", "eval.batch_size=10", "eval.max_batches=3").all(EvalFinished)[0]
-    assert few.num_samples == 30
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "sizes"),
+    [
+        ("bias-width-3", (), (25, 200)),
+        ("lr-good", ("task.num_train=64",), (64, 797)),
+        ("lr-good", ("eval.batch_size=10", "eval.max_batches=3"), (30, 30)),
+        ("bias-width-3", ("eval.batch_size=10", "eval.max_batches=3"), (25, 30)),
+        ("lr-good", ("eval.max_batches=7",), (797, 797)),
+        ("lr-good", ("train.bootstrap=true", "task.num_train=64"), (64, 797)),
+        ("one-fold", ("task.label_noise=0.2",), (360, 360)),
+    ],
+)
+def test_all_validation_samples_are_judged_and_of_the_others_as_many(
+    preset: str, overrides: tuple[str, ...], sizes: tuple[int, int]
+) -> None:
+    """Or as many as there are; both numbers are told, and both means are over these samples, in eval mode."""
+    trainer = build(*overrides, preset=preset)
+    task, found = trainer.task, trainer.evaluate()
+    assert found.sizes == sizes
+    task.model.eval()
+    for side, split in (("train", task.train_sample(sizes[0])), ("eval", task.validation.drawn(sizes[1]))):
+        with torch.no_grad():
+            loss = task.criterion.summed_metrics(task.model(split.x), split.y)["loss"] / len(split)
+        assert found.metrics[f"{side}/loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_an_older_record_tells_one_size_for_both_sides() -> None:
+    """It took as many of each."""
+    old = codec.decode_event(b'{"event":"EvalFinished","step":1,"metrics":{},"eval_seconds":0.0,"num_samples":25}')
+    assert isinstance(old, EvalFinished)
+    assert old.sizes == (25, 25)
 
 
 def probe_with(monkeypatch: pytest.MonkeyPatch, budget: float) -> tuple[GradientNormProbe, Clock]:

@@ -82,6 +82,20 @@ def test_the_newest_intact_one_is_found_and_the_damaged_are_named(tmp_path: Path
     assert newest_intact(tmp_path / "none") is None
 
 
+def test_the_state_before_a_risky_decision_is_the_last_resort(tmp_path: Path) -> None:
+    """It knows nothing of a moment that was just being carried out, which a run going on from it would leave out."""
+    state = captured(saved_after_a_run(tmp_path)[0])
+    for path in tmp_path.iterdir():
+        path.unlink()
+    for step, tag in ((50, ""), (60, "undo")):
+        save_checkpoint(tmp_path, {**state, "step": step}, tag=tag)
+    for name in ("step-00000050.pt", "step-00000060-undo.pt"):
+        found = newest_intact(tmp_path)
+        assert found is not None
+        assert found[0].name == name
+        found[0].unlink()
+
+
 @pytest.mark.parametrize("share", [number / 64 for number in range(64)])
 def test_a_checkpoint_cut_short_is_an_error_that_names_it(tmp_path: Path, share: float) -> None:
     """As a power cut may leave it on a disk that lies about syncing."""

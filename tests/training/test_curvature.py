@@ -18,6 +18,8 @@ from tuitrain.protocol.description import GroupState, OptimizerState
 from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.plan import Value
 from tuitrain.tasks.build.data import Split
+from tuitrain.training.measuring import curvature
+from tuitrain.training.measuring import noise_scale as noise_scale_module
 from tuitrain.training.measuring.curvature import largest_eigenvalue, sharpness, stable_rate
 from tuitrain.training.measuring.noise_scale import gradient_noise, noise_scale
 
@@ -42,6 +44,7 @@ def test_the_sharpness_of_an_mlp_is_that_of_its_hessian() -> None:
     trainer = build("task.hidden=[6]", "task.activation=tanh", "regularize.dropout=0.5", preset="spiral-mlp")
     task = trainer.task
     found = sharpness(task, list(task.model.parameters()), num_products=300, num_samples=50, seed=0)
+    samples = task.train_sample(50)
     model = task.model.eval()
     named = {name: tensor.detach() for name, tensor in model.named_parameters()}
     flat = torch.cat([tensor.flatten() for tensor in named.values()])
@@ -49,7 +52,7 @@ def test_the_sharpness_of_an_mlp_is_that_of_its_hessian() -> None:
     def loss(vector: Tensor) -> Tensor:
         parts = torch.split(vector, [tensor.numel() for tensor in named.values()])
         weights = {name: part.view(named[name].shape) for name, part in zip(named, parts, strict=True)}
-        return task.training_loss(functional_call(model, weights, (task.train.x[:50],)), task.train.y[:50])
+        return task.training_loss(functional_call(model, weights, (samples.x,)), samples.y)
 
     hessian: Any = torch.autograd.functional.hessian(loss, flat)  # type: ignore[no-untyped-call]
     assert found.value == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-2)
@@ -118,6 +121,24 @@ def test_the_noise_scale_of_a_known_noise_is_found() -> None:
     assert trace == pytest.approx(64.0, rel=0.1)
     assert noise_scale(signal, trace) == pytest.approx(16.0, rel=0.2)
     assert noise_scale(-0.1, 1.0) == math.inf
+
+
+@pytest.mark.parametrize("weights", ["equal", "balanced", [1.0, 0.0, 0.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
+def test_samples_that_are_taken_in_parts_count_as_if_they_were_taken_at_once(
+    weights: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller last part counts less, and one of rare classes by their weights."""
+    task = build("task.num_train=50", "task.hidden=[8]", f"task.class_weights={weights}", preset="lr-good").task
+    parameters = list(task.model.parameters())
+
+    def measured() -> tuple[float, float]:
+        top = sharpness(task, parameters, num_products=8, num_samples=50, seed=0).value
+        return top, gradient_noise(task, parameters, [45], num_batches=1, num_samples=50, seed=0).full_norm
+
+    whole = measured()
+    monkeypatch.setattr(curvature, "_SAMPLES_AT_ONCE", 13)
+    monkeypatch.setattr(noise_scale_module, "_SAMPLES_AT_ONCE", 13)
+    assert measured() == pytest.approx(whole, rel=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["char-transformer", "char-lstm"])

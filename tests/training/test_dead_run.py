@@ -97,7 +97,7 @@ def test_it_can_be_asked_to_stop() -> None:
     queued = [fact for fact in trainer.run.take_facts() if isinstance(fact, CommandQueued)]
     assert [(fact.actor, type(fact.request)) for fact in queued] == [("auto", Stop)]
     ended = trainer.train()
-    assert (len(said), ended.reason, ended.step) == (1, "stopped", 0)
+    assert (len(said), ended.reason, ended.step) == (1, "failed", 0)
     assert ended.message.startswith("dead run: no step is finished for 60 s")
 
     trainer = build("alarms.dead_run=stop", "alarms.dead_seconds=60", "train.automatic=false")

@@ -160,6 +160,13 @@ def test_no_plateau_where_something_is_learned_or_nothing_is_left() -> None:
     assert plateaus(flat, [2.0, *[0.001] * 19]) == []
 
 
+def test_a_plateau_below_zero_is_told_and_nan_is_no_best() -> None:
+    """The loss of a density has no floor to be near; min() of NaN and a number is whichever comes first."""
+    flat = [-1.0, -2.0, *[-2.0] * 9]
+    assert plateaus(flat) == [6]
+    assert plateaus([2.0, math.nan, 1.0, *[1.0] * 9], [2.0, 1.9, 1.5, *[1.5] * 9]) == [7]
+
+
 def overfits(losses: Sequence[float], train: Sequence[float]) -> list[tuple[int, int]]:
     detector, found = OverfittingDetector(), []
     for step, (loss, train_loss) in enumerate(zip(losses, train, strict=True)):

@@ -32,6 +32,7 @@ from tuitrain.protocol.events import (
     SwitchPreviewed,
     UpdateMeasured,
 )
+from tuitrain.tasks.build import data
 from tuitrain.training.checkpoint import load_checkpoint
 from tuitrain.training.trainer import Trainer
 
@@ -48,12 +49,31 @@ def test_the_same_seed_gives_the_same_stream() -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [("eval.every_steps=1",), ("train.telemetry_budget=0.0",), ("train.telemetry_budget=1.0",)],
-    ids=["evaluating at every step", "no probes", "all probes"],
+    [
+        ("eval.every_steps=1",),
+        ("eval.every_steps=1", "eval.max_batches=2", "eval.batch_size=7"),
+        ("train.telemetry_budget=0.0",),
+        ("train.telemetry_budget=1.0",),
+    ],
+    ids=["evaluating at every step", "evaluating a part", "no probes", "all probes"],
 )
 def test_looking_changes_nothing(overrides: tuple[str, ...]) -> None:
     """The losses are those of a run that nobody looked at."""
     assert told(*DELICATE, *overrides).losses == told(*DELICATE).losses
+
+
+@pytest.mark.parametrize("preset", ["mnist-mlp", "char-lstm", "autoencoder", "lr-good"])
+def test_which_samples_are_evaluated_changes_nothing(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither their number nor their draw: losses and weights are the same, bit for bit."""
+    few = ("train.steps=6", "eval.every_steps=2", "eval.batch_size=9", "task.num_train=300")
+    plain = told(*few, "eval.max_batches=1", preset=preset)
+    monkeypatch.setattr(data, "_STREAM", 99)
+    for batches in (1, 2):
+        other = told(*few, f"eval.max_batches={batches}", preset=preset)
+        assert other.losses == plain.losses
+        mine, theirs = plain.all(EvalFinished)[-1], other.all(EvalFinished)[-1]
+        assert mine.checksum == theirs.checksum
+        assert mine.metrics["train/loss"] != theirs.metrics["train/loss"]
 
 
 @pytest.mark.parametrize("do", [{"do": "evaluate"}, {"do": "preview_switch", "name": "muon"}])

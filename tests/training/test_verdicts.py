@@ -164,7 +164,7 @@ def test_a_verdict_is_an_alarm_with_what_to_do_and_may_stop_the_run() -> None:
     assert "3 to 10 times higher" in said[0].advice
     assert finish(trainer_of(load_preset("lr-low", ["alarms.learning_rate=off"]))).all(AlarmRaised) == []
     stopped = finish(trainer_of(load_preset("lr-low", ["alarms.learning_rate=stop"])))
-    assert stopped.ended.reason == "stopped"
+    assert stopped.ended.reason == "failed"
     assert "too low" in stopped.ended.message
     assert stopped.ended.step == said[0].step
 
@@ -172,7 +172,7 @@ def test_a_verdict_is_an_alarm_with_what_to_do_and_may_stop_the_run() -> None:
 def test_a_bad_beginning_may_stop_the_run_before_it_costs_anything() -> None:
     """After the first step at the latest."""
     ended = finish(trainer_of(load_preset("init-too-small", ["alarms.initialization=stop"]))).ended
-    assert (ended.reason, ended.step) == ("stopped", 1)
+    assert (ended.reason, ended.step) == ("failed", 1)
 
 
 def test_forgotten_zero_grad_adds_up_and_goes_on_after_a_resume() -> None:

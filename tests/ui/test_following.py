@@ -12,9 +12,13 @@ import pytest
 
 from tests.recordings.hand_made import hand_made
 from tests.rundir.fake_trainer import FakeTrainer
+from tests.rundir.fake_trainer import until as wait_until
 from tests.ui.watching import text_of, until
+from tuitrain.board.board import Board
+from tuitrain.protocol.codec import encode
 from tuitrain.protocol.commands import Pause, Stop
-from tuitrain.protocol.events import CommandRefused
+from tuitrain.protocol.events import Column, CommandRefused, StepsFinished
+from tuitrain.rundir.follower import BLOCK_BYTES
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.ui.app import TuitrainApp
@@ -100,6 +104,25 @@ def test_a_command_that_cannot_be_written_is_told(trainer: Trainer, source: Live
     assert source.board.log[-1].kind == "alarm"
     trainer.folder.commands_path.unlink()
     trainer.folder.commands_path.mkdir()
+
+
+def test_the_reader_of_a_long_history_waits_for_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read faster than it is drawn, three gigabytes of it would fill the memory; all of it is drawn in the end."""
+    folder = RunFolder.create(tmp_path / "long")
+    columns = (Column(metric="batch/loss", first_step=1, values=[0.123456] * 80),)
+    line = encode(StepsFinished(seq=1, step=80, columns=columns)) + b"\n"
+    num_words = 2 * BLOCK_BYTES // len(line)
+    folder.events_path.write_bytes(line * num_words)
+    monkeypatch.setattr(Board, "apply", lambda board, word: applied.append(word))
+    applied: list[object] = []
+    source = LiveSource(folder)
+    source.start()
+    wait_until(lambda: len(source._words) > 4096)
+    wait_until(lambda: any(folder.screens_path.iterdir()))  # a screen that is behind is attached all the same
+    assert len(source._words) <= 4096 + BLOCK_BYTES // len(line)
+    assert not source.is_caught_up
+    folded_until(source, lambda: source.is_caught_up and len(applied) >= num_words)
+    source.close()
 
 
 def test_a_gone_folder_is_said(trainer: Trainer, source: LiveSource) -> None:

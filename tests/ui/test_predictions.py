@@ -95,3 +95,11 @@ def test_a_snapshot_is_a_mark_and_a_line_of_the_log(board: Board) -> None:
     """At each end of a cycle."""
     assert [mark.step for mark in board.marks if mark.label == "snapshot"] == [10, 20, 30, 40]
     assert any(entry.text == "snapshot taken" and "2 in the ensemble" in entry.detail for entry in board.log)
+
+
+def test_the_title_says_over_how_many_samples_the_points_are_means(board: Board) -> None:
+    """One number where both sides are as many; none before the first evaluation."""
+    assert figure(board).title == "train / validation loss, n 1000"
+    few = folded(told("task.num_train=64", "train.steps=1"))
+    assert figure(few, metric="accuracy").title == "train / validation accuracy, n 64 / 1000"
+    assert figure(Board()).title == "train / validation loss"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from tuitrain.board.axis import Axis
+from tuitrain.board.curves import with_gaps
 from tuitrain.board.ghosts import MOST_GHOSTS, Ghost, cut_off, seemingly_taken, taken_up
-from tuitrain.board.journal import EVALUATED, PAUSED, Entry, Mark, entry_for, mark_for
+from tuitrain.board.journal import PAUSED, Entry, Mark, entry_for, mark_for
 from tuitrain.board.layers import LayerHistory
+from tuitrain.board.logbook import add_entry, add_mark
 from tuitrain.board.measured import Measured
 from tuitrain.board.series import Series
 from tuitrain.board.ways import Way, Ways
@@ -56,11 +58,12 @@ from tuitrain.protocol.measured import (
     SharpnessMeasured,
 )
 from tuitrain.protocol.plan import LearningRatePlan, Value
+from tuitrain.techniques.plan import problem_with
 
 LOSS = "batch/loss"
 GRADIENT_NORM = "batch/gradient_norm"
 LEARNING_RATE = "batch/learning_rate"
-_MOST_ENTRIES = 2000
+_MOST_REPLIES = 2000
 _SMOOTHED = 0.9
 
 Word = Event | CarrierStatus | CommandSeen | DamageSeen
@@ -102,6 +105,8 @@ class Board:
     series: dict[str, Series] = field(default_factory=dict)
     evals: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
+    num_evaluated: tuple[int, int] | None = None
+    """Training and validation samples of the newest evaluation."""
     ghosts: list[Ghost] = field(default_factory=list)
     """What the run left when it went back, the newest last."""
     ways: Ways = field(default_factory=Ways)
@@ -173,10 +178,10 @@ class Board:
         self._fold(word)
         entry = entry_for(word, self.step)
         if entry is not None:
-            self._log(entry)
+            add_entry(self.log, entry)
         mark = mark_for(word, self.step)
-        if mark is not None and not (self.marks and _is_one_decision(self.marks[-1], mark)):
-            self.marks.append(mark)
+        if mark is not None:
+            add_mark(self.marks, mark)
 
     def last_eval(self, metric: str) -> float | None:
         """The newest value of an evaluated metric."""
@@ -213,7 +218,7 @@ class Board:
             case RacerLost():
                 self._lose_racer(event)
             case LearningRatePlanned():
-                self.plan = event.plan
+                self._plan(event)
             case HandoverStarted():
                 self.handover = event
             case HandoverCancelled():
@@ -262,6 +267,14 @@ class Board:
                 self.num_unknown += 1
             case _:
                 pass  # told in the log alone
+
+    def _plan(self, event: LearningRatePlanned) -> None:
+        """Of a plan that cannot be evaluated, as one with a schedule of a later version, only the words are shown."""
+        problem = problem_with(event.plan)
+        self.plan = None if problem else event.plan
+        if problem:
+            self.num_damaged += 1
+            add_entry(self.log, Entry(event.step, "the learning rate ahead cannot be drawn", problem, kind="alarm"))
 
     def _lose_racer(self, event: RacerLost) -> None:
         if self.race is not None and 0 <= event.index < len(self.race.racers):
@@ -343,11 +356,8 @@ class Board:
 
     def _add_evaluation(self, event: EvalFinished) -> None:
         self.eval_seconds += event.eval_seconds
-        found = dict(event.metrics)
-        for name in ("loss", "accuracy", "mse"):
-            if f"train/{name}" in found and f"eval/{name}" in found:
-                found[f"gap/{name}"] = _difference(found[f"eval/{name}"], found[f"train/{name}"])
-        for metric, value in found.items():
+        self.num_evaluated = event.sizes
+        for metric, value in with_gaps(event.metrics).items():
             values = self.evals.setdefault(metric, [])
             if values and values[-1][0] == event.step:
                 values.pop()
@@ -362,38 +372,5 @@ class Board:
         if isinstance(command, DECIDING) and isinstance(event, CommandApplied):
             self.decisions.append((event.step, command))
         self.replies[event.command] = event
-        while len(self.replies) > _MOST_ENTRIES:
+        while len(self.replies) > _MOST_REPLIES:
             del self.replies[next(iter(self.replies))]
-
-    def _log(self, entry: Entry) -> None:
-        if entry.topic and any(other.topic == entry.topic for other in self.log):
-            before, self.log = self.log, []
-            for other in before:
-                if other.topic != entry.topic:
-                    self._append(other)  # what stood on both sides of the one that goes are neighbours now
-        self._append(entry)
-        if len(self.log) > _MOST_ENTRIES:
-            del self.log[: _MOST_ENTRIES // 10]
-
-    def _append(self, entry: Entry) -> None:
-        if self.log and _is_same(self.log[-1], entry):
-            entry = replace(entry, count=self.log.pop().count + entry.count)
-        self.log.append(entry)
-
-
-def _is_same(before: Entry, now: Entry) -> bool:
-    """Whether two neighbours of the log tell the same thing, so that the newer one stands for both."""
-    is_evaluation = now.text.startswith(f"{EVALUATED} ")
-    return before.text == now.text or (is_evaluation and before.text.startswith(f"{EVALUATED} "))
-
-
-def _is_one_decision(before: Mark, now: Mark) -> bool:
-    """A switch and the plan that follows from it; an alarm and the failure it leads to."""
-    if (before.step, before.kind) != (now.step, now.kind):
-        return False
-    return before.cause == now.cause != "" or before.label == now.label or now.kind == "alarm"
-
-
-def _difference(value: float, from_value: float) -> float:
-    """Infinity minus infinity is no gap."""
-    return value - from_value if math.isfinite(value) and math.isfinite(from_value) else math.nan

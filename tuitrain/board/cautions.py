@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.board.curves import Curves
+from tuitrain.protocol.commands import OWN_ENDS
 from tuitrain.protocol.events import RunState
 
 _MOST_NAMED = 3
-_OWN_ENDS = ("early stopping:", "one batch, ")
-"""How the last word of a run begins that ended as its preset wanted."""
 
 
 def cautions(comparison: Comparison) -> list[str]:
@@ -37,12 +36,17 @@ def has_steps_left(curves: Curves) -> bool:
 
 
 def state_of(curves: Curves) -> RunState:
-    """As the run itself says; one that a rule of its preset ended has finished, like one at its last step."""
+    """As the run itself says; one that a rule of its preset ended has finished, like one at its last step.
+
+    One that could not go on is lost as before, and can be resumed.
+    """
+    if curves.ended is not None and curves.ended.could_not_begin:
+        return "lost"
     return "finished" if curves.state == "stopped" and _is_own_end(curves) else curves.state
 
 
 def _is_own_end(curves: Curves) -> bool:
-    return curves.ended is not None and curves.ended.message.startswith(_OWN_ENDS)
+    return curves.ended is not None and curves.ended.message.startswith(OWN_ENDS)
 
 
 def _named(names: list[str]) -> str:

@@ -187,8 +187,8 @@ class Comparison:
         """Arm → {what pairs its members with those of other arms → last value}; for the verdict.
 
         Of runs that came to an end; as long as none has, of all as they stand. A run that failed or was lost on its way
-        has no last value: half a training says nothing of a whole one. If its loss was not a number any more it
-        diverged, and is NaN.
+        has no last value: half a training says nothing of a whole one. If numbers that are none ended it, or its loss
+        was none any more, it diverged, and is NaN.
         """
         is_open = not any(view.state in _CAME_TO_AN_END | _BROKE_OFF for view in self.members.values())
         found: dict[str, dict[str, float]] = {}
@@ -244,6 +244,8 @@ class Comparison:
 
 
 def _final_value(view: MemberView, metric: str, *, is_open: bool) -> float | None:
+    if view.curves.has_diverged:
+        return math.nan
     value = view.curves.last(metric, BATCH_BETA)
     if view.state in _CAME_TO_AN_END or (is_open and view.state not in {"cancelled", "gone"}):
         return value

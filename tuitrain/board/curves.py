@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -14,8 +14,10 @@ from tuitrain.board.ghosts import MOST_GHOSTS
 from tuitrain.board.positions import PositionName, Positions
 from tuitrain.board.series import Floats
 from tuitrain.board.thinned import Thinned
+from tuitrain.board.training_time import TrainingTime
 from tuitrain.protocol.commands import DECIDING, Command, Evaluate, RollBack, Stop, Undo, original_id
 from tuitrain.protocol.events import (
+    AlarmRaised,
     BatchSizeChanged,
     CommandApplied,
     CommandQueued,
@@ -34,9 +36,18 @@ from tuitrain.protocol.events import (
 from tuitrain.protocol.measured import SharpnessMeasured
 from tuitrain.protocol.printable import printable
 
-GAPS = ("loss", "accuracy", "mse")
-"""Metrics that are evaluated on both sides, of which the difference is a metric of its own."""
+_GAPS = ("loss", "accuracy", "mse")
 _HIGHER = ("accuracy",)
+
+
+def with_gaps(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of an evaluation, and of those of both sides the difference; infinity minus infinity is no gap."""
+    found = dict(metrics)
+    for name in _GAPS:
+        ours, theirs = found.get(f"eval/{name}"), found.get(f"train/{name}")
+        if ours is not None and theirs is not None:
+            found[f"gap/{name}"] = ours - theirs if math.isfinite(ours) and math.isfinite(theirs) else math.nan
+    return found
 
 
 def is_lower_better(metric: str) -> bool:
@@ -80,9 +91,11 @@ class Curves:
     evaluated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Metric → (step, value) of every evaluation; "gap/loss" and "gap/accuracy" among them."""
     positions: Positions = field(default_factory=Positions)
+    trained: TrainingTime = field(default_factory=TrainingTime)
     steered: dict[str, str] = field(default_factory=dict)
     """Id of a command that a person gave to this run, and that its course depends on → what it did, and when."""
     _asked: set[str] = field(default_factory=set)
+    _is_stopped_by_nonfinite: bool = False
     _newest: float = 0.0
     """Seconds since the run began, of the newest event."""
     version: int = 0
@@ -109,16 +122,22 @@ class Curves:
 
     @property
     def samples_per_second(self) -> float:
-        """Training samples a second since the first step, pauses and evaluations included; 0 before it is done."""
+        """Training samples a second since the first step, without pauses, with evaluations; 0 before it is done."""
         step = np.array([float(self.step)])
-        seconds = float(self.positions.at(step, "seconds")[0])
+        seconds = self.trained.seconds
         num_samples = float(self.positions.at(step, "samples")[0]) - self.positions.num_samples_before
         return num_samples / seconds if seconds > 0.0 else 0.0
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether numbers that are none ended it: the last evaluation may have been fine still."""
+        return self.ended is not None and self._is_stopped_by_nonfinite
 
     def add(self, event: Event) -> None:
         """Take in one event but `StepsFinished`, whose values come by `add_steps`."""
         self.version += 1
         self._newest = max(self._newest, event.seconds)
+        self.trained.take(event)
         match event:
             case RunStarted():
                 self._start(event)
@@ -148,6 +167,8 @@ class Curves:
                 self.is_paused = True
             case Resumed():
                 self.is_paused = False
+            case AlarmRaised() if event.action == "stop":
+                self._is_stopped_by_nonfinite = event.kind.startswith("nonfinite")
             case RunEnded():
                 self.ended = structs.replace(event, message=printable(event.message))
                 self.step, self.steps_per_second = event.step, 0.0
@@ -159,6 +180,7 @@ class Curves:
         self.version += 1
         self.step, self._newest = max(self.step, step), max(self._newest, seconds)
         self.positions.note(step, seconds)
+        self.trained.note(step, seconds)
 
     def add_values(self, metric: str, first_step: int, stride: int, values: Floats) -> None:
         """What was measured at steps, shape (n,)."""
@@ -230,7 +252,7 @@ class Curves:
             self.positions.begin(event.seconds, event.step, event.steps_per_epoch, event.batch_size)
         else:  # a new session goes on from an earlier step
             self._cut_after(event.step)
-        self.started, self.ended, self.is_paused = event, None, False
+        self.started, self.ended, self.is_paused, self._is_stopped_by_nonfinite = event, None, False, False
         self.step, self.total_steps, self.batch_size = event.step, event.total_steps, event.batch_size
         self.positions.batches_change(event.step, event.steps_per_epoch, event.batch_size)
 
@@ -251,14 +273,8 @@ class Curves:
         self.positions.cut_after(step)
 
     def _add_evaluation(self, event: EvalFinished) -> None:
-        found = {printable(metric): value for metric, value in event.metrics.items()}
-        for name in GAPS:
-            if f"train/{name}" in found and f"eval/{name}" in found:
-                ours, theirs = found[f"eval/{name}"], found[f"train/{name}"]
-                is_number = math.isfinite(ours) and math.isfinite(theirs)
-                found[f"gap/{name}"] = ours - theirs if is_number else math.nan
-        for metric, value in found.items():
-            self._add_point(metric, event.step, value)
+        for metric, value in with_gaps(event.metrics).items():
+            self._add_point(printable(metric), event.step, value)
 
     def _add_point(self, metric: str, step: int, value: float) -> None:
         points = self.evaluated.setdefault(metric, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,11 +97,8 @@ def entry_for(word: Event | CarrierStatus | CommandSeen | DamageSeen, step: int)
         case RunStarted() if other_version(word.protocol_version):
             return Entry(word.step, other_version(word.protocol_version), kind="alarm")
         case RunStarted():
-            return Entry(
-                word.step,
-                f"started, seed {word.seed}",
-                f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else ""),
-            )
+            size = f"{word.num_parameters:,} parameters".replace(",", " ") + (f", {word.loss}" if word.loss else "")
+            return Entry(word.step, f"started, seed {word.seed}", "; ".join(filter(None, [size, word.data])))
         case RunResumed():
             lost = f", {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return Entry(word.step, f"goes on from step {word.step}", f"{word.checkpoint}{lost}", kind="decision")
@@ -239,9 +235,9 @@ def _place(point: tuple[float, ...]) -> str:
 
 
 def _evaluation(word: EvalFinished) -> str:
-    loss = word.metrics.get("eval/loss", math.nan)
-    accuracy = word.metrics.get("eval/accuracy")
-    numbers = f"{loss:.3g}" if accuracy is None else f"{loss:.3f} / {accuracy:.3f}"
+    loss, accuracy = word.metrics.get("eval/loss"), word.metrics.get("eval/accuracy")
+    digits = ".3g" if accuracy is None else ".3f"
+    numbers = " / ".join(f"{value:{digits}}" for value in (loss, accuracy) if value is not None) or "–"
     return f"{EVALUATED} {numbers}  {word.eval_seconds * 1000:.0f} ms"
 
 

@@ -15,6 +15,7 @@ from tuitrain.protocol.comparing import MemberState, SearchedParameter, SearchPl
 from tuitrain.protocol.plan import Value
 
 _COARSE_PARTS = 3
+_MOST_DIGITS = 10
 _LEAST_FOR_SHARES = 8
 """Trials below which a parabola through them tells nothing."""
 
@@ -28,7 +29,7 @@ class Trial:
     key: str
     state: MemberState
     value: float | None = None
-    """Last evaluation of the metric, not finite where it diverged; None where there is none yet."""
+    """Last evaluation of the metric, not finite where the trial diverged; None where there is none yet."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     step: int = 0
     total_steps: int = 0
@@ -118,7 +119,8 @@ def trials_of(comparison: Comparison) -> Trials:
     metric, last_coarse = comparison.plan.metric, num_coarse(plan)
     found = [
         Trial(
-            number=number, key=view.key, state=view.state, value=view.curves.last(metric),
+            number=number, key=view.key, state=view.state,
+            value=math.nan if view.curves.has_diverged else view.curves.last(metric),
             parameters=view.member.parameters, step=view.curves.step, total_steps=view.curves.total_steps,
             is_coarse=number <= last_coarse, run=view.run,
         )
@@ -132,8 +134,9 @@ def trials_of(comparison: Comparison) -> Trials:
 
 
 def number_of(key: str) -> int:
-    """The number of a trial, from 1, as the key of its member tells: "trial-012"."""
-    return int(key.rpartition("-")[2])
+    """The number of a trial, from 1, as the key of its member tells: "trial-012"; 0 of a key that is none of ours."""
+    digits = key.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() and len(digits) < _MOST_DIGITS else 0
 
 
 def num_coarse(plan: SearchPlan) -> int:

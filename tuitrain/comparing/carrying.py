@@ -18,7 +18,7 @@ from tuitrain.rundir.follower import last_events_backwards
 from tuitrain.rundir.places import RunFolder, read_info, remove_drafts, write_info
 from tuitrain.rundir.presence import PresenceWatch
 from tuitrain.rundir.private import open_private, replace_whole, write_all
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import Process
 from tuitrain.rundir.writer import EventsNotWrittenError, EventWriter
 
 _LAST_WORD = b'"RunEnded"'
@@ -90,7 +90,7 @@ class Carrier:
         """The trainer is gone; where it had no last word the run is nobody's, and is here."""
         self._writer.close()
         if not isinstance(next(last_events_backwards(self._folder.events_path), None), RunEnded):
-            info = msgspec.structs.replace(read_info(self._folder), host=this_host(), pid=0, pid_created=0.0)
+            info = msgspec.structs.replace(read_info(self._folder), **msgspec.structs.asdict(Process.of(0)))
             write_info(self._folder, info)
 
     def _append(self, look: Look) -> None:

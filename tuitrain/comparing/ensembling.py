@@ -120,7 +120,8 @@ def ask_together(
     asked: list[Asked] = []
     for number, source in enumerate(sources, start=1):
         say(f"asking {source.folder.id} ({number} of {len(sources)})")
-        asked.append(predict(source, which, num_samples, last))
+        one = predict(source, which, num_samples, last)
+        asked.append(one.in_unit_of(asked[0]) if asked else one)
         notes += asked[-1].notes
     _check_same_targets(asked, [source.folder.id for source in sources])
     members = [_called(member, labels) for one in asked for member in one.members]
@@ -129,7 +130,7 @@ def ask_together(
         hint = "average.snapshots=5 with a schedule of cycles, or more runs." if what == "snapshot" else "more runs."
         raise UsageError(f"One {what} is no ensemble.", hint=hint)
     if num_samples < num_validation:
-        notes.append(f"judged on the first {num_samples} of {num_validation} validation samples, as the runs judge "
+        notes.append(f"judged on {num_samples} of the {num_validation} validation samples, as the runs judge "
                      "themselves; --whole takes all")  # fmt: skip
     say(f"comparing {len(members)} members on {num_samples} samples")
     return _scored(members, asked[0], num_validation, notes)
@@ -207,7 +208,9 @@ def gain(metric: str, against: str, mine: NDArray[np.float64], theirs: NDArray[n
 def _best(scores: Sequence[Score], metric: str) -> int:
     """Which is best by a metric; of equals the one with the lower loss."""
     sign = -1.0 if metric in _HIGHER_IS_BETTER else 1.0
-    return min(range(len(scores)), key=lambda at: (sign * scores[at].metrics[metric], scores[at].metrics["loss"]))
+    ranks = [[sign * score.metrics[metric], score.metrics["loss"]] for score in scores]
+    # NaN is below nothing and above nothing: it is the worst.
+    return min(range(len(scores)), key=lambda at: [value if math.isfinite(value) else math.inf for value in ranks[at]])
 
 
 def _disagreement(members: Sequence[Predicted], first: Asked, *, is_classified: bool) -> float:
@@ -216,8 +219,9 @@ def _disagreement(members: Sequence[Predicted], first: Asked, *, is_classified: 
     if is_classified:
         classes = [member.outputs.argmax(dim=-1) for member in members]
         return float(np.mean([float((a != b).double().mean()) for a, b in itertools.combinations(classes, 2)]))
+    told = [member.outputs if first.unit is None else first.unit.told(member.outputs) for member in members]
     # Of a model that gives a variance as well, the means come first.
-    numbers = torch.stack([member.outputs[:, : first.targets.shape[1]].double() for member in members])
+    numbers = torch.stack([outputs[:, : first.targets.shape[1]].double() for outputs in told])
     return float((numbers - numbers.mean(dim=0)).square().mean())
 
 
@@ -225,7 +229,7 @@ def _check_same_targets(asked: Sequence[Asked], runs: Sequence[str]) -> None:
     """One's own data may have been changed since: what is there now must at least be one thing for all."""
     first = asked[0].targets
     for other, run in zip(asked[1:], runs[1:], strict=True):
-        if other.targets.shape != first.shape or bool((other.targets != first).any()):
+        if other.targets.shape != first.shape or bool(((other.targets - first).abs() > asked[0].tolerance).any()):
             raise UsageError(f"{runs[0]} and {run} have different validation samples.", hint="runs of one split.")
 
 

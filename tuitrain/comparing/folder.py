@@ -1,7 +1,8 @@
 """The folder of a comparison: its plan, the journal of what became of each member, wishes of people, and a lock.
 
 `plan.json` is written once. `journal.jsonl` has one writer, the scheduler that holds the lock; a line that was torn by
-a power cut is skipped. `wishes/` is where people ask something of it: an empty file is all there is to say.
+a power cut is cut off by the next one. `wishes/` is where people ask something of it: an empty file is all there is to
+say.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from tuitrain.errors import RunFolderError, UnknownNameError, UsageError
 from tuitrain.protocol.codec import to_jsonable
 from tuitrain.protocol.comparing import ComparisonPlan, JournalWord
+from tuitrain.protocol.printable import printable
 from tuitrain.rundir.follower import Follower
 from tuitrain.rundir.places import home_folder
 from tuitrain.rundir.private import (
@@ -26,14 +28,17 @@ from tuitrain.rundir.private import (
     cannot,
     make_private_folder,
     open_private,
+    read_end,
     read_whole,
     replace_whole,
-    write_all,
 )
+from tuitrain.rundir.writer import EventWriter
 
 _MAX_PLAN_BYTES = 256 << 20
 _MAX_NAME_LENGTH = 60
+_NUMBERED = re.compile(r"-\d+$")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_MOST_PRINTED_BYTES = 4096
 STOP_ALL = "stop-all"
 """The wish that nothing more is launched and everything at work stops."""
 
@@ -117,13 +122,24 @@ class ComparisonFolder:
             (self.wishes_path / name).unlink()
 
 
-def create_comparison(plan: ComparisonPlan) -> ComparisonFolder:
+def create_comparison(plan: ComparisonPlan, *, is_named: bool = True) -> ComparisonFolder:
     """Make the folder of a comparison and write its plan.
+
+    Args:
+        plan: of it.
+        is_named: whether a person chose its name; one that was made up gives way where it is taken meanwhile.
 
     Raises:
         UsageError: there is one of that name.
         RunFolderError: it cannot be made or written.
     """
+    while not is_named:
+        try:
+            return create_comparison(plan)
+        except UsageError:
+            base = _NUMBERED.sub("", plan.name)
+            is_numbered = os.path.lexists(comparisons_folder() / base)
+            plan = msgspec.structs.replace(plan, name=free_name(base if is_numbered else plan.name))
     folder = ComparisonFolder(comparisons_folder() / plan.name)
     try:
         make_private_folder(folder.path.parent)
@@ -159,13 +175,28 @@ def read_plan(folder: ComparisonFolder) -> ComparisonPlan:
         raise RunFolderError(f"{folder.plan_path}: is damaged: {error}.") from error
 
 
+def last_printed(folder: ComparisonFolder) -> str:
+    """The last line that its schedulers printed, which is why one ended that could not write it down."""
+    try:
+        lines = read_end(folder.output_path, _MOST_PRINTED_BYTES).decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return printable(next((line.strip() for line in reversed(lines) if line.strip()), ""))
+
+
 def list_comparisons() -> list[ComparisonFolder]:
-    """All of them, the newest first."""
+    """All of them, the newest first.
+
+    Raises:
+        RunFolderError: their folder is there and cannot be listed.
+    """
     try:
         with os.scandir(comparisons_folder()) as entries:
             found = [ComparisonFolder(Path(entry.path)) for entry in entries if entry.is_dir()]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot("listed", comparisons_folder(), error) from error
     return sorted(found, key=_modified, reverse=True)
 
 
@@ -192,9 +223,8 @@ def find_comparison(name: str) -> ComparisonFolder:
 def free_name(wanted: str) -> str:
     """A name like `wanted` that is safe as a file name and not taken: "optimizers", "optimizers-2", …"""
     base = re.sub(r"[^a-z0-9._]+", "-", wanted.lower())[:_MAX_NAME_LENGTH].strip("-._") or "comparison"
-    taken = {folder.name for folder in list_comparisons()}
     number, name = 1, base
-    while name in taken:
+    while os.path.lexists(comparisons_folder() / name):
         number += 1
         name = f"{base}-{number}"
     return name
@@ -221,14 +251,7 @@ class Journal:
     """
 
     def __init__(self, folder: ComparisonFolder) -> None:
-        self._path = folder.journal_path
-        try:
-            self._descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-            size = os.fstat(self._descriptor).st_size
-            if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-                write_all(self._descriptor, b"\n")  # ends what a power cut tore, so that it is one damaged line
-        except OSError as error:
-            raise cannot("opened", self._path, error) from error
+        self._lines = EventWriter(folder.journal_path)
 
     def write(self, word: JournalWord) -> None:
         """Append a word and make sure that it is on the disk.
@@ -236,15 +259,12 @@ class Journal:
         Raises:
             RunFolderError: it cannot be written.
         """
-        try:
-            write_all(self._descriptor, msgspec.json.encode(to_jsonable(word)) + b"\n")
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise cannot("written", self._path, error) from error
+        self._lines.append([msgspec.json.encode(to_jsonable(word))])
+        self._lines.sync()
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._descriptor)
+        self._lines.close()
 
 
 class JournalReader:

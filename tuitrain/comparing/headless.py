@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.cells import left
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.echo import echo
@@ -52,6 +53,9 @@ def follow(
             if not has_news and not is_at_work and not reader.num_unread_bytes and _is_over(reader):
                 if process is not None:
                     process.wait()  # it has let go of the folder, and is about to end
+                reader.look_outside()
+                reader.read_journal()
+                tell(reader)
                 _say_if_it_died(reader)
                 return True
             if not has_news:
@@ -125,7 +129,7 @@ def _line_of(view: MemberView, comparison: Comparison) -> str:
     number = f"   {metric} {value:.4g}" if value is not None and view.is_final else ""
     place = f"   {view.run_id}" if view.state in {"starting", "failed", "lost"} and view.run else ""
     why = f"   {view.message}" if view.message and view.state != "cancelled" else ""
-    return f"{view.key:<24} {view.state}{number}{place}{why}"
+    return f"{left(view.key, 24)} {view.state}{number}{place}{why}"
 
 
 @contextlib.contextmanager

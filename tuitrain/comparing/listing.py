@@ -12,8 +12,8 @@ from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.comparing.reading import ComparisonReader
 from tuitrain.comparing.starting import is_scheduled
 from tuitrain.protocol.comparing import MemberState
-from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.status import has_trainer
 
 _DONE: tuple[MemberState, ...] = ("finished", "pruned")
 _TOLD: tuple[MemberState, ...] = ("stopped", "failed", "lost", "cancelled")
@@ -39,7 +39,7 @@ def _state_of(view: MemberView) -> MemberState:
     if view.member.run:
         return "finished"
     is_open = view.ended is None and bool(view.run)
-    return "running" if is_open and is_locked(RunFolder(Path(view.run))) else view.ended or "waiting"
+    return "running" if is_open and has_trainer(RunFolder(Path(view.run))) else view.ended or "waiting"
 
 
 def standing_of(folder: ComparisonFolder) -> Standing:

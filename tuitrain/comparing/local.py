@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tuitrain.comparing.executor import Job, JobState
 from tuitrain.errors import TuitrainError
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.status import current_boot_id, process_created
+from tuitrain.rundir.process import current_boot_id, process_created
 from tuitrain.session.start import renew, spawn
 
 GRACE_SECONDS = 30.0

@@ -21,6 +21,7 @@ from tuitrain.rundir.catalogue import find_run
 from tuitrain.rundir.follower import read_events
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.summary import summarize
+from tuitrain.session.best import have_best_written
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.tasks.tables import DATASETS, DatasetSpec
 
@@ -28,7 +29,9 @@ Weights = Literal["raw", "ema", "swa", "snapshots"]
 """raw: as they were trained. snapshots: all that the run kept, each a member."""
 At = Literal["last", "best"]
 
-_OF_OWN_DATA = ("path", "target", "ignore", "target_kind", "validation_share")
+_OF_OWN_DATA = (
+    "path", "target", "ignore", "target_kind", "header", "decimal", "missing", "encode", "layout", "validation_share"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,14 @@ class Source:
         evaluations = self.record.evaluations
         return evaluations[max(evaluations)].num_samples if evaluations else self.dataset.num_validation
 
-    def metrics_at(self, step: int, prediction: str) -> dict[str, float]:
-        """What the run itself measured there, e.g. "loss" of the prediction "ema"; empty where it did not."""
+    def metrics_at(self, step: int, prediction: str, num_samples: int) -> dict[str, float]:
+        """What the run itself measured there of so many samples, e.g. "loss" of "ema"; empty where it did not."""
         found = self.record.evaluations.get(step)
-        names = {} if found is None else found.metrics
+        if found is None or found.num_samples != num_samples:
+            return {}
+        if found.num_train_samples is None and num_samples < self.dataset.num_validation:
+            return {}  # an older record, of the first samples
+        names = found.metrics
         return {name.partition("/")[2]: value for name, value in names.items() if name.startswith(f"{prediction}/")}
 
 
@@ -85,7 +92,9 @@ def find_sources(names: Sequence[str], at: At) -> list[Source]:
 
 
 def _source(folder: RunFolder, at: At) -> Source:
-    record, preset = recorded(folder), preset_from_data(read_info(folder).preset, folder.id)
+    notes: list[str] = []
+    record = have_best_written(folder, notes.append) if at == "best" else recorded(folder)
+    preset = preset_from_data(read_info(folder).preset, folder.id)
     if preset.task.dataset == "surface":
         raise UsageError(f"{folder.id} is a point on a surface, which predicts nothing.", hint="runs that learn data.")
     candidates = [saved for saved in record.saved if at == "last" or _tag(saved) == "best"]
@@ -96,7 +105,6 @@ def _source(folder: RunFolder, at: At) -> Source:
             raise UsageError(f"{folder.id} has kept no best state.", hint="--at last.")
         raise UsageError(f"{folder.id} {how}, and has no checkpoint.", hint="runs that saved a state.")
     summary, dataset = summarize(folder), dataset_of(preset)
-    notes = []
     if summary.is_live:
         notes.append(f"{folder.id} is still at work: its state of step {candidates[0].step} is taken")
     elif record.ended is None or record.ended.reason == "failed":

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from tuitrain.board.cautions import cautions
 from tuitrain.board.comparison import BATCH_BETA, Comparison, MemberView
 from tuitrain.board.verdict import Ranking
+from tuitrain.cells import left, num_cells
 from tuitrain.comparing.more_seeds import is_seed_varied
 from tuitrain.comparing.report.numbers import difference_text, mean_text
 from tuitrain.errors import UsageError, nearest
@@ -39,12 +40,12 @@ def check_metric(comparison: Comparison, metric: str, offered: Iterable[str]) ->
 def outcome_lines(comparison: Comparison, metric: str) -> list[str]:
     """For people: the members, the ranking, the verdict in a sentence."""
     ranking = comparison.ranking(metric)
-    width = max([len(view.key) for view in comparison.members.values()] + [8])
+    width = max([num_cells(view.key) for view in comparison.members.values()] + [8])
     lines = [
         f"{'run':<{width}}  {'state':<9} {'steps':>7} {'last':>10} {'best':>10} {'at step':>8} {'seconds':>8} "
         f"{'samples/s':>9} {'gap':>9}" + (f" {'to target':>10}" if comparison.plan.target is not None else "")
     ]
-    lines += [f"{view.key:<{width}}  {_row(view, comparison, metric)}" for view in comparison.members.values()]
+    lines += [f"{left(view.key, width)}  {_row(view, comparison, metric)}" for view in comparison.members.values()]
     if len(ranking.standings) == 1:  # a cross-validation, or one preset with several seeds
         merits = [comparison.ranking(name) for name in ranked_metrics(comparison, metric) if name.startswith("eval/")]
         names = max(len(found.metric) for found in merits) if merits else 0
@@ -76,10 +77,10 @@ def ranking_lines(ranking: Ranking) -> list[str]:
     for place, standing in enumerate(ranking.standings):
         difference = difference_text(standing, is_best=place == 0)
         rows.append((standing.arm, mean_text(standing), difference, standing.word))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    widths = [max(num_cells(row[column]) for row in rows) for column in range(3)]
     head = f"{ranking.metric}, {'lower' if ranking.is_lower_better else 'higher'} is better:"
     lines = [zip(row, [*widths, 0], strict=True) for row in rows]
-    return [head, *("  ".join(["", *(f"{cell:<{width}}" for cell, width in line)]).rstrip() for line in lines)]
+    return [head, *("  ".join(["", *(left(cell, width) for cell, width in line)]).rstrip() for line in lines)]
 
 
 def outcome_data(comparison: Comparison, metric: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tuitrain.tasks.build.target_unit import TargetUnit
     from tuitrain.training.trainer import Trainer
 
 _MOST_TOLD = 3
@@ -48,10 +49,26 @@ class Asked:
     """Outputs and targets → metric → (num_samples,)."""
     loss: str
     notes: tuple[str, ...]
+    unit: TargetUnit | None = None
+    """Of targets and outputs that are standardized; None where they are in their own unit."""
+
+    @property
+    def tolerance(self) -> float:
+        """By how much targets of two runs may differ that are the same: a rounding where each standardized them."""
+        return 0.0 if self.unit is None else 1e-4
+
+    def in_unit_of(self, other: Asked) -> Asked:
+        """The same as if it had been standardized as another, which may have had other training samples."""
+        if self.unit is None or other.unit is None or self.unit.is_as(other.unit):
+            return self
+        told, standardized = self.unit.told, other.unit.standardized
+        members = [replace(member, outputs=standardized(told(member.outputs))) for member in self.members]
+        targets = standardized(told(self.targets))
+        return replace(self, members=members, targets=targets, judge=other.judge, unit=other.unit)
 
 
 def predict(source: Source, which: Weights, num_samples: int, last: int) -> Asked:
-    """Ask one run about the first so many validation samples.
+    """Ask one run about so many validation samples, those that it evaluates itself where it takes as many.
 
     Args:
         source: of the weights.
@@ -64,23 +81,26 @@ def predict(source: Source, which: Weights, num_samples: int, last: int) -> Aske
     """
     import torch
 
+    from tuitrain.tasks.build.target_unit import TargetUnit
+
     state, saved, notes = _intact(source)
     with _process_kept():
         trainer = _rebuilt(source, state)
         task, size = trainer.task, source.preset.eval.batch_size
-        inputs = task.validation.head(num_samples).x
+        asked = task.validation.drawn(num_samples)
+        inputs, targets = asked.x, asked.y.cpu()
         members = []
         for label, step, prediction, predictor in _predictors(source, saved, trainer, which, last):
             with torch.no_grad(), _as_evaluated(trainer):
                 outputs = torch.cat([predictor(inputs[at : at + size]).cpu() for at in range(0, len(inputs), size)])
             if not bool(torch.isfinite(outputs).all()):
                 raise UsageError(f"{label} predicts what is no number: its weights are lost.", hint="the others.")
-            is_same = source.num_evaluated == num_samples
-            known = source.metrics_at(saved.step, prediction) if is_same else {}
+            known = source.metrics_at(saved.step, prediction, num_samples)
             members.append(Predicted(label, source.folder.id, step, outputs, known))
-        targets = task.validation.head(num_samples).y.cpu()
         criterion = task.criterion
-    return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes)
+        scales = task.fitted.targets if task.fitted is not None else None
+    unit = TargetUnit.of(scales) if scales is not None else None
+    return Asked(members, targets, criterion.metrics_by_sample, criterion.name, notes, unit)
 
 
 def _intact(source: Source) -> tuple[dict[str, Any], CheckpointSaved, tuple[str, ...]]:

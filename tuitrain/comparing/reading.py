@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tuitrain.board.cautions import state_of
 from tuitrain.board.comparison import Comparison, MemberView
-from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, read_plan
+from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, JournalReader, last_printed, read_plan
+from tuitrain.comparing.ownership import is_own, left_alone
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import Stop
-from tuitrain.protocol.comparing import ComparisonPlan, MemberState
+from tuitrain.protocol.comparing import ComparisonPlan, MemberState, Remarked
 from tuitrain.rundir.lock import is_held
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
@@ -33,6 +34,8 @@ class _Followed:
         self.path = path
         self.folder = RunFolder(Path(path))
         self.reader = RunCurves(self.folder, wanted)
+        self.problems: set[str] = set()
+        """What was said of it already."""
         self.again: RunCurves | None = None
         """Reads it from the beginning with more metrics; takes over when it has caught up."""
         self.watch = CarrierWatch(self.folder)
@@ -56,11 +59,16 @@ class _Followed:
             return True
         return has_news
 
-    def look_outside(self) -> None:
-        """See whether the trainer lives, and the folder is there."""
+    def look_outside(self) -> Iterator[str]:
+        """See whether the trainer lives, and the folder is there; yields what is wrong with its record, each once."""
         status = self.watch.poll(has_ended=self.reader.has_ended, has_grown=self.has_grown).status
         self.has_grown = False
         self.outside = _OUTSIDE.get(status)
+        is_over = status in {"lost", "ended"} and not self.reader.num_unread_bytes
+        for problem in (self.reader.problem, self.reader.torn_words() if is_over else ""):
+            if problem and problem not in self.problems:
+                self.problems.add(problem)
+                yield f"{self.folder.id}: {problem}"
 
 
 class ComparisonReader:
@@ -76,9 +84,10 @@ class ComparisonReader:
         self.comparison = Comparison(plan)
         """Changed only within `poll`."""
         self.problem = ""
-        """Why the journal cannot be read; empty where it can."""
+        """Why the journal cannot be read, or what a scheduler that is gone without a word has printed; else empty."""
         self.is_scheduled = False
         """Whether a scheduler is at work."""
+        self._printed = ""
         self._journal = JournalReader(folder) if folder is not None else None
         self._wanted = frozenset({LOSS})
         self._runs: dict[str, _Followed] = {}
@@ -106,6 +115,11 @@ class ComparisonReader:
         """What the runs have written and was not read."""
         return sum((run.again or run.reader).num_unread_bytes for run in self._runs.values())
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the record of a run could not be read to its end."""
+        return any(run.reader.problem for run in self._runs.values())
+
     def want(self, metrics: Iterable[str]) -> None:
         """Keep these metrics of each step as well, besides the batch loss; the runs are read again for them."""
         wanted = self._wanted | {metric for metric in metrics if metric.startswith("batch/")}
@@ -126,7 +140,7 @@ class ComparisonReader:
         has_news = self._read_runs(time.monotonic() + max_seconds) or has_news
         if time.monotonic() >= self._next_status:
             self._next_status = time.monotonic() + _STATUS_SECONDS
-            has_news = self._look_outside() or has_news
+            has_news = self.look_outside() or has_news
         return self._set_states() or has_news
 
     def read_all(self) -> None:
@@ -138,19 +152,31 @@ class ComparisonReader:
         """Ask members at work to stop, and take those that wait out of the queue.
 
         Raises:
-            TuitrainError: a folder cannot be written.
+            TuitrainError: a folder cannot be written; or a run is none of this comparison, and the others are asked.
         """
+        others = []
         for key in keys:
             view = self.comparison.members[key]
             if view.state == "waiting" and self.folder is not None:
                 self.folder.wish(key)
             elif view.run and not view.is_final:
-                send(RunFolder(Path(view.run)), Stop())
+                if self.folder is None or is_own(view.run, self.folder.name, key):
+                    send(RunFolder(Path(view.run)), Stop())
+                else:
+                    others.append(view.run)
+        if others:
+            raise TuitrainError("\n".join(map(left_alone, others)))
+
+    def own_at_work(self) -> list[MemberView]:
+        """Members at work that the comparison launched."""
+        views = [view for view in self.comparison.members.values() if view.run and not view.is_final]
+        name = self.folder.name if self.folder is not None else ""
+        return [view for view in views if not view.member.run and is_own(view.run, name, view.key)]
 
     def stop_all(self) -> None:
         """Ask for the end of what the comparison launched; what waits is left for --resume.
 
-        Runs that were there already are only read: they may be somebody else's, and go on.
+        Runs that were there already, or that do not name it, are only read: they are somebody else's, and go on.
 
         Raises:
             TuitrainError: a folder cannot be written.
@@ -158,8 +184,7 @@ class ComparisonReader:
         if self.folder is not None and is_held(self.folder.lock_path):
             self.folder.wish(STOP_ALL)
         else:
-            views = self.comparison.members.values()
-            self.stop([view.key for view in views if view.run and not view.member.run and not view.is_final])
+            self.stop([view.key for view in self.own_at_work()])
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -193,7 +218,7 @@ class ComparisonReader:
             return False
         try:
             words = self._journal.poll()
-            self.problem = ""
+            self.problem = self._printed
         except TuitrainError as error:
             self.problem = str(error)
             return False
@@ -207,12 +232,23 @@ class ComparisonReader:
             if view.run and (known is None or known.path != view.run):
                 self._runs[key] = _Followed(view.run, self._wanted)
 
-    def _look_outside(self) -> bool:
+    def look_outside(self) -> bool:
+        """See who is at work, and what is wrong with the records; whether that has changed."""
         before = self.is_scheduled
         self.is_scheduled = self.folder is not None and is_held(self.folder.lock_path)
-        for run in self._runs.values():
-            run.look_outside()
-        return before != self.is_scheduled
+        self._printed = self._printed_last()
+        remarks = [text for run in self._runs.values() for text in run.look_outside()]
+        for text in remarks:
+            self.comparison.add(Remarked(time=time.time(), text=text))
+        return bool(remarks) or before != self.is_scheduled
+
+    def _printed_last(self) -> str:
+        """Of a scheduler that is gone without a word, as it could not write down why."""
+        is_left = any(view.state == "waiting" for view in self.comparison.members.values())
+        if self.folder is None or self.is_scheduled or self.comparison.ended is not None or not is_left:
+            return ""
+        printed = last_printed(self.folder)
+        return f"its scheduler printed: {printed}" if printed else ""
 
     def _set_states(self) -> bool:
         has_changed = False

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import numpy as np
 
 from tuitrain.board.curves import Curves
 from tuitrain.board.series import Floats
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.codec import DecodeError, check_seal, decode_event
+from tuitrain.protocol.codec import DecodeError, check_possible, check_seal, decode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.protocol.printable import printable
-from tuitrain.rundir.follower import Follower
+from tuitrain.rundir.follower import Follower, torn_line
 from tuitrain.rundir.places import RunFolder
 
 _BLOCK_BYTES = 512 << 10
 """About 10 ms of work: whoever draws in another thread waits no longer."""
+_PATIENCE_SECONDS = 5.0
+"""So long a disk may refuse before what was read until then is all there is."""
 _STEPS = b'"event":"StepsFinished"'
 _HEAD_BYTES = 64
 
@@ -56,6 +60,7 @@ class RunCurves:
         self.num_damaged = 0
         self.problem = ""
         """Why the newest look found nothing; empty where it could look."""
+        self._failing_since = 0.0
         self._lines = Follower(folder.events_path)
         self._num_restarts = 0
 
@@ -64,9 +69,10 @@ class RunCurves:
         try:
             lines = self._lines.read(_BLOCK_BYTES)
         except (OSError, TuitrainError) as error:
+            self._failing_since = self._failing_since or time.monotonic()
             self.problem = str(error)
             return False
-        self.problem = ""
+        self.problem, self._failing_since = "", 0.0
         if self._lines.num_restarts != self._num_restarts:
             self._num_restarts = self._lines.num_restarts
             self.curves = Curves()
@@ -76,11 +82,21 @@ class RunCurves:
 
     @property
     def num_unread_bytes(self) -> int:
-        """What is in the file and was not read."""
+        """What is in the file and was not read; nothing where it could not be for a while: see `problem`."""
+        has_failed = self._failing_since and time.monotonic() - self._failing_since > _PATIENCE_SECONDS
         try:
-            return max(0, self.folder.events_path.stat().st_size - self._lines.position)
+            size = 0 if has_failed else self.folder.events_path.stat().st_size
         except OSError:
             return 0
+        return max(0, size - self._lines.searched)
+
+    def torn_words(self) -> str:
+        """What follows the last line that was read, in words; to be asked where the run is over. Empty for nothing."""
+        try:
+            torn = self._lines.num_unfinished_bytes()
+        except TuitrainError:
+            return ""  # it is its `problem`
+        return torn_line(torn) if torn else ""
 
     @property
     def has_ended(self) -> bool:
@@ -99,9 +115,12 @@ class RunCurves:
     def _take_steps(self, line: bytes) -> None:
         check_seal(line)
         steps = _steps_decoder.decode(line)
+        check_possible(steps.step, steps.seconds)
         self.curves.add_steps(steps.step, steps.seconds)
         for column in steps.columns:
             self.offered.add(printable(column.metric))
+            check_possible(column.first_step)
+            check_possible(column.stride)
             if column.metric in self.wanted:
                 values = _values(column.values)
                 self.curves.add_values(column.metric, column.first_step, column.stride, values)

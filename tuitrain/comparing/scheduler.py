@@ -17,6 +17,7 @@ from tuitrain.board.cautions import has_steps_left, state_of
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal
+from tuitrain.comparing.ownership import is_own, left_alone
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.comparing.supply import Supply
 from tuitrain.errors import DataError, RunBusyError, TuitrainError, UsageError
@@ -32,11 +33,10 @@ from tuitrain.protocol.comparing import (
     MemberSubmitted,
     Remarked,
 )
-from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder
-from tuitrain.rundir.status import CarrierWatch
+from tuitrain.rundir.status import CarrierWatch, has_trainer
 from tuitrain.session.asking import send
-from tuitrain.session.start import create_run
+from tuitrain.session.start import create_run, is_resumable
 
 _PRUNED = "the search saw no hope in it"
 """What a pruned run gives as its reason; whoever reads it later knows that no person stopped it."""
@@ -131,6 +131,10 @@ class Scheduler:
             return  # only read, or not launched yet: the supply has it
         if view.ended not in {None, "lost", *retries}:
             return
+        if not is_own(view.run, self._folder.name, view.key):
+            self._write(MemberEnded(time=time.time(), key=view.key, state="failed", message=left_alone(view.run)))
+            self._supply.told(view.member, "failed", {}, {})
+            return
         # It runs on, it ended meanwhile, or it was lost, as all are after a power cut: its folder tells. A person may
         # have resumed by hand what was lost or had failed.
         work = self._work(view.member, RunFolder(Path(view.run)), view.slot, view.handle)
@@ -144,7 +148,7 @@ class Scheduler:
                 "stopped" in retries and curves.state == "stopped" and has_steps_left(curves)
             )
             is_done = work.curves.has_ended and not is_left
-            is_over = not is_done and not is_locked(work.folder)
+            is_over = not is_done and not has_trainer(work.folder)
         if is_over:
             self._again.append(view)
         else:
@@ -213,7 +217,7 @@ class Scheduler:
     def _end(self, work: _Work, state: MemberState, message: str = "") -> None:
         del self._working[work.member.key]
         ended = work.curves.curves.ended
-        text = message or (ended.message if ended is not None and state == "failed" else "")
+        text = message or (ended.message if ended is not None and state in {"failed", "lost"} else "")
         self._write(MemberEnded(time=time.time(), key=work.member.key, state=state, message=text))
         last, best = (ended.last, ended.best) if ended is not None else ({}, {})
         self._supply.told(work.member, state, last, best)
@@ -237,11 +241,13 @@ class Scheduler:
     def _launch_again(self, view: MemberView) -> None:
         """From its checkpoint; in its folder where nothing happened in it yet; else from the beginning in a new one."""
         folder = RunFolder(Path(view.run))
-        has_state = view.ended != "failed" and any(folder.checkpoints_path.glob("step-*.pt"))
+        has_state = view.ended != "failed" and is_resumable(folder)
         # A stop that was asked of one in the queue of its engine lies there still: it would end at its first step.
         is_asked = any(folder.commands_path.glob("[!.]*.json"))
         is_untouched = folder.info_path.is_file() and not folder.events_path.exists() and not is_asked
         kept = folder if has_state or is_untouched else None
+        if kept is None:
+            _remove_if_empty(folder)
         self._launch(view.member, attempt=view.attempt + 1, folder=kept, is_resumed=has_state)
 
     def _launch(
@@ -252,24 +258,26 @@ class Scheduler:
         What is wrong with the member ends it; what is wrong with the disk or the engine ends the scheduler.
         """
         slot = self._free_slot()
+
+        def launched(path: Path) -> None:
+            """Written before a new run is there: whoever follows after a crash finds it, or that it is not."""
+            self._write(
+                MemberLaunched(
+                    time=time.time(), key=member.key, run=str(path), attempt=attempt, is_resumed=is_resumed, slot=slot
+                )
+            )
+
         try:
             if folder is None:
                 preset = preset_from_data(member.preset, f"{self._folder.plan_path}: {member.key}")
-                folder = create_run(preset, comparison=f"{self._folder.name}/{member.key}")
+                comparison = f"{self._folder.name}/{member.key}"
+                folder = create_run(preset, comparison=comparison, announce=launched)
+            else:
+                launched(folder.path)
         except (UsageError, DataError) as error:
             self._write(MemberEnded(time=time.time(), key=member.key, state="failed", message=str(error)))
             self._supply.told(member, "failed", {}, {})
             return
-        self._write(
-            MemberLaunched(
-                time=time.time(),
-                key=member.key,
-                run=str(folder.path),
-                attempt=attempt,
-                is_resumed=is_resumed,
-                slot=slot,
-            )
-        )
         environment = self._environment(slot, member)
         handle = self._submit(Job(folder=folder, is_resumed=is_resumed, slot=slot, environment=environment))
         self._write(MemberSubmitted(time=time.time(), key=member.key, handle=handle))
@@ -291,3 +299,11 @@ class Scheduler:
     def _write(self, word: JournalWord) -> None:
         self._journal.write(word)
         self._comparison.add(word)
+
+
+def _remove_if_empty(folder: RunFolder) -> None:
+    """What a scheduler that died had just begun to make; anything in it keeps it."""
+    with suppress(OSError):
+        for path in (folder.commands_path, folder.checkpoints_path, folder.screens_path, folder.path):
+            if path.exists():
+                path.rmdir()

@@ -27,7 +27,7 @@ from tuitrain.comparing.space import as_tried, preset_at, written
 from tuitrain.comparing.study import import_optuna, num_evaluations, open_study, pruner_of, sampler_of, suggested
 from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.protocol.comparing import Member, MemberState, SearchedParameter
-from tuitrain.protocol.events import AlarmRaised
+from tuitrain.protocol.events import AlarmRaised, RunStarted
 from tuitrain.protocol.plan import Value
 from tuitrain.rundir.follower import last_events_backwards
 from tuitrain.rundir.places import RunFolder
@@ -45,9 +45,10 @@ _LAST_LOOK = 0.5
 class SearchSupply:
     """Thinks of trials.
 
-    The value of a trial is the last evaluation of the metric. One whose metric is no number at its end, or that
-    stopped at a loss that is none, is told as infinitely bad, so that TPE stays away from there; one that failed for
-    another reason teaches nothing. With coarse-to-fine, fine trials are thought of when the coarse ones are done.
+    The value of a trial is the last evaluation of the metric. One whose metric is no number at its end, or that was
+    ended by numbers that are none, whatever it was worth before, is told as infinitely bad, so that TPE stays away
+    from there; one that failed for another reason teaches nothing. With coarse-to-fine, fine trials are thought of
+    when the coarse ones are done.
 
     Args:
         folder: of the comparison; the caller holds its lock.
@@ -115,7 +116,7 @@ class SearchSupply:
         five trials are finished. Nobody is ended in the second half. Coarse trials are short anyway, and are not.
         """
         number = _index_of(member)
-        if not self._plan.prune or number < self._num_coarse or number >= len(self._trials()):
+        if not self._plan.prune or not self._num_coarse <= number < len(self._trials()):
             return False
         state = self._trials()[number]
         if state.state.is_finished():
@@ -138,7 +139,7 @@ class SearchSupply:
         del best
         number = _index_of(member)
         self._open_trials.discard(number)
-        if state != "lost" and number < len(self._trials()):
+        if state != "lost" and 0 <= number < len(self._trials()):
             self._tell(number, member, state, last)
         self._look_back()
         self._write_best()
@@ -154,8 +155,8 @@ class SearchSupply:
         worst = math.inf if self._is_lower_better else -math.inf
         has_value = self._metric in last
         is_diverged = has_value and not math.isfinite(value)
-        if state == "stopped" and not is_diverged:
-            is_diverged = self._stopped_at_no_number(member)
+        if state in {"stopped", "failed"} and not is_diverged:
+            is_diverged = self._died_of_no_number(member)
         known = self._trials()[number]
         if known.state.is_finished():
             if known.state == trial_state.FAIL and state == "finished" and has_value:  # it was tried again
@@ -176,14 +177,16 @@ class SearchSupply:
         else:
             self._study.tell(number, state=trial_state.FAIL)
 
-    def _stopped_at_no_number(self, member: Member) -> bool:
+    def _died_of_no_number(self, member: Member) -> bool:
         view = self._comparison.members.get(member.key)
         if view is None or not view.run:
             return False
         with suppress(TuitrainError, OSError):
             for event in last_events_backwards(RunFolder(Path(view.run)).events_path):
-                if isinstance(event, AlarmRaised):
-                    return event.kind in {"nonfinite_loss", "nonfinite_gradient"} and event.action == "stop"
+                if isinstance(event, AlarmRaised) and event.action == "stop":
+                    return event.kind.startswith("nonfinite")
+                if isinstance(event, RunStarted):  # of an earlier session another end is told
+                    return False
         return False
 
     def _take_over(self) -> None:

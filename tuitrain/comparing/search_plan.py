@@ -10,6 +10,7 @@ import msgspec
 
 from tuitrain.board.trials import num_coarse
 from tuitrain.comparing.coarse import LEAST_TRIALS, shortened
+from tuitrain.comparing.draft import check_number
 from tuitrain.comparing.metrics import check_metric, metrics_of
 from tuitrain.comparing.space import num_points_of, parse_space, range_words
 from tuitrain.errors import PresetError, UsageError, suggestion
@@ -91,6 +92,7 @@ def search_plan(
             notes[-1] += f" {num_trials - total} of {num_trials} trials are left over: a grid is even."
     if problems:
         raise PresetError(problems)
+    check_number(total)
     search = SearchPlan(
         space=parameters, method=cast("Method", method), num_trials=total, prune=cast("Prune", prune), seed=seed,
         preset=preset.to_data(),

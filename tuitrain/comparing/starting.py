@@ -37,7 +37,7 @@ def start_scheduler(
         folder.grant(STOP_ALL)  # it was meant for a scheduler that is gone
         output = open_private(folder.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [
                     *module_command("tuitrain.comparing.worker"), str(folder.path),
                     "--lock-descriptor", str(lock.fileno()),
@@ -52,6 +52,8 @@ def start_scheduler(
             )  # fmt: skip
         finally:
             os.close(output)
+        lock.hand_over(process.pid)
+    return process
 
 
 def _add(folder: ComparisonFolder, members: Iterable[Member]) -> None:

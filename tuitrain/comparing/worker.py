@@ -25,7 +25,7 @@ from tuitrain.comparing.supply import FixedSupply, Supply
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, SchedulerEnded, SchedulerStarted
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 
 _LOOK_SECONDS = 0.2
 
@@ -41,17 +41,19 @@ def main() -> int:
     lock = RunLock.from_descriptor(arguments.lock_descriptor)
     asked = threading.Event()
     _handle_signals(asked)
-    journal = Journal(folder)
+    journal: Journal | None = None
     try:
+        journal = Journal(folder)
         journal.write(SchedulerStarted(time=time.time(), host=this_host(), pid=os.getpid()))
         ended = _schedule(folder, journal, asked, retries=frozenset(arguments.retry))
     except Exception as error:  # noqa: BLE001 - whatever it is, a person must be able to read it
-        sys.stderr.write(traceback.format_exc())
         message = str(error) if isinstance(error, TuitrainError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"{traceback.format_exc()}\n{message}\n")
         ended = SchedulerEnded(time=time.time(), reason="failed", message=message)
-    with suppress(TuitrainError):  # a full disk: what is missing tells as much
-        journal.write(ended)
-    journal.close()
+    if journal is not None:
+        with suppress(TuitrainError):  # a full disk: what is missing tells as much, and its last words are printed
+            journal.write(ended)
+        journal.close()
     lock.release()
     return 1 if ended.reason == "failed" else 0
 

@@ -1,7 +1,7 @@
 """What a person has seen of the walk: `learning.json` in the home folder, private, whole or not at all.
 
 A station counts as seen once its answer was uncovered or one of its presets was started from it. A damaged file is
-told and counts as nothing seen; so does a missing one, in silence.
+told, counts as nothing seen and is never written over; a missing one is nothing seen, in silence.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def write_progress(progress: Progress) -> Progress:
     """Remember it, together with what another screen has remembered meanwhile; returns what now stands there.
 
     Raises:
-        RunFolderError: it cannot be written; the old content stands.
+        RunFolderError: what stands there cannot be read, or the new one not written; the old content stands.
     """
     path = progress_path()
     try:
         make_private_folder(path.parent)
     except OSError as error:
         raise cannot("made", path.parent, error) from error
-    before, _ = read_progress()
+    before, problem = read_progress()
+    if problem:
+        raise RunFolderError(problem, hint=f"moving {path} away; the walk starts anew then.")
     both = Progress(seen=tuple(dict.fromkeys((*before.seen, *progress.seen))), last=progress.last or before.last)
     data = msgspec.json.encode(both) + b"\n"
     if len(data) > _MAX_BYTES:

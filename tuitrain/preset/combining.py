@@ -176,7 +176,7 @@ def _loss(preset: Preset, dataset: DatasetSpec) -> Iterator[Problem]:
     if spec is None:
         return
     if spec.kind != dataset.kind:
-        possible = ", ".join(f'"{loss.name}"' for loss in LOSSES.values() if loss.kind == dataset.kind)
+        possible = " or ".join(f'"{loss.name}"' for loss in LOSSES.values() if loss.kind == dataset.kind)
         yield "task.loss", f'task.loss = "{spec.name}" is for {spec.kind}, and {task.dataset} is not. Try {possible}.'
     for name, text in problems_with(spec.name, spec.hyperparameters, loss_values(preset)):
         yield f"task.{name}", f"task.{name}: {text}" if text[:1].isalpha() else f"task.{name} = {text}"

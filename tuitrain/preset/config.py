@@ -6,7 +6,6 @@ As with ssh, a file that somebody else could have written is not believed.
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from tuitrain.errors import PresetError
 from tuitrain.preset.checking import notify_problems
 from tuitrain.preset.reading import distinct, in_words
 from tuitrain.preset.schema import NotifySection, Section
+from tuitrain.preset.toml_text import read_open_toml
 
 _OTHERS_MAY_WRITE = 0o022
 
@@ -34,11 +34,11 @@ def read_config(path: Path) -> Config:
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
-            data = tomllib.load(file)
+            data = read_open_toml(file)
     except (FileNotFoundError, NotADirectoryError):
         return Config()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PresetError([f"{path}: not valid TOML: {error}"]) from None
+    except ValueError as error:
+        raise PresetError([f"{path}: {error}"]) from None
     except OSError as error:
         raise PresetError([f"{path}: cannot be read: {error.strerror}"]) from None
     try:

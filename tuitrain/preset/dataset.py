@@ -27,8 +27,9 @@ def is_own(task: TaskSection) -> bool:
     return task.dataset in OWN_KINDS
 
 
-def own_data(task: TaskSection) -> OwnData:
+def own_data(preset: Preset) -> OwnData:
     """What a preset says about one's own data."""
+    task, size = preset.task, preset.train.batch_size
     column = task.target
     return OwnData(
         kind=cast("Kind", task.dataset),
@@ -36,11 +37,30 @@ def own_data(task: TaskSection) -> OwnData:
         target=int(column) if _COLUMN_NUMBER.fullmatch(column) else column or None,
         ignore=tuple(task.ignore),
         image_size=task.image_size,
+        layout=task.layout,
         validation_share=task.validation_share,
-        kind_of_task=task.target_kind,
+        target_kind=task.target_kind,
+        header=None if task.header == "auto" else task.header,
+        decimal=task.decimal,
+        missing=task.missing,
+        encode=task.encode,
+        batch_size=None if size == "full" or task.num_train is not None else size,
         seed=task.data_seed,
         fold=fold_of(task),
     )
+
+
+def with_fitting_batch(preset: Preset) -> Preset:
+    """A preset whose batches are no larger than the training side of one's own data; its notes say where they are all.
+
+    Raises:
+        DataError: one's own data cannot be used.
+    """
+    size = preset.train.batch_size
+    if not is_own(preset.task) or size == "full" or preset.task.num_train is not None:
+        return preset
+    train = preset.train.model_copy(update={"batch_size": min(size, dataset_of(preset).num_train)})
+    return preset.model_copy(update={"train": train})
 
 
 def fold_of(task: TaskSection) -> Fold | None:
@@ -65,7 +85,7 @@ def _plain(preset: Preset) -> DatasetSpec:
         if spec.is_text:
             return text_spec(spec, preset.task.context, fold)
         return spec if fold is None or spec.kind == "surface" else _cut(spec, fold)
-    options = own_data(preset.task)
+    options = own_data(preset)
     try:
         changed = options.path.stat().st_mtime_ns
     except (OSError, ValueError):  # a path with a zero byte; said by the inspection

@@ -42,7 +42,9 @@ def for_one_batch(preset: Preset, num_steps: int | None = None) -> Preset:
     data["task"] |= {"num_train": num_samples, "label_noise": 0.0}
     data["train"].pop("epochs", None)
     data["train"] |= {"steps": num_steps, "batch_size": "full", "one_batch": True, "bootstrap": False}
-    data["eval"] = {"every_steps": max(1, num_steps // _EVALUATIONS), "batch_size": preset.eval.batch_size}
+    every = max(1, num_steps // _EVALUATIONS)
+    # One batch of validation samples tells enough here: that they are not learned.
+    data["eval"] = {"every_steps": every, "batch_size": preset.eval.batch_size, "max_batches": 1}
     data["alarms"] |= {"overfitting": "off", "plateau": "off"}
     data |= {"schedule": {"name": "constant"}, "regularize": dropout, "moment": [], "average": {}}
     data["title"] = f"{preset.title}: one batch"

@@ -40,7 +40,10 @@ def _snapshots(preset: Preset) -> Iterator[Problem]:
     if preset.average.snapshots and specs and not any(spec.cycle for spec in specs):
         yield (
             "average.snapshots",
-            f'average.snapshots are taken where cycles end, and schedule.name = "{names[0]}" has none. Try "sgdr".',
+            (
+                f'average.snapshots are taken where cycles end, and schedule.name = "{names[0]}" has none. '
+                'Try schedule.name = "sgdr".'
+            ),
         )
 
 
@@ -57,7 +60,10 @@ def _shifts(preset: Preset, dataset: DatasetSpec | None) -> Iterator[Problem]:
     elif preset.task.preprocess == "whiten":
         yield (
             "eval.tta_shift",
-            'eval.tta_shift shifts pictures, and task.preprocess = "whiten" leaves no pixels. Try "standardize".',
+            (
+                'eval.tta_shift shifts pictures, and task.preprocess = "whiten" leaves no pixels. '
+                'Try task.preprocess = "standardize".'
+            ),
         )
 
 

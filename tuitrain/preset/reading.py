@@ -6,10 +6,10 @@ The presets live in `presets/` at the top of a checkout, and as `tuitrain/preset
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,23 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tuitrain.errors import PresetError, nearest
+from tuitrain.errors import DataError, PresetError, UnknownNameError, nearest
+from tuitrain.preset.advice import as_typed
 from tuitrain.preset.checking import table_problems
 from tuitrain.preset.combining import Problem
+from tuitrain.preset.dataset import with_fitting_batch
 from tuitrain.preset.schema import Preset
+from tuitrain.preset.toml_text import MOST_BYTES, parse_toml, read_toml
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _NAMED_SECTIONS = ("optimizer", "schedule")
 _EXCLUSIVE = {"train": ("epochs", "steps"), "eval": ("every_steps", "every_epochs", "every_seconds")}
+_MOST_GENERATIONS = 20
+"""Presets that extend each other, from the first to the last."""
+_MOST_TOLD = 50
+"""Mistakes of one file that are told one by one."""
+_MOST_SHOWN = 100
+"""Signs of a value that is wrong."""
 _BARE_POINT = re.compile(r"^\s*([-+]?)\.(\d+(?:[eE][-+]?\d+)?)\s*$")
 """People write .5; TOML wants 0.5."""
 _STAND_INS: dict[str, dict[str, Any]] = {"moment": {"at_step": 0, "do": "pause"}, "rival": {"name": "sgd"}}
@@ -71,7 +80,9 @@ def load_preset(name_or_file: str, overrides: Sequence[str] = ()) -> Preset:
     changed, override_problems = _apply_overrides(data, overrides)
     _anchor(data, Path.cwd())
     problems += override_problems
-    return _checked(data, _shown(path), changed, problems)
+    if path.parent == presets_folder():
+        return _checked(data, _shown(path), changed, problems)
+    return _checked(data, _shown(path), changed, problems, own_keys=_keys(_read(path)))
 
 
 def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
@@ -80,7 +91,7 @@ def preset_from_data(data: Mapping[str, Any], place: str) -> Preset:
     Raises:
         PresetError: it has mistakes.
     """
-    data = dict(data)
+    data = _of_bounded_size(data, place)
     problems = _without_command(data, place)
     return _checked(data, place, frozenset(), problems)
 
@@ -91,10 +102,21 @@ def preset_with(data: Mapping[str, Any], overrides: Sequence[str], place: str) -
     Raises:
         PresetError: it has mistakes.
     """
-    changing = dict(data)
+    changing = _of_bounded_size(data, place)
     changed, problems = _apply_overrides(changing, overrides)
     _anchor(changing, Path.cwd())
     return _checked(changing, place, changed, problems)
+
+
+def _of_bounded_size(data: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """A copy of what a record holds, which may be a stranger's as a file may."""
+    try:
+        num_bytes = len(json.dumps(data, default=str))
+    except RecursionError:
+        raise PresetError([f"{place}: the preset is nested too deep."]) from None
+    if num_bytes > MOST_BYTES:
+        raise PresetError([f"{place}: the preset is larger than {MOST_BYTES:,} bytes."])
+    return dict(data)
 
 
 def _anchor(data: dict[str, Any], folder: Path) -> None:
@@ -111,16 +133,23 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
 def _find(name_or_file: str) -> Path:
     if name_or_file.endswith(".toml") or "/" in name_or_file:
         path = Path(name_or_file)
-        if not path.is_file():
+        if not _is_file(path):
             raise PresetError([f"{name_or_file}: there is no such file. Try: a path to a .toml file."])
         return path
     path = presets_folder() / f"{name_or_file}.toml"
-    if not path.is_file():
+    if not _is_file(path):
         known = sorted(found.stem for found in presets_folder().glob("*.toml"))
         close = nearest(name_or_file, known)
         hint = f'Did you mean "{close}"?' if close else f"Try one of {', '.join(known)}, or a path to a .toml file."
         raise PresetError([f'No preset named "{name_or_file}". {hint}'])
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file
+        return False
 
 
 def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[str]]:
@@ -133,12 +162,14 @@ def _read_extended(path: Path, below: tuple[Path, ...] = ()) -> tuple[dict[str, 
     if not isinstance(parent_name, str):
         return data, [*problems, f"{_shown(path)}: extends is not the name of a preset."]
     beside = path.parent / f"{parent_name}.toml"
-    parent_path = beside if beside.is_file() else _find(parent_name)
+    parent_path = beside if _is_file(beside) else _find(parent_name)
     if parent_path in (*below, path):
         return data, [
             *problems,
             f'{_shown(path)}: extends = "{parent_name}" comes back to itself. Try: extend another one.',
         ]
+    if len(below) == _MOST_GENERATIONS:
+        return data, [*problems, f"{_shown(path)}: extends more than {_MOST_GENERATIONS} presets in a row."]
     parent, parent_problems = _read_extended(parent_path, (*below, path))
     return _merged(parent, data), [*parent_problems, *problems]
 
@@ -155,9 +186,9 @@ def _without_command(data: dict[str, Any], place: str) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PresetError([f"{_shown(path)}: not valid TOML: {error}"]) from None
+        return read_toml(path)
+    except ValueError as error:
+        raise PresetError([f"{_shown(path)}: {error}"]) from None
     except OSError as error:
         raise PresetError([f"{_shown(path)}: cannot be read: {error.strerror}"]) from None
 
@@ -203,33 +234,69 @@ def _apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> tuple[fr
 
 
 def parse_value(text: str) -> Any:
-    """A value as TOML writes it; a bare word is a text."""
+    """A value as TOML writes it; a bare word is a text, and so is what is nested too deep."""
     for written in (text, _BARE_POINT.sub(r"\g<1>0.\2", text)):
         try:
-            return tomllib.loads(f"value = {written}")["value"]
-        except tomllib.TOMLDecodeError:
+            return parse_toml(f"value = {written}")["value"]
+        except ValueError:
             continue
     return text
 
 
-def _checked(data: dict[str, Any], place: str, changed: frozenset[str], problems: list[str]) -> Preset:
-    def at(key: str) -> str:
-        return "command line" if key in changed else place
+def _checked(
+    data: dict[str, Any],
+    place: str,
+    changed: frozenset[str],
+    problems: list[str],
+    own_keys: frozenset[str] | None = None,
+) -> Preset:
+    """Check all of it.
 
+    Args:
+        data: what was read, with what was typed over it.
+        place: where it was read.
+        changed: the keys that were typed on the command line.
+        problems: what is already known to be wrong.
+        own_keys: those of a file that the person can edit; None where there is no such file, so that all advice is to
+            be typed.
+    """
+
+    def told(key: str, text: str) -> str:
+        is_typed = key in changed or own_keys is None
+        return f"{'command line' if key in changed else place}: {as_typed(text, key) if is_typed else text}"
+
+    is_size_given = "train.batch_size" in changed | (own_keys or frozenset())
     try:
         preset = Preset.model_validate(data)
     except ValidationError as error:
         details = distinct(error.errors())
-        problems += [f"{at(_key_of(detail))}: {in_words(detail)}" for detail in details]
-        problems += [f"{at(key)}: {text}" for key, text in _problems_of_the_rest(data, details)]
+        problems += [told(_key_of(detail), in_words(detail)) for detail in details[:_MOST_TOLD]]
+        if len(details) > _MOST_TOLD:
+            raise PresetError([*problems, f"{place}: and {len(details) - _MOST_TOLD:,} further mistakes."]) from None
+        problems += [told(key, text) for key, text in _problems_of_the_rest(data, details, is_size_given=is_size_given)]
         raise PresetError(problems) from None
-    problems += [f"{at(key)}: {text}" for key, text in table_problems(preset)]
+    preset = _with_fitting_batch(preset, is_size_given=is_size_given)
+    problems += [told(key, text) for key, text in table_problems(preset)]
     if problems:
         raise PresetError(problems)
     return preset
 
 
-def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails]) -> list[Problem]:
+def _keys(data: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of all sections as they are written on the command line."""
+    sections = {section: values for section, values in data.items() if isinstance(values, dict)}
+    return frozenset(f"{section}.{key}" for section, values in sections.items() for key in values)
+
+
+def _with_fitting_batch(preset: Preset, *, is_size_given: bool) -> Preset:
+    with contextlib.suppress(DataError, UnknownNameError):  # told by the tables
+        return preset if is_size_given else with_fitting_batch(preset)
+    return preset
+
+
+def _problems_of_the_rest(
+    data: dict[str, Any], details: Iterable[ErrorDetails], *, is_size_given: bool
+) -> list[Problem]:
     """What the tables say of everything that is not already wrong, so that all mistakes come at once."""
     rest = copy.deepcopy(data)
     wrong: list[str] = []
@@ -241,7 +308,7 @@ def _problems_of_the_rest(data: dict[str, Any], details: Iterable[ErrorDetails])
     # Stand-ins for what must be there; of them the tables say only that they know no such name.
     rest = {"name": "", "title": "", **rest, "task": {"dataset": "", "model": "", **rest.get("task", {})}}
     try:
-        found = table_problems(Preset.model_validate(rest))
+        found = table_problems(_with_fitting_batch(Preset.model_validate(rest), is_size_given=is_size_given))
     except ValidationError:
         return []
     return [(key, text) for key, text in found if not any(key == bad or key.startswith(f"{bad}.") for bad in wrong)]
@@ -286,8 +353,9 @@ def in_words(detail: ErrorDetails, root: type[BaseModel] = Preset, kind: str = "
     if detail["type"] == "missing":
         return f"{key} is missing."
     value = detail["input"]
-    shown = f'"{value}"' if isinstance(value, str) else value
-    problem = _PARSERS.get(detail["type"], detail["msg"].replace("Input should", "should"))
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
+    problem = _PARSERS.get(detail["type"], re.sub(r"^\w+ should", "should", detail["msg"]))
     return f"{key} = {shown} {problem}.{_try(key)}"
 
 

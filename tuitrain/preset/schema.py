@@ -13,20 +13,27 @@ from tuitrain.techniques.regularizers import resolved_regularizers
 
 # TOML writes 1 where 1.0 is meant; a text or true is never a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[StrictInt, Field(ge=1)]
+MOST = 10**12
+"""Of what is counted, such as steps: more is a slip of the finger, and beyond 2^63 no record could hold it."""
+Count = Annotated[StrictInt, Field(ge=1, le=MOST)]
+NumberOf = Annotated[StrictInt, Field(ge=0, le=MOST)]
+Width = Annotated[StrictInt, Field(ge=1, le=10**6)]
+Length = Annotated[Number, Field(gt=0, le=1e9)]
+"""In epochs or seconds."""
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**63)]
+_MOST_SIGNS = 10_000
 
 
 class Section(BaseModel):
     """A table of the file: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=_MOST_SIGNS)
 
 
 class OpenSection(BaseModel):
     """A table whose further keys depend on its `name` and are checked against our tables."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, str_max_length=_MOST_SIGNS)
 
     @property
     def further(self) -> dict[str, Any]:
@@ -39,11 +46,11 @@ class TaskSection(Section):
 
     dataset: StrictStr
     model: StrictStr
-    hidden: list[Count] = [256]
+    hidden: Annotated[list[Width], Field(max_length=1000)] = [256]
     """Widths of the affine hidden layers, from input to output; in a CNN those after the convolutions."""
-    channels: list[Count] = [8, 16]
+    channels: Annotated[list[Width], Field(max_length=1000)] = [8, 16]
     """Channels of the convolutions of a CNN."""
-    depth: Annotated[StrictInt, Field(ge=2)] = 8
+    depth: Annotated[StrictInt, Field(ge=2, le=10_000)] = 8
     """Hidden layers of a residual or plain network of any depth, an even number; blocks of a Transformer."""
     heads: Count = 4
     """Attention heads of a Transformer, a divisor of its width."""
@@ -60,7 +67,8 @@ class TaskSection(Section):
     dropout_kind: StrictStr = "standard"
     preprocess: StrictStr = "standardize"
     """standardize: mean 0 and deviation 1 over all training data; scale: to [0, 1]; center: mean 0 alone;
-    whiten: uncorrelated, each with variance 1; raw: as stored."""
+    whiten: uncorrelated, each with variance 1; raw: as stored. Tables of one's own by column, and numbers that are
+    their targets to mean 0 and deviation 1 unless all is raw; losses are told in the unit of the targets."""
     loss: StrictStr = "auto"
     """auto: cross-entropy of classes, mean squared error of numbers."""
     huber_delta: Number | None = None
@@ -70,24 +78,38 @@ class TaskSection(Section):
     label_noise: Annotated[Number, Field(ge=0, le=1)] = 0.0
     """Share of the training labels that are drawn again at random."""
     path: StrictStr = ""
-    """Of one's own data: a .csv or .npz file, or a folder of one folder of pictures a class."""
+    """Of one's own data: a table (CSV and the like, Parquet or JSON lines, also packed), a .npz file, or a folder of
+    one folder of pictures a class."""
     target: StrictStr = ""
-    """Column of a csv that shall be predicted; empty means the last one."""
+    """Column of a csv that shall be predicted; empty means the last one. Of a npz, the array of targets."""
     ignore: list[StrictStr] = []
-    """Columns of a csv that are left out."""
+    """Columns of a csv, or arrays of a npz, that are left out."""
+    header: StrictBool | Literal["auto"] = "auto"
+    """Whether the first line of a csv names the columns; auto looks, and asks where it may be a sample."""
+    decimal: Literal["auto", ".", ","] = "auto"
+    """Decimal mark of a csv; the other one may divide thousands. auto looks, and asks where it may be either."""
+    missing: Literal["refuse", "drop", "mean"] = "refuse"
+    """Of a csv, what becomes of a line with an empty cell: drop leaves the line out; mean puts the mean of the column
+    there, as the training side has it, and of a column of texts no category."""
+    encode: Literal["refuse", "one-hot"] = "refuse"
+    """What becomes of a column of texts in a csv; one-hot: an input for each of its at most 50 texts, which is 1 where
+    it stands and else 0."""
     target_kind: Literal["auto", "classification", "regression"] = "auto"
-    image_size: Count | None = None
+    image_size: Annotated[StrictInt, Field(ge=1, le=4096)] | None = None
     """Side to which pictures of one's own are scaled; none means that of the first."""
+    layout: Literal["auto", "channels-first", "channels-last"] = "auto"
+    """Which dimension of pictures in a npz are their channels; auto looks, and asks where it may be either."""
     validation_share: Annotated[Number, Field(gt=0, lt=1)] = 0.2
     """Of one's own data, where they are not split already."""
     num_train: Count | None = None
     """Use only so many training samples; none means all."""
     data_seed: Seed = 0
-    """Seed of synthetic data and of the split into training and validation, independent of train.seed."""
-    folds: Annotated[StrictInt, Field(ge=0)] = 0
+    """Seed of synthetic data, of the split into training and validation, and of which training samples are evaluated,
+    independent of train.seed."""
+    folds: NumberOf = 0
     """Parts of a cross-validation: training and validation data together are cut into so many, with the same share of
     each class, by task.data_seed alone; a text into blocks. A test part is left out. 0 takes the usual split."""
-    fold: Annotated[StrictInt, Field(ge=0)] = 0
+    fold: NumberOf = 0
     """Which of them is validated on, from 1; the others are trained on."""
     from_run: StrictStr = ""
     """Begin with the weights of an earlier run: its id or a unique part of it, its name, "last", or the name of a
@@ -109,15 +131,15 @@ class TaskSection(Section):
 class TrainSection(Section):
     """[train]: how long, how fast, on what."""
 
-    epochs: Annotated[Number, Field(gt=0)] | None = None
+    epochs: Length | None = None
     steps: Count | None = None
     """Optimizer steps; give this or epochs, not both."""
     batch_size: Count | Literal["full"] = 64
     seed: Seed = 0
     device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|mps|xpu|cuda(:\d+)?)$")] = "auto"
-    max_steps_per_second: Annotated[Number, Field(gt=0)] | None = None
+    max_steps_per_second: Annotated[Number, Field(ge=0.001)] | None = None
     """Pace that an eye can follow; holds only while a screen is attached."""
-    torch_threads: Annotated[StrictInt, Field(ge=0)] = 0
+    torch_threads: Annotated[StrictInt, Field(ge=0, le=1024)] = 0
     """Threads of torch on CPU; 0 means 1 for small models, else torch's default."""
     telemetry_budget: Annotated[Number, Field(ge=0, le=1)] = 0.03
     """Share of step time that measuring may take; 0 switches the costly probes off."""
@@ -140,10 +162,11 @@ class EvalSection(Section):
     """[eval]: when to evaluate. At most one of the three; none means at least 20 points a run."""
 
     every_steps: Count | None = None
-    every_epochs: Annotated[Number, Field(gt=0)] | None = None
-    every_seconds: Annotated[Number, Field(gt=0)] | None = None
-    max_batches: Annotated[StrictInt, Field(ge=0)] = 0
-    """Batches of each side that are evaluated; 0 means all of the validation set."""
+    every_epochs: Length | None = None
+    every_seconds: Length | None = None
+    max_batches: NumberOf = 0
+    """Batches of the validation data that are evaluated, drawn once; 0 means all. Of the training data as many samples
+    are evaluated, at most all, drawn once from task.data_seed."""
     batch_size: Count = 1000
     sharpness: StrictBool = False
     """Whether the largest curvature of the training loss is measured at the end of the run."""
@@ -169,7 +192,7 @@ class AverageSection(Section):
     swa_from: Annotated[Number, Field(ge=0)] = 0.0
     """Where the plain mean of the weights (SWA) begins: below 1 a share of the run, else a step; 0 is off. Where there
     is batch norm, each evaluation measures its statistics anew on up to 4096 training samples."""
-    swa_every: Annotated[StrictInt, Field(ge=0)] = 0
+    swa_every: NumberOf = 0
     """Steps between two weights of that mean; 0 is an epoch."""
     snapshots: Annotated[StrictInt, Field(ge=0, le=MOST_SNAPSHOTS)] = 0
     """How many weights are kept, the newest ones, one at the end of each cycle of a schedule with restarts; 0 is off.
@@ -179,12 +202,12 @@ class AverageSection(Section):
 class CheckpointSection(Section):
     """[checkpoint]: when a run saves itself, besides at its end."""
 
-    every_minutes: Annotated[Number, Field(ge=0)] = 5.0
+    every_minutes: Annotated[Number, Field(ge=0, le=1e9)] = 5.0
     """0 is never."""
     keep_last: Count = 3
     """Those with a tag are kept besides."""
     keep_best: StrictBool = True
-    """Whether the state at the best validation loss is kept, as step-N-best.pt."""
+    """Whether the state at the lowest finite validation loss is kept, as step-N-best.pt."""
     restore_best: StrictBool = False
     """Whether early stopping goes back to the state at the best validation loss before it ends the run."""
 
@@ -232,13 +255,13 @@ class AlarmsSection(Section):
     """No step is finished for long; off, notify or stop, as a thread that hangs can neither pause nor go back."""
     spike_z: Annotated[Number, Field(gt=0)] = 6.0
     """Robust deviations above the median at which a loss or a gradient norm is out of the ordinary."""
-    window: Annotated[StrictInt, Field(ge=10)] = 200
+    window: Annotated[StrictInt, Field(ge=10, le=10**6)] = 200
     """Values that the median is of."""
-    dead_seconds: Annotated[Number, Field(gt=0)] = 300.0
+    dead_seconds: Length = 300.0
     """Without a step; at least 20 times the usual time of one."""
     roll_back_steps: Count = 100
     """How far before the trouble roll_back goes, at least."""
-    skip_batches: Annotated[StrictInt, Field(ge=0)] = 200
+    skip_batches: NumberOf = 200
     """Batches that are left out then (the recipe of PaLM); with full batches the rate is halved in their place."""
     roll_back_scale: Annotated[Number, Field(gt=0, le=1)] = 1.0
     """Factor on the learning rate after going back."""
@@ -256,7 +279,7 @@ class OptimizerSection(OpenSection):
     """Factor on the rate of each layer per layer above it; 1 gives all layers one rate."""
     head_rate: Annotated[Number, Field(gt=0)] = 1.0
     """Factor on the rate of the last layer, which then is a group of its own; 10 is usual in a transfer."""
-    lookahead_steps: Annotated[StrictInt, Field(ge=0)] = 0
+    lookahead_steps: NumberOf = 0
     """Every so many steps slow weights follow the fast ones (Lookahead); 0 is off, 5 is usual."""
     lookahead_alpha: Annotated[Number, Field(gt=0, le=1)] = 0.5
     """How far they follow."""
@@ -268,7 +291,7 @@ class ScheduleSection(OpenSection):
     name: StrictStr = "constant"
     unit: Literal["steps", "epochs"] = "steps"
     """What durations in this section are counted in."""
-    warmup: Annotated[Number, Field(ge=0)] = 0.0
+    warmup: Annotated[Number, Field(ge=0, le=1e9)] = 0.0
     """Linear warmup before the schedule, in `unit`."""
 
 
@@ -302,7 +325,7 @@ class RivalSection(OpenSection):
 class Moment(OpenSection):
     """[[moment]]: a command at a given step."""
 
-    at_step: Annotated[StrictInt, Field(ge=0)]
+    at_step: NumberOf
     do: StrictStr
 
 
@@ -318,7 +341,7 @@ class Preset(Section):
     """The keys worth pressing."""
     chapter: StrictStr = ""
     """One of `preset.chapters.CHAPTERS`."""
-    order: StrictInt = 1000
+    order: Annotated[StrictInt, Field(ge=-MOST, le=MOST)] = 1000
     """Place within the chapter."""
     task: TaskSection
     train: TrainSection = TrainSection()

@@ -5,7 +5,6 @@ They live in `presets/sets/`. Each run of a set has the same seed and so the sam
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from pydantic import Field, StrictStr, ValidationError
 from tuitrain.errors import PresetError, UnknownNameError
 from tuitrain.preset.reading import distinct, in_words, load_preset, presets_folder
 from tuitrain.preset.schema import Preset, Section
+from tuitrain.preset.toml_text import read_toml
 
 
 class SetRun(Section):
@@ -85,12 +85,11 @@ def _folder() -> Path:
 def _read(path: Path) -> ComparisonSet:
     place = f"presets/sets/{path.name}"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return ComparisonSet.model_validate({"name": path.stem, **data})
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError([f"{place}: not valid TOML: {error}"]) from None
+        return ComparisonSet.model_validate({"name": path.stem, **read_toml(path)})
     except ValidationError as error:
         details = distinct(error.errors())
         raise PresetError(
             [f"{place}: {in_words(detail, ComparisonSet, 'comparison set')}" for detail in details]
         ) from None
+    except ValueError as error:
+        raise PresetError([f"{place}: {error}"]) from None

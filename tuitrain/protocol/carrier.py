@@ -13,8 +13,9 @@ class CarrierStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the folder looks from here: a dead run cannot say that it is dead."""
 
     status: Literal["live", "silent", "lost", "ended", "moved"]
-    """live: its trainer runs. silent: seen from another host, nothing new for a while. lost: the trainer
-    died without a last word. ended: it said its last word, which may have come after the stream was last read.
+    """live: its trainer runs. silent: it cannot be seen from here, nothing new for a while. lost: the trainer
+    died without a last word, or has been silent for a minute. ended: it said its last word, which may have come after
+    the stream was last read.
     moved: the folder is gone."""
     detail: str = ""
 
@@ -58,9 +59,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
     """0 until the worker is up."""
     pid_created: float = 0.0
-    """When that process was made, as `rundir.status.process_created` tells, so that a reused pid is not mistaken."""
+    """When that process was made, as `rundir.process.process_created` tells, so that a reused pid is not mistaken."""
     boot_id: str = ""
     """Identifies the boot of the host; empty where the system does not tell."""
+    pid_namespace: str = ""
+    """Identifies what that pid is a number of, as a container has its own; empty where the system does not tell."""
     seed: int = 0
     total_steps: int = 0
     """0 until the worker knows."""

@@ -15,10 +15,13 @@ import msgspec
 
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.commands import Decision, Request
-from tuitrain.protocol.events import Event, UnknownEvent
+from tuitrain.protocol.events import Event, StepsFinished, UnknownEvent
 from tuitrain.protocol.plan import LearningRatePlan
 
 T = TypeVar("T")
+_MOST = 1 << 63
+_LIMITS = {"created": 253_402_300_800}
+"""Of a time of day the end of the year 9999, beyond which it has no date."""
 
 _encoder = msgspec.json.Encoder()
 # Lax mode reads the three strings as floats; everything else keeps its type.
@@ -34,6 +37,8 @@ _EVENT_NAMES = frozenset(member.__name__ for member in Event.__args__)
 _DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+_MOST_STEPS = 10**15
+_MOST_SECONDS = 1e11
 _SEAL_HEAD, _SEAL_TAIL = b',"crc":"', b'"}'
 _SEAL_BYTES = len(_SEAL_HEAD) + 8 + len(_SEAL_TAIL)
 _ALMOST = len(_SEAL_HEAD) + len(_SEAL_TAIL) - 2
@@ -65,6 +70,10 @@ def decode_event(line: bytes) -> Event:
         event: Event = _event_decoder.decode(line)
     except _DAMAGE as error:
         return _decode_unknown(line, error)
+    check_possible(getattr(event, "step", 0), event.seconds)
+    for column in event.columns if isinstance(event, StepsFinished) else ():
+        check_possible(column.first_step)
+        check_possible(column.stride)
     return event
 
 
@@ -83,7 +92,12 @@ def decode_run_info(text: bytes) -> RunInfo:
     Raises:
         DecodeError: it is damaged.
     """
-    return _decode(_info_decoder, text)
+    info = _decode(_info_decoder, text)
+    for name in ("created", "pid_created", "pid", "seed", "total_steps", "branched_at"):
+        value = getattr(info, name)
+        if not 0 <= value < _LIMITS.get(name, _MOST):  # NaN neither
+            raise DecodeError(f"its {name} is {value:.4g}")
+    return info
 
 
 def decode_decision(text: bytes) -> Decision:
@@ -116,6 +130,18 @@ def _decode(decoder: msgspec.json.Decoder[T], text: bytes) -> T:
         raise DecodeError(str(error)) from error
 
 
+def check_possible(step: int, seconds: float = 0.0) -> None:
+    """Make sure that a run can have come that far: what draws and counts need not ask again.
+
+    Raises:
+        DecodeError: it cannot.
+    """
+    if not 0 <= step <= _MOST_STEPS:
+        raise DecodeError(f"{step} is no step that a run can have")
+    if not 0.0 <= seconds <= _MOST_SECONDS:
+        raise DecodeError(f"{seconds:g} seconds are no time that a run can have")
+
+
 def check_seal(line: bytes) -> None:
     """Make sure that a line that ends in a checksum is what was written.
 
@@ -140,11 +166,12 @@ def _decode_unknown(line: bytes, error: Exception) -> UnknownEvent:
         raise DecodeError(str(error)) from error
     stamps = {key: raw[key] for key in ("seq", "time", "seconds") if isinstance(raw.get(key), int | float)}
     try:
+        seconds = float(stamps.get("seconds", 0.0))
         return UnknownEvent(
             name=name,
             seq=int(stamps.get("seq", 0)),
             time=float(stamps.get("time", 0.0)),
-            seconds=float(stamps.get("seconds", 0.0)),
+            seconds=seconds if 0.0 <= seconds <= _MOST_SECONDS else 0.0,
         )
     except OverflowError as damage:
         raise DecodeError(str(damage)) from damage

@@ -31,6 +31,10 @@ class StepOnce(CommandBase, frozen=True, kw_only=True, tag="step_once"):
     """At least 1."""
 
 
+OWN_ENDS = ("early stopping:", "one batch, ")
+"""How `Stop.because`, and the last word that it becomes, begins where a rule of the preset wanted the end."""
+
+
 class Stop(CommandBase, frozen=True, kw_only=True, tag="stop"):
     """Finish the step, evaluate, save, end. A second one aborts: no evaluation, no save."""
 
@@ -129,6 +133,8 @@ class SaveCheckpoint(CommandBase, frozen=True, kw_only=True, tag="save_checkpoin
 
     tag: str = ""
     """A name beside the step, of lower-case letters, digits and dashes; a tagged one is kept until you delete it."""
+    best: bool = False
+    """Save the state at the best validation loss so far in its place, if that is not on the disk yet."""
 
 
 class RollBack(CommandBase, frozen=True, kw_only=True, tag="roll_back"):
@@ -234,7 +240,7 @@ class MeasureSharpness(CommandBase, frozen=True, kw_only=True, tag="measure_shar
     num_products: int = 30
     """Products with the Hessian at most."""
     num_samples: int = 1000
-    """The first of the training data."""
+    """Of the training data, drawn once from task.data_seed."""
     seed: int = 0
     """Of the vector that the iteration begins with."""
 
@@ -247,7 +253,7 @@ class MeasureGradientNoise(CommandBase, frozen=True, kw_only=True, tag="measure_
     num_batches: int = 20
     """Of each size; at least 2."""
     num_samples: int = 4000
-    """The first of the training data; they count as all."""
+    """Of the training data, drawn once from task.data_seed; they count as all."""
     seed: int = 0
 
 

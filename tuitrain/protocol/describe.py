@@ -5,7 +5,7 @@ The screens, `tuitrain ask` and the moments of a preset all come through `parse_
 
 from __future__ import annotations
 
-import inspect
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -23,6 +23,11 @@ _POSITIVE = (
     "factor", "lr", "num_steps", "batch_size", "max_steps_per_second", "num_batches", "scale_learning_rate",
     "low", "high", "step_size", "num_entries", "num_samples", "num_products",
 )  # fmt: skip
+_MOST = 10**12
+"""Of whole numbers: more steps are a slip of the finger, and beyond 2^63 no record could hold them."""
+_MOST_SEED = 2**63 - 1
+_SLOWEST = 0.001
+"""Steps a second: one in a quarter of an hour; far below it no timer can wait."""
 _NOT_NEGATIVE = ("warmup_steps", "ramp_steps", "skip_batches", "seed")
 
 
@@ -60,7 +65,7 @@ def command_name(command: Command) -> str:
 
 def command_help(name: str) -> str:
     """The first sentence of a command's docstring."""
-    return (inspect.getdoc(COMMANDS[name]) or "").split("\n", maxsplit=1)[0]
+    return (COMMANDS[name].__doc__ or "").split("\n", maxsplit=1)[0]
 
 
 def command_arguments(name: str) -> list[tuple[str, str]]:
@@ -115,9 +120,18 @@ def _check_range(name: str, known: Mapping[str, object]) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue
         is_wrong = value < 0 if key in _NOT_NEGATIVE else not value > 0
-        if is_wrong or value != value or value in (float("inf"), float("-inf")):
+        if is_wrong or not math.isfinite(value):
             bound = "0 or more" if key in _NOT_NEGATIVE else "above 0"
             raise CommandError(f"{name}: {key} = {value:g} is not {bound}.")
+    for key, value in known.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, int) and abs(item) > (_MOST_SEED if key == "seed" else _MOST):
+                raise CommandError(f"{name}: {key} = {item} is too large.")
+            if isinstance(item, float) and not math.isfinite(item):
+                raise CommandError(f"{name}: {key} = {item:g} is not a finite number.")
+    pace = known.get("max_steps_per_second")
+    if isinstance(pace, int | float) and 0 < pace < _SLOWEST:
+        raise CommandError(f"{name}: max_steps_per_second = {pace:g} is below {_SLOWEST}.", hint="pause.")
 
 
 def _readable(text: str, fields: Mapping[str, msgspec.structs.FieldInfo], known: Mapping[str, object]) -> str:

@@ -89,6 +89,8 @@ class RunStarted(EventBase, frozen=True, kw_only=True):
     """Name → value of everything that regularizes and can be changed in this run; 0 means off."""
     frozen: tuple[str, ...] = ()
     """Names of the parameters that are not trained, in the order of the model."""
+    data: str = ""
+    """One line of what the data were taken for: samples of each side, inputs, outputs, what was left out or guessed."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,11 +135,18 @@ class EvalFinished(EventBase, frozen=True, kw_only=True):
     metrics: dict[str, float]
     eval_seconds: float
     num_samples: int
-    """Samples of each of the two sides."""
+    """Of the validation side."""
+    num_train_samples: int | None = None
+    """Of the training side; None in older records: as many as of the other side, the first of each."""
     checksum: str = ""
     """Of the weights, so that a rerun can be compared: "sha256:…" of all their bytes, or "norms:…" of the float64
     norms of each tensor where there are many."""
     cause: str = ""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Samples of the training and of the validation side."""
+        return self.num_samples if self.num_train_samples is None else self.num_train_samples, self.num_samples
 
 
 class LayersMeasured(EventBase, frozen=True, kw_only=True):
@@ -290,7 +299,8 @@ class AlarmRaised(EventBase, frozen=True, kw_only=True):
     """Something needs a decision."""
 
     step: int
-    kind: AlarmKind
+    kind: str
+    """An `AlarmKind`, or one of a later version."""
     message: str
     """What was seen, with the number."""
     value: float
@@ -312,6 +322,8 @@ class Heartbeat(EventBase, frozen=True, kw_only=True):
     """Share of step time spent on measuring and recording, 0 to 1."""
     best: dict[str, float] = {}
     """Best value of each evaluated metric so far."""
+    best_step: int | None = None
+    """Of the best validation loss; None where there is none yet, or where a stream of old does not tell."""
     last: dict[str, float] = {}
     """Last value of each metric."""
     process_memory_bytes: int = 0
@@ -332,7 +344,11 @@ class RunEnded(EventBase, frozen=True, kw_only=True):
     """One line for people: why it ended."""
     traceback: str = ""
     best: dict[str, float] = {}
+    best_step: int | None = None
+    """As in a heartbeat."""
     last: dict[str, float] = {}
+    could_not_begin: bool = False
+    """Whether a session that was to go on failed before its first step: the run stands where it stood before."""
 
 
 class UnknownEvent(EventBase, frozen=True, kw_only=True):

@@ -10,13 +10,18 @@ from pathlib import Path
 from tuitrain.errors import RunFolderError, RunNotFoundError, nearest
 from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info, runs_folder
+from tuitrain.rundir.private import cannot
 from tuitrain.rundir.summary import RunSummary, summarize
 
 _MAX_NAMED = 5
 
 
 def list_runs(runs: Path | None = None) -> list[RunSummary]:
-    """Every run of a folder of runs (by default ours), the newest first."""
+    """Every run of a folder of runs (by default ours), the newest first.
+
+    Raises:
+        RunFolderError: it is there and cannot be listed.
+    """
     summaries = [summarize(folder) for folder in _folders(runs)]
     return sorted(summaries, key=lambda summary: (summary.created, summary.id), reverse=True)
 
@@ -67,8 +72,10 @@ def _folders(runs: Path | None) -> list[RunFolder]:
             return [
                 RunFolder(Path(entry.path)) for entry in entries if entry.is_dir() and not entry.name.startswith(".")
             ]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot("listed", runs or runs_folder(), error) from error
 
 
 def _newest_first(runs: Path | None) -> list[RunFolder]:

@@ -25,6 +25,8 @@ MAX_COMMAND_BYTES = 1 << 20
 _SUFFIX = ".json"
 _SAFE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}")
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+_TRANSIENT = (errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+_PATIENCE_SECONDS = 5.0
 _FINE_SETTLING_SECONDS = 0.05
 _COARSE_SETTLING_SECONDS = 2.0
 
@@ -71,8 +73,14 @@ class DamagedCommand:
     """A file among the commands that is none; it is reported once."""
 
     name: str
-    """Of the file; what stands before ".json" is the id that was to be answered, if it was one of ours."""
+    """Of the file."""
     detail: str
+
+    @property
+    def command(self) -> str:
+        """The id that was to be answered, if it was one of ours; else empty."""
+        identity = self.name.removesuffix(_SUFFIX)
+        return identity if _SAFE_ID.fullmatch(identity) else ""
 
 
 class CommandReader:
@@ -92,6 +100,8 @@ class CommandReader:
         self._clock = clock
         self._seen: set[str] = set()
         self._waiting: list[str] = []
+        self._failing: dict[str, float] = {}
+        """Files that could not be read, and since when."""
         self._changed_ns: int | None = None
         self._settled_at: float | None = None
 
@@ -106,10 +116,21 @@ class CommandReader:
         """
         self._look_for_new()
         found: list[Request | DamagedCommand] = []
+        failed: list[str] = []
         for _ in range(min(max_files, len(self._waiting))):
-            word = self._read(heapq.heappop(self._waiting))
+            name = heapq.heappop(self._waiting)
+            try:
+                word = self._read(name)
+            except OSError as error:
+                # A disk that refuses for a moment must not swallow what somebody decided.
+                if self._clock() - self._failing.setdefault(name, self._clock()) < _PATIENCE_SECONDS:
+                    failed.append(name)
+                    continue
+                word = DamagedCommand(name, reason(error))
             if word is not None:
                 found.append(word)
+        for name in failed:
+            heapq.heappush(self._waiting, name)
         return found
 
     def _look_for_new(self) -> None:
@@ -161,6 +182,8 @@ class CommandReader:
             if error.errno in _VANISHED:
                 self._seen.discard(name)
                 return None
+            if error.errno in _TRANSIENT:
+                raise
             return DamagedCommand(name, reason(error))
         except (DecodeError, RecursionError) as error:
             return DamagedCommand(name, str(error))

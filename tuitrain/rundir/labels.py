@@ -1,7 +1,7 @@
 """What people write on a run: a name, a note, tags. `labels.json` in its folder; its trainer never touches it.
 
 The folder keeps its id. Whoever changes labels locks the folder for an instant, so that of two who write at once
-neither undoes what the other wrote. A damaged file is told and counts as empty.
+neither undoes what the other wrote. A damaged file is told, shown as empty, and never written over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tuitrain.errors import UsageError
+from tuitrain.errors import RunFolderError, UsageError
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.private import cannot, read_whole, reason, replace_whole
 
@@ -74,10 +74,14 @@ def change_labels(folder: RunFolder, change: Callable[[Labels], Labels]) -> Labe
 
     Raises:
         UsageError: they cannot be such.
-        RunFolderError: they cannot be written; the old ones stand.
+        RunFolderError: those that stand there cannot be read, or the new ones not written; the old ones stand.
     """
     with _alone(folder):
-        labels = _checked(change(read_labels(folder)[0]))
+        before, problem = read_labels(folder)
+        if problem:
+            path = labels_path(folder)
+            raise RunFolderError(problem, hint=f"mending it, or moving {path} away, which takes all labels off.")
+        labels = _checked(change(before))
         replace_whole(labels_path(folder), msgspec.json.encode(labels) + b"\n")
     return labels
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from tuitrain.rundir.private import FOLDER_MODE, cannot, make_private_folder, re
 MAX_INFO_BYTES = 16 << 20
 _MAX_NAME_LENGTH = 40
 _MOST_DRAWS = 100
+_DRAFTS = ".new"
+"""Where a run is made: on the same disk, so that it can be moved, and hidden, as it is no run yet."""
 
 
 def home_folder() -> Path:
@@ -124,30 +127,66 @@ class RunFolder:
 
 
 def new_run_folder(runs: Path, preset_name: str, now: datetime) -> RunFolder:
-    """Make the folder of a new run, under a name that nobody else has taken.
+    """Make the folder of a new run, under a name that nobody else has taken. It is in no list until `show` puts it in.
 
     Args:
         runs: folder that holds the runs; it is made where it is not there.
         preset_name: of its preset.
         now: local time.
+        announce: told of its path before it is made, again where another one had to be drawn.
 
     Raises:
         RunFolderError: it cannot be made.
     """
-    try:
-        make_private_folder(runs)
-    except OSError as error:
-        raise cannot("made", runs, error) from error
+    drafts = runs / _DRAFTS
     for _ in range(_MOST_DRAWS):
-        path = runs / new_run_id(preset_name, now)
         try:
-            path.mkdir(mode=FOLDER_MODE)  # of two that draw one name one is refused, and draws again
-        except FileExistsError:
-            continue
+            make_private_folder(drafts)
         except OSError as error:
-            raise cannot("made", path, error) from error
-        return RunFolder.create(path)
+            raise cannot("made", drafts, error) from error
+        draft = RunFolder(drafts / new_run_id(preset_name, now))
+        try:
+            draft.path.mkdir(mode=FOLDER_MODE)  # of two that draw one name one is refused, and draws again
+        except (FileExistsError, FileNotFoundError):
+            continue  # or the last one who made a run has just taken the place away
+        except OSError as error:
+            raise cannot("made", draft.path, error) from error
+        if shown_path(draft).exists():
+            discard(draft)
+            continue
+        return RunFolder.create(draft.path)
     raise RunFolderError(f"{runs}: no name for a new run was free.", hint="again, in a minute.")
+
+
+def shown_path(draft: RunFolder) -> Path:
+    """Where `show` puts a new run."""
+    return draft.path.parent.parent / draft.path.name
+
+
+def show(draft: RunFolder) -> RunFolder:
+    """Put a new run among the others, whole, in one instant.
+
+    Raises:
+        RunFolderError: it cannot be moved.
+    """
+    try:
+        folder = RunFolder(draft.path.rename(shown_path(draft)))
+    except OSError as error:
+        raise cannot("moved", draft.path, error) from error
+    _tidy_up(draft.path.parent)
+    return folder
+
+
+def discard(folder: RunFolder) -> None:
+    """Remove a run in which nothing has happened yet."""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    if folder.path.parent.name == _DRAFTS:
+        _tidy_up(folder.path.parent)
+
+
+def _tidy_up(drafts: Path) -> None:
+    with contextlib.suppress(OSError):  # others make runs there
+        drafts.rmdir()
 
 
 def new_run_id(preset_name: str, now: datetime) -> str:

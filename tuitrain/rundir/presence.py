@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from tuitrain.rundir.places import RunFolder
-from tuitrain.rundir.private import open_private
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.private import open_private, open_to_read, read_at
+from tuitrain.rundir.process import this_host
 
 ATTACHED_SECONDS = 5.0
 """A screen that gave no sign for this long is not attached."""
@@ -116,10 +116,10 @@ class PresenceWatch:
                     self._signs[name] = sign
 
     def _seen(self, name: str, before: _Sign | None, now: float) -> _Sign:
-        descriptor = os.open(self._path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = open_to_read(self._path / name)
         try:
             written = os.fstat(descriptor).st_mtime
-            content = (int(written * 1e9), os.pread(descriptor, _SIGN_BYTES, 0))
+            content = (int(written * 1e9), read_at(descriptor, _SIGN_BYTES, 0))
         finally:
             os.close(descriptor)
         if before is None:

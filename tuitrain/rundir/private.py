@@ -19,12 +19,12 @@ FILE_MODE = 0o600
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a descriptor, not through a link; a file that this creates has mode 0600 whatever the umask.
+    """Open a regular file, not through a link; one that this creates has mode 0600 whatever the umask.
 
     Raises:
-        OSError: as `os.open`.
+        OSError: as `os.open`; or it is no regular file.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    descriptor = _open_regular(path, flags)
     if flags & os.O_CREAT:
         # A umask can only have taken bits away. The file of somebody else is not ours to change.
         with contextlib.suppress(PermissionError):
@@ -38,7 +38,12 @@ def open_to_read(path: Path) -> int:
     Raises:
         OSError: as `os.open`; or it is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return _open_regular(path, os.O_RDONLY)
+
+
+def _open_regular(path: Path, flags: int) -> int:
+    # Non-blocking, or the open itself would wait for the other end of a pipe.
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
@@ -74,14 +79,55 @@ def write_all(descriptor: int, data: bytes) -> None:
     """
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        rest = rest[write_some(descriptor, rest) :]
+
+
+def write_some(descriptor: int, data: bytes | memoryview) -> int:
+    """As `os.write`, but that nothing was written is an error: who writes until all is would go on for ever.
+
+    Raises:
+        OSError: as `os.write`.
+    """
+    num_written = os.write(descriptor, data)
+    if data and not num_written:
+        raise OSError(errno.EIO, "the disk takes nothing")
+    return num_written
+
+
+def read_at(descriptor: int, num_bytes: int, start: int) -> bytes:
+    """So many bytes from a place of a file, fewer only where it ends: a short read is no end.
+
+    Raises:
+        OSError: as `os.pread`.
+    """
+    found = os.pread(descriptor, num_bytes, start)
+    if not found or len(found) == num_bytes:
+        return found  # nearly always, and without a copy
+    parts = [found]
+    while found and (num_read := sum(map(len, parts))) < num_bytes:
+        found = os.pread(descriptor, num_bytes - num_read, start + num_read)
+        parts.append(found)
+    return b"".join(parts)
+
+
+def read_exactly(descriptor: int, num_bytes: int, start: int) -> bytes:
+    """So many bytes from a place of a file that has them.
+
+    Raises:
+        OSError: as `os.pread`; or the file ends before.
+    """
+    found = read_at(descriptor, num_bytes, start)
+    if len(found) < num_bytes:
+        raise OSError(errno.EIO, f"it ends after {start + len(found)} bytes, and had {start + num_bytes}")
+    return found
 
 
 def replace_whole(path: Path, data: bytes) -> None:
     """Write a file of mode 0600 so that every reader sees all of the old or all of the new content.
 
     Raises:
-        RunFolderError: it could not be written; the old content stands.
+        RunFolderError: it could not be written, and the old content stands; or the new one stands, and the disk does
+            not promise to keep it.
     """
     # The dot keeps the unfinished file out of sight of those who list the folder.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -111,7 +157,20 @@ def read_whole(path: Path, max_bytes: int) -> bytes:
         num_bytes = os.fstat(descriptor).st_size
         if num_bytes > max_bytes:
             raise OSError(errno.EFBIG, f"its {num_bytes} bytes are more than the {max_bytes} that it may have")
-        return os.pread(descriptor, max_bytes, 0)
+        return read_exactly(descriptor, num_bytes, 0)
+    finally:
+        os.close(descriptor)
+
+
+def read_end(path: Path, num_bytes: int) -> bytes:
+    """The last bytes of a regular file, all of one that has no more.
+
+    Raises:
+        OSError: it is not there, cannot be read or is no regular file.
+    """
+    descriptor = open_to_read(path)
+    try:
+        return read_at(descriptor, num_bytes, max(0, os.fstat(descriptor).st_size - num_bytes))
     finally:
         os.close(descriptor)
 
@@ -146,10 +205,25 @@ def advice(error: OSError, path: Path) -> str:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename survive a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
+    """Make a rename survive a power cut, where the file system can.
+
+    Raises:
+        RunFolderError: it can, and the disk refuses.
+    """
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except PermissionError:
+        return  # we may write there, and not look
+    except OSError as error:
+        raise cannot("opened", path, error) from error
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.ENOTSUP, errno.EBADF}:
+            return  # this file system's folders cannot be synced
+        raise RunFolderError(
+            f"{path}: what was written in it just now may be lost in a power cut: {reason(error)}.",
+            hint=advice(error, path / "."),
+        ) from error
+    finally:
+        os.close(descriptor)

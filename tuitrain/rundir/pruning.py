@@ -19,11 +19,10 @@ from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, runs_folder
 from tuitrain.rundir.private import cannot
-from tuitrain.rundir.status import this_host
+from tuitrain.rundir.process import this_host
 from tuitrain.rundir.summary import RunSummary, summarize
-from tuitrain.rundir.trash import Trashed, delete, is_run_folder, list_trash, remove_for_good
+from tuitrain.rundir.trash import DAY_SECONDS, Trashed, delete, is_run_folder, list_trash, remove_for_good
 
-DAY_SECONDS = 86_400.0
 TRASH_DAYS = 30.0
 _UNTAGGED = re.compile(r"step-(\d+)\.pt")
 _ANY_CHECKPOINT = re.compile(r"step-(\d+)(-.+)?\.pt")

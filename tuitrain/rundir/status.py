@@ -1,64 +1,31 @@
-"""How a run looks from outside: a dead run cannot say that it is dead."""
+"""How a run looks from outside: a dead run cannot say that it is dead.
+
+A lock that is held means life, one that is free death. Where file systems know no locks, or not those of another
+machine, the process that signed `run.json` is looked for; where it cannot be seen, only silence tells, by our own
+clock.
+"""
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tuitrain.errors import RunFolderError
+from tuitrain.errors import RunBusyError, RunFolderError
 from tuitrain.protocol.carrier import CarrierStatus, RunInfo
-from tuitrain.protocol.events import RunEnded
-from tuitrain.rundir.follower import last_events_backwards
-from tuitrain.rundir.lock import is_locked
+from tuitrain.rundir.follower import has_last_word
+from tuitrain.rundir.lock import is_locked, lock_state
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.rundir.process import Whereabouts, current_boot_id, whereabouts
 
 SILENT_SECONDS = 30.0
-"""Without a new byte for this long, a run on another host is silent."""
+"""Without a new byte for this long, a run that cannot be seen from here is silent."""
+LOST_SECONDS = 60.0
+"""Without a new byte for this long, it is lost. A trainer speaks twice as often, even on a full disk."""
 DISTRUST_SECONDS = 5.0
 """Without a new byte for this long, a held lock is not believed if its trainer is gone."""
-_SAME_PROCESS_SECONDS = 2.0
-
-
-def this_host() -> str:
-    """The name of this machine, as `RunInfo.host` has it."""
-    return socket.gethostname()
-
-
-def current_boot_id() -> str:
-    """Identifies this boot of this machine; empty where the system does not tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def process_created(pid: int) -> float | None:
-    """When a process was made, by a clock that is not set; None where it is gone or a zombie.
-
-    On Linux in seconds since the boot: the time of day is worked out anew from the clock as it is now, so a clock that
-    jumped would make a living trainer another one. Elsewhere in seconds since 1970, as the kernel noted them.
-    """
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        ticks = _ticks_at_start(pid)
-        return float(process.create_time()) if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _ticks_at_start(pid: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        return int(stat.rpartition(")")[2].split()[19])  # field 22: a name in brackets may hold anything
-    except (OSError, ValueError, IndexError):
-        return None
+_LOOK_SECONDS = 0.2
+_DAY_SECONDS = 86_400.0
 
 
 class CarrierWatch:
@@ -66,13 +33,11 @@ class CarrierWatch:
 
     Args:
         folder: the run.
-        host: the machine we are on.
         clock: seconds by a clock that never jumps.
     """
 
-    def __init__(self, folder: RunFolder, host: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folder: RunFolder, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
-        self._host = this_host() if host is None else host
         self._clock = clock
         self._grew_at = clock()
         self._info: RunInfo | None = None
@@ -90,33 +55,32 @@ class CarrierWatch:
             self._grew_at = now
         try:
             if not self._folder.path.is_dir():
-                return CarrierStatus(status="moved", detail=f"{self._folder.path} is gone")
+                return CarrierStatus(status="moved", detail=f"its folder, {self._folder.path}, is gone")
             if has_ended:
                 return CarrierStatus(status="ended")
-            info = self._current_info()
-            if info is not None and info.host != self._host:
-                return self._from_afar(info.host, now - self._grew_at)
-            return self._from_here(info, now - self._grew_at)
+            return self._living(self._current_info(), now - self._grew_at)
         except (OSError, RunFolderError) as error:
             return CarrierStatus(status="silent", detail=str(error))
 
-    def _from_here(self, info: RunInfo | None, quiet_seconds: float) -> CarrierStatus:
-        if is_locked(self._folder):
-            # A child forked behind Python's back can keep the lock of a dead trainer. A living one says
-            # something every second, so only a quiet one is doubted.
-            if info is not None and quiet_seconds >= DISTRUST_SECONDS and _is_gone(info):
-                return _lost(info)
+    def _living(self, info: RunInfo | None, quiet_seconds: float) -> CarrierStatus:
+        # A child forked behind Python's back can keep the lock of a dead trainer. A living one says
+        # something every second, so only a quiet one is doubted.
+        is_doubted = quiet_seconds >= DISTRUST_SECONDS and info is not None and _is_gone(self._folder, info)
+        if is_locked(self._folder) and not is_doubted:
             return CarrierStatus(status="live")
+        found = _trainer(self._folder, info)
+        if found == "alive" or (found == "elsewhere" and quiet_seconds < LOST_SECONDS):
+            if found == "alive" or quiet_seconds < SILENT_SECONDS:
+                return CarrierStatus(status="live")
+            return CarrierStatus(status="silent", detail=_silence(info, quiet_seconds))
         # Nobody writes any more. Only now is the end of the stream final: RunEnded may have come since it
         # was last read.
-        if isinstance(next(last_events_backwards(self._folder.events_path), None), RunEnded):
+        if has_last_word(self._folder):
             return CarrierStatus(status="ended")
-        return _lost(info)
-
-    def _from_afar(self, host: str, quiet_seconds: float) -> CarrierStatus:
-        if quiet_seconds < SILENT_SECONDS:
-            return CarrierStatus(status="live")
-        return CarrierStatus(status="silent", detail=f"nothing new from {host} for {quiet_seconds:.0f} s")
+        if found == "elsewhere":
+            return CarrierStatus(status="lost", detail=_silence(info, quiet_seconds))
+        trainer = f"its trainer, pid {info.pid}," if info is not None and info.pid else "its trainer"
+        return CarrierStatus(status="lost", detail=f"{trainer} is gone")
 
     def _current_info(self) -> RunInfo | None:
         """`run.json`, which changes once the worker is up; None while it cannot be read."""
@@ -130,13 +94,97 @@ class CarrierWatch:
         return self._info
 
 
-def _is_gone(info: RunInfo) -> bool:
-    if not info.pid or not info.boot_id or info.boot_id != current_boot_id():
-        return False
-    created = process_created(info.pid)
-    return created is None or abs(created - info.pid_created) > _SAME_PROCESS_SECONDS
+class _Silence:
+    """Since when streams that were looked at now and then have not grown."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[int, float]] = {}
+
+    def is_long(self, path: Path) -> bool:
+        """Whether a stream has not grown for so long that its trainer is lost.
+
+        At the first look only its own time can tell, by a clock that may be another machine's: that is not believed
+        but where it is off by more than a day.
+        """
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        size, since = self._seen.get(path, (-1, 0.0))
+        if size != found.st_size:
+            self._seen[path] = (found.st_size, since := time.monotonic())
+        return time.monotonic() - since >= LOST_SECONDS or abs(time.time() - found.st_mtime) > _DAY_SECONDS
 
 
-def _lost(info: RunInfo | None) -> CarrierStatus:
-    trainer = f"its trainer, pid {info.pid}," if info is not None and info.pid else "its trainer"
-    return CarrierStatus(status="lost", detail=f"{trainer} is gone")
+_silence_of = _Silence()
+
+
+def is_at_work(folder: RunFolder, info: RunInfo | None) -> bool:
+    """Whether a run that has not said its last word has a trainer, as far as one look can tell.
+
+    Args:
+        folder: the run.
+        info: what its `run.json` holds; None where it cannot be read.
+    """
+    if is_locked(folder):
+        return True
+    found = _trainer(folder, info)
+    return found == "alive" or (found == "elsewhere" and not _silence_of.is_long(folder.events_path))
+
+
+def has_trainer(folder: RunFolder) -> bool:
+    """As `is_at_work`, of a run whose `run.json` and last word were not read yet."""
+    if is_locked(folder):
+        return True
+    try:
+        return is_at_work(folder, read_info(folder)) and not has_last_word(folder)
+    except RunFolderError:
+        return is_at_work(folder, None)
+
+
+def check_not_elsewhere(folder: RunFolder, *, here: bool) -> None:
+    """Make sure that no trainer that cannot be seen from here may be at work in a folder, before another one is.
+
+    Args:
+        folder: the run.
+        here: whether a person knows that it is gone. It must be silent all the same.
+
+    Raises:
+        RunBusyError: there may be one.
+        RunFolderError: the folder cannot be read.
+    """
+    info = read_info(folder)
+    if is_locked(folder) or not info.pid or _trainer(folder, info) != "elsewhere" or has_last_word(folder):
+        return
+    trainer = f"its trainer, pid {info.pid} on {info.host},"
+    if not here:
+        raise RunBusyError(
+            f"{folder.path}: {trainer} may be at work, which cannot be seen from here.",
+            hint=f"tuitrain run --resume {folder.id} --here, where you know that it is gone.",
+        )
+    before, deadline = _size(folder), time.monotonic() + DISTRUST_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        if _size(folder) != before:
+            raise RunBusyError(f"{folder.path}: {trainer} is at work.", hint=f"tuitrain attach {folder.id}")
+
+
+def _trainer(folder: RunFolder, info: RunInfo | None) -> Whereabouts:
+    """What became of the trainer of a folder that is not seen locked."""
+    lock = lock_state(folder.lock_path)
+    if info is None or not (info.pid or lock != "unknown"):
+        return "elsewhere" if lock == "unknown" else "gone"
+    found = whereabouts(info, folder.path)
+    return "gone" if lock == "free" and found == "alive" else found
+
+
+def _is_gone(folder: RunFolder, info: RunInfo) -> bool:
+    return info.pid != 0 and info.boot_id == current_boot_id() and whereabouts(info, folder.path) == "gone"
+
+
+def _size(folder: RunFolder) -> int:
+    return folder.events_path.stat().st_size if folder.events_path.exists() else 0
+
+
+def _silence(info: RunInfo | None, quiet_seconds: float) -> str:
+    return f"nothing new{f' from {info.host}' if info is not None else ''} for {quiet_seconds:.0f} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import msgspec
@@ -26,9 +25,8 @@ from tuitrain.protocol.printable import printable_word
 from tuitrain.protocol.version import other_version
 from tuitrain.rundir.follower import EXCERPT_BYTES, last_events_backwards
 from tuitrain.rundir.labels import read_labels
-from tuitrain.rundir.lock import is_locked
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.rundir.status import SILENT_SECONDS, this_host
+from tuitrain.rundir.status import is_at_work
 
 _STATE_AT_END: dict[str, RunState] = {
     "finished": "finished",
@@ -55,6 +53,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     total_steps: int = 0
     """0 where it is not known."""
     best: dict[str, float] = {}
+    best_step: int | None = None
+    """Of the best validation loss; None where it is not known."""
     last: dict[str, float] = {}
     comparison: str = ""
     """What it is a member of: name of the comparison, a slash, key of the member; empty where it stands alone."""
@@ -79,20 +79,21 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 def summarize(folder: RunFolder) -> RunSummary:
     """One run in short; never fails: see `problem`."""
     problems: list[str] = []
-    info = RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
+    known: RunInfo | None = None
     try:
-        info = read_info(folder)
-        if newer := other_version(info.protocol_version):
+        known = read_info(folder)
+        if newer := other_version(known.protocol_version):
             problems.append(f"{folder.info_path}: is {newer}.")
     except RunFolderError as error:
         problems.append(error.message)
+    info = known or RunInfo(id=folder.id, preset_name="", title="", created=_modified(folder.path), session="", host="")
     progress = _Progress()
     try:
-        # The lock first: once it is free nobody writes, so the end of the stream read after it is final.
-        is_free = not is_locked(folder)
+        # The trainer first: once it is gone nobody writes, so the end of the stream read after that is final.
+        is_over = not is_at_work(folder, known)
         if not progress.read(folder):
             problems.append(f"{folder.events_path}: nothing in it can be read.")
-        if is_free and _is_dead(folder, info) and not progress.has_ended:
+        if is_over and not progress.has_ended:
             progress.state = "lost"
     except RunFolderError as error:
         problems.append(error.message)
@@ -112,6 +113,7 @@ def summarize(folder: RunFolder) -> RunSummary:
         step=progress.step,
         total_steps=info.total_steps or progress.total_steps,
         best=progress.best,
+        best_step=progress.best_step,
         last=progress.last,
         comparison=info.comparison,
         created=info.created,
@@ -131,6 +133,7 @@ class _Progress:
         self.step = 0
         self.total_steps = 0
         self.best: dict[str, float] = {}
+        self.best_step: int | None = None
         self.last: dict[str, float] = {}
 
     def read(self, folder: RunFolder) -> bool:
@@ -160,8 +163,10 @@ class _Progress:
                 self.state, self.total_steps = "running", event.total_steps
             case Heartbeat():
                 self.state, self.best, self.last = event.state, event.best, event.last
+                self.best_step = event.best_step
             case RunEnded():
                 self.state, self.best, self.last = _STATE_AT_END[event.reason], event.best, event.last
+                self.best_step = event.best_step
             case Paused():
                 self.state = "paused"
             case Resumed() | StepsFinished():
@@ -170,13 +175,6 @@ class _Progress:
                 self.last = self.last | event.metrics
             case _:
                 pass
-
-
-def _is_dead(folder: RunFolder, info: RunInfo) -> bool:
-    """Whether a free lock means death; seen from another host it may only mean that locks are not shared."""
-    if info.host in {"", this_host()}:
-        return True
-    return abs(time.time() - _modified(folder.events_path)) > 2 * SILENT_SECONDS
 
 
 def _modified(path: Path) -> float:

@@ -22,6 +22,7 @@ from tuitrain.rundir.places import RunFolder, home_folder, runs_folder
 from tuitrain.rundir.private import cannot, make_private_folder, read_whole, replace_whole
 from tuitrain.rundir.summary import summarize
 
+DAY_SECONDS = 86_400.0
 _STAMP = ".deleted.json"
 _DOOMED = ".removing-"
 _NUMBER_SIGN = "~"
@@ -92,11 +93,17 @@ def delete(folder: RunFolder, now: float | None = None) -> Trashed:
 
 
 def list_trash() -> list[Trashed]:
-    """What lies in the trash, the last deleted first."""
+    """What lies in the trash, the last deleted first.
+
+    Raises:
+        RunFolderError: it is there and cannot be listed.
+    """
     try:
         paths = [path for path in trash_folder().iterdir() if not path.name.startswith(".") and is_run_folder(path)]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot("listed", trash_folder(), error) from error
     found = [Trashed(RunFolder(path), _deleted_at(path)) for path in paths]
     return sorted(found, key=lambda item: (item.deleted, item.folder.id), reverse=True)
 
@@ -187,9 +194,12 @@ def _free_place(run: str) -> Path:
 def _deleted_at(path: Path) -> float:
     """When it came here; where nobody wrote that down, when the folder last changed."""
     try:
-        return msgspec.json.decode(read_whole(path / _STAMP, _MAX_STAMP_BYTES), type=_Stamp).deleted
-    except (OSError, ValueError):
-        try:
-            return path.stat().st_ctime
-        except OSError:
-            return time.time()
+        deleted = msgspec.json.decode(read_whole(path / _STAMP, _MAX_STAMP_BYTES), type=_Stamp).deleted
+    except (OSError, ValueError, RecursionError):
+        deleted = 0.0
+    if 0.0 < deleted <= time.time() + DAY_SECONDS:  # with a wrong one it would be removed for good
+        return deleted
+    try:
+        return path.stat().st_ctime
+    except OSError:
+        return time.time()

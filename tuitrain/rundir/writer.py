@@ -1,4 +1,4 @@
-"""The trainer's end of the stream: append-only, one writer, never a torn line before a whole one.
+"""The trainer's end of the stream, and a scheduler's of its journal: one writer, no torn line before a whole one.
 
 A full disk is not the end of a run: what was written whole stays, a torn rest is cut off, and
 later appends work again once there is space.
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tuitrain.errors import RunFolderError
-from tuitrain.rundir.private import advice, cannot, open_private, reason, write_all
+from tuitrain.rundir.private import advice, cannot, open_private, read_exactly, reason, write_all, write_some
 
 _SCAN_BYTES = 1 << 16
 _RESERVE_BYTES = (1 << 20, 1 << 18, 1 << 16)
@@ -32,7 +32,7 @@ class EventsNotWrittenError(RunFolderError):
     """
 
     def __init__(self, path: Path, error: OSError, num_written: int) -> None:
-        super().__init__(f"{path}: events cannot be written: {reason(error)}.", hint=advice(error, path))
+        super().__init__(f"{path}: cannot be written: {reason(error)}.", hint=advice(error, path))
         self.num_written = num_written
 
 
@@ -81,7 +81,7 @@ class EventWriter:
                 self._cut_torn_end()
             self._may_be_torn = True
             while num_bytes < len(data):
-                num_bytes += os.write(self._descriptor, memoryview(data)[num_bytes:])
+                num_bytes += write_some(self._descriptor, memoryview(data)[num_bytes:])
             self._may_be_torn = False
         except OSError as error:
             self._try_to_mend()
@@ -158,7 +158,7 @@ class EventWriter:
         end = size
         while end > 0:
             start = max(0, end - _SCAN_BYTES)
-            newline = os.pread(self._descriptor, end - start, start).rfind(b"\n")
+            newline = read_exactly(self._descriptor, end - start, start).rfind(b"\n")  # else good lines would be cut
             if newline >= 0:
                 end = start + newline + 1
                 break

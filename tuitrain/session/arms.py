@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tuitrain.protocol.commands import Command, SetEnd
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.summary import summarize
-from tuitrain.session.branching import BranchPoint, start_branch
+from tuitrain.session.branching import BranchPoint, check_point, start_branch
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.session.start import Started
 
@@ -83,9 +83,12 @@ def run_arms(point: BranchPoint, arms: Sequence[Arm], num_steps: int, *, say: Ca
         The arm with the lowest batch loss first; a loss that is not finite is last.
 
     Raises:
+        UsageError: what an arm does could not be carried out; nothing was started.
         RunFolderError: a folder cannot be made or written.
     """
     end = SetEnd(step=point.step + num_steps)
+    for arm in arms:
+        check_point(point, [*arm.commands, end])
     for arm in arms:
         arm.started = start_branch(point, [*arm.commands, end], has_screen=False)
         _wait(arm, point.step + num_steps, say)
@@ -96,7 +99,8 @@ def run_arms(point: BranchPoint, arms: Sequence[Arm], num_steps: int, *, say: Ca
 def standings(arms: Sequence[Arm], step: int) -> list[Standing]:
     """Compare arms that are done, on the batches after `step` that all of them have taken."""
     losses = [{at: value for at, value in arm.record.values(LOSS) if at > step} for arm in arms]
-    common = sorted(set.intersection(*(set(found) for found in losses))) if losses else []
+    trained = [set(found) for arm, found in zip(arms, losses, strict=True) if not arm.refusal]
+    common = sorted(set.intersection(*trained)) if trained else []
     last = common[len(common) - max(1, len(common) // _SHARE) :] if common else []
     means = [
         math.nan if arm.refusal else _mean([found[at] for at in last]) for arm, found in zip(arms, losses, strict=True)
@@ -105,7 +109,7 @@ def standings(arms: Sequence[Arm], step: int) -> list[Standing]:
     first = losses[order[0]] if order else {}
     found: list[Standing] = []
     for index in order:
-        differences = [losses[index][at] - first[at] for at in last]
+        differences = [losses[index][at] - first[at] for at in last if not arms[index].refusal]
         evaluations = arms[index].record.evaluations
         metrics = dict(evaluations[max(evaluations)].metrics) if evaluations else {}
         found.append(Standing(arms[index], means[index], _mean(differences), _standard_error(differences), metrics))

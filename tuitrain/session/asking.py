@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuitrain.errors import TuitrainError
-from tuitrain.protocol.commands import Command, Request
+from tuitrain.protocol.commands import Command, Request, SetEnd
 from tuitrain.protocol.describe import command_name
 from tuitrain.protocol.events import (
     CommandApplied,
@@ -21,7 +21,7 @@ from tuitrain.protocol.events import (
 from tuitrain.rundir.commands import ask, new_command_id
 from tuitrain.rundir.follower import last_events
 from tuitrain.rundir.places import RunFolder, read_info
-from tuitrain.rundir.summary import summarize
+from tuitrain.rundir.summary import RunSummary, summarize
 
 _POLL_SECONDS = 0.03
 
@@ -83,7 +83,9 @@ def ask_and_wait(
     name = command_name(command)
     summary = summarize(folder)
     if not summary.is_live:
-        return Reply("refused", name, "", summary.step, f"the run is {summary.state}.")
+        why = f": {summary.problem}" if summary.problem else "."
+        return Reply("refused", name, "", summary.step, f"the run is {summary.state}{why}", _way_on(summary, command))
+    told = max((event.seq for event in _recent(folder)), default=0)
     identity = send(folder, command)
     deadline = timer() + timeout
     reply: Reply | None = None
@@ -97,7 +99,8 @@ def ask_and_wait(
             swap = _swap_in(event, identity, name) if wait_for == "swap" else None
             if swap is not None:
                 return swap
-            if isinstance(event, RunEnded) and reply is None:
+            # Not the end of a session before: the run may just be going on from it.
+            if isinstance(event, RunEnded) and event.seq > told and reply is None:
                 return Reply("refused", name, identity, event.step, "the run has ended.")
         if not is_live:
             text = "the trainer is gone." if reply is None else f"{reply.text}; the run is gone before the swap."
@@ -108,6 +111,17 @@ def ask_and_wait(
         return Reply("no answer", name, identity, reply.step, text, hint="a longer --timeout.")
     text = f"no answer within {timeout:g} s; the run may be busy with a long step"
     return Reply("no answer", name, identity, None, text, hint="a longer --timeout, or tuitrain attach.")
+
+
+def _way_on(summary: RunSummary, command: Command) -> str:
+    """What to do with a run that is no longer at work."""
+    wanted = f"train.steps={command.step}" if isinstance(command, SetEnd) else "KEY=VALUE"
+    branch = f"tuitrain branch {summary.id} --at end {wanted}"
+    if isinstance(command, SetEnd) or summary.state == "finished":
+        return f"{branch}, which goes on in a run of its own."
+    if not summary.step:
+        return f"tuitrain run {summary.preset}, which starts it anew."
+    return f"tuitrain run --resume {summary.id}, and ask again."
 
 
 def _recent(folder: RunFolder) -> list[Event]:

@@ -8,17 +8,15 @@ point again, which on the CPU leads to the very same state.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuitrain.errors import RunFolderError, UsageError
+from tuitrain.errors import UsageError
 from tuitrain.preset import Preset, preset_from_data
 from tuitrain.protocol.carrier import RunInfo
 from tuitrain.protocol.commands import (
@@ -34,15 +32,19 @@ from tuitrain.protocol.commands import (
 from tuitrain.protocol.describe import parse_command
 from tuitrain.protocol.events import CheckpointSaved
 from tuitrain.rundir.follower import last_events
-from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.rundir.private import cannot, replace_whole
 from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import ask_and_wait
+from tuitrain.session.best import Say, have_best_written, silent
+from tuitrain.session.foreseeing import check_foreseen
 from tuitrain.session.own_config import notify_wish
 from tuitrain.session.recorded import Recorded, recorded
-from tuitrain.session.start import Started, create_run, spawn
+from tuitrain.session.start import Started, create_run, start_new
 from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.checking import check_command
+from tuitrain.training.automatic import BEST
+from tuitrain.training.checkpoint_file import bytes_of
 
 _FREE = {
     "train": ("max_steps_per_second", "telemetry_budget", "on_nonfinite", "on_disk_full", "device", "torch_threads"),
@@ -71,18 +73,19 @@ class BranchPoint:
     """The newest state on the way that is whole; None where the way begins at step 0."""
 
 
-def branch_point(parent: RunFolder, at: str) -> BranchPoint:
+def branch_point(parent: RunFolder, at: str, say: Say = silent) -> BranchPoint:
     """Find a point of a run.
 
     Args:
         parent: alive or not.
         at: a step, "end" for where the run is now, or the tag of a checkpoint.
+        say: is told where "best" is not the state of the best evaluation.
 
     Raises:
         RunFolderError: the parent cannot be read.
         UsageError: there is no such point; says which there are.
     """
-    record, info = recorded(parent), read_info(parent)
+    record, info = have_best_written(parent, say) if at == BEST else recorded(parent), read_info(parent)
     if record.started is None:
         raise UsageError(f"{parent.id} has not begun.", hint="a run that has.")
     step = record.last_step if at == "end" else int(at) if at.isdigit() else None
@@ -99,7 +102,7 @@ def branch_point(parent: RunFolder, at: str) -> BranchPoint:
     return BranchPoint(parent, info, record, step, tuple(record.decided_before(step)), _whole(parent, on_the_way, ""))
 
 
-def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool) -> Started:
+def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_screen: bool, say: Say = silent) -> Started:
     """Start a branch as a person asks for it: of a run that is alive, "end" is its state now, saved for this.
 
     Args:
@@ -107,6 +110,7 @@ def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_scre
         at: as of `branch_point`.
         changes: `key=value` of a preset.
         has_screen: whether a person watches.
+        say: as of `branch_point`.
 
     Raises:
         RunFolderError: a folder cannot be read or written.
@@ -114,7 +118,7 @@ def start_wanted(parent: RunFolder, at: str, changes: Sequence[str], *, has_scre
     """
     if at == "end" and summarize(parent).is_live:
         at = _saved_now(parent)
-    point = branch_point(parent, at)
+    point = branch_point(parent, at, say)
     commands, settings = overrides_as_commands(point, changes)
     return start_branch(point, commands, settings, has_screen=has_screen)
 
@@ -132,13 +136,24 @@ def start_branch(
 
     Raises:
         PresetError: a setting is wrong.
+        UsageError: a command could not be carried out there.
         RunFolderError: the new folder cannot be made or written.
     """
+    check_point(point, commands)
     preset = _preset_of(point, settings or {})
     notify = notify_wish(preset)
     folder = make_branch(point, commands, preset)
-    with RunLock.acquire(folder) as lock:
-        return spawn(folder, lock, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
+    return start_new(folder, notify, has_screen=has_screen, is_resumed=point.checkpoint is not None)
+
+
+def check_point(point: BranchPoint, commands: Sequence[Command]) -> None:
+    """Refuse commands that could not be carried out at a point.
+
+    Raises:
+        UsageError: names the first of them, and why.
+    """
+    assert point.record.started is not None
+    check_foreseen(point.record.started, _preset_of(point, {}), point.step, point.decisions, commands)
 
 
 def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset | None = None) -> RunFolder:
@@ -151,19 +166,10 @@ def make_branch(point: BranchPoint, commands: Sequence[Command], preset: Preset 
         Decision(step=point.step, command=check_command(command), actor="user", id=f"branch-{index:04d}")
         for index, command in enumerate(commands, start=1)
     )
-    folder = create_run(
+    return create_run(
         preset or _preset_of(point, {}), parent=point.info.id, branched_at=point.step, inherited=point.decisions,
-        overrides=overrides, origin=point.parent,
+        overrides=overrides, origin=point.parent, furnish=lambda draft: _copy_checkpoint(point, draft),
     )  # fmt: skip
-    if point.checkpoint is not None:
-        copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run
-        try:
-            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_bytes_of(point.checkpoint))
-        except OSError as error:
-            raise RunFolderError(f"{copy}: cannot be written: {error.strerror}", hint="free some space.") from error
-    return folder
 
 
 def overrides_as_commands(point: BranchPoint, overrides: Sequence[str]) -> tuple[list[Command], dict[str, Any]]:
@@ -185,6 +191,8 @@ def overrides_as_commands(point: BranchPoint, overrides: Sequence[str]) -> tuple
         rest = {key: value for key, value in keys.items() if key not in free}
         if rest:
             commands += _commands_of(section, rest, point)
+    # The end first: a schedule and another optimizer have as many steps as are then left.
+    commands.sort(key=lambda command: not isinstance(command, SetEnd))
     return commands, settings
 
 
@@ -204,6 +212,17 @@ def command_of(text: str) -> Command:
             raise UsageError(f'"{word}" of "{text}" is not of the form key=value.', hint="factor=0.1")
         arguments[key.replace("-", "_")] = parse_value(value)
     return check_command(parse_command(name, arguments))
+
+
+def _copy_checkpoint(point: BranchPoint, folder: RunFolder) -> None:
+    if point.checkpoint is None:
+        return
+    copy = folder.checkpoints_path / re.sub(r"~\d+", "", point.checkpoint.name)  # timelines are of one run
+    try:
+        data = bytes_of(point.checkpoint)
+    except OSError as error:
+        raise cannot("read", point.checkpoint, error) from error
+    replace_whole(copy, data)
 
 
 def _saved_now(parent: RunFolder) -> str:
@@ -307,22 +326,13 @@ def _whole(parent: RunFolder, candidates: Sequence[CheckpointSaved], tag: str) -
     for saved in sorted(candidates, key=lambda item: (item.step, item.seq), reverse=True):
         path = parent.checkpoints_path / Path(saved.path).name  # never a path out of a recording
         try:
-            if hashlib.sha256(_bytes_of(path)).hexdigest() == saved.sha256:
+            if hashlib.sha256(bytes_of(path)).hexdigest() == saved.sha256:
                 return path
         except OSError:
             continue
     if tag:
         raise UsageError(f'The checkpoint "{tag}" of {parent.id} is gone or damaged.', hint="a step.")
     return None
-
-
-def _bytes_of(path: Path) -> bytes:
-    """All of a regular file; a link is not followed, and a pipe does not make us wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is no regular file")
-        return file.read()
 
 
 def _is_beyond(record: Recorded, saved: CheckpointSaved, step: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,10 @@ from tuitrain.errors import RunFolderError, UsageError
 from tuitrain.preset import preset_from_data
 from tuitrain.protocol.printable import printable
 from tuitrain.rundir.places import RunFolder, read_info
+from tuitrain.session.best import Say, have_best_written, silent
 from tuitrain.session.recorded import recorded
 from tuitrain.session.rerunning import as_preset
+from tuitrain.training.automatic import BEST
 
 WEIGHTS = ("evaluated", "raw", "ema", "swa")
 """Which weights of a checkpoint can be written. Raw and evaluated differ where an optimizer averages by itself."""
@@ -79,9 +82,12 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
 
 
 def write_weights(
-    folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "evaluated"
+    folder: RunFolder, at: str, path: Path, *, force: bool, which: str = "evaluated", say: Say = silent
 ) -> tuple[str, int, str]:
-    """Write the weights of a checkpoint as safetensors.
+    """Write the weights of a checkpoint as safetensors, with what is needed to use them in its metadata, as JSON.
+
+    `data` tells the inputs in their order, what is done to them, and what the outputs are; `preset` the options of the
+    model, in its section `task`.
 
     Args:
         folder: of the run.
@@ -90,6 +96,7 @@ def write_weights(
         force: whether it may replace another.
         which: "evaluated" for those that the numbers `eval/*` belong to, "raw" for those at which gradients are taken,
             "ema" or "swa" for an average of them that the run keeps besides.
+        say: is told where "best" is not the state of the best evaluation.
 
     Returns:
         Name of the checkpoint, the step of the weights, and which they are in words, as the file says too.
@@ -100,10 +107,12 @@ def write_weights(
     """
     from safetensors.torch import save_file
 
+    from tuitrain.training.data_state import data_as_plain
+
     if which not in WEIGHTS:
         raise UsageError(f"--weights {which} is not known.", hint=f"{', '.join(WEIGHTS)}.")
     _check_free(path, force=force)
-    name, state = _state(folder, at)
+    name, state = _state(folder, at, say)
     weights, words = _weights(state, which, name)
     tensors = {key: value.contiguous() for key, value in weights.items()}
     about = {
@@ -112,6 +121,7 @@ def write_weights(
         "run": str(state.get("run", "")),
         "step": str(state["step"]),
         "preset": str(state.get("preset", "")),
+        **({"data": json.dumps(data_as_plain(state))} if "data" in state else {}),
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -152,7 +162,7 @@ def _average(state: Mapping[str, Any], which: str, name: str) -> Mapping[str, An
     return found
 
 
-def _state(folder: RunFolder, at: str) -> tuple[str, Mapping[str, Any]]:
+def _state(folder: RunFolder, at: str, say: Say) -> tuple[str, Mapping[str, Any]]:
     from tuitrain.training.checkpoint import checkpoint_paths, load_checkpoint, name_of, newest_intact
 
     if not at:
@@ -160,7 +170,10 @@ def _state(folder: RunFolder, at: str) -> tuple[str, Mapping[str, Any]]:
         if found is None:
             raise UsageError(f"{folder.id} has no checkpoint that is intact.", hint="save_checkpoint, while it runs.")
         return found[0].name, found[1]
+    record = have_best_written(folder, say) if at == BEST else None
     named = [(path, name) for path in checkpoint_paths(folder.checkpoints_path) if (name := name_of(path))]
+    if record is not None:  # the best of what was left is not the best
+        named = [(path, name) for path, name in named if record.timelines.leads_here(name.timeline, name.step)]
     for path, name in named:
         if at in {name.tag, str(name.step)}:
             return path.name, load_checkpoint(path)

@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from tuitrain.errors import TuitrainError
+from tuitrain.errors import RunOverError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Stop
 from tuitrain.rundir.places import RunFolder
 from tuitrain.session.asking import send
 from tuitrain.session.printer import Printer
 from tuitrain.session.reading import RunReader
-from tuitrain.session.start import Started, resume_detached, start_detached
+from tuitrain.session.start import Started, last_word, resume_detached, start_detached
 from tuitrain.session.worker import EXIT_CODES
 
 _POLL_SECONDS = 0.05
@@ -31,18 +31,26 @@ def run_headless(preset: Preset, *, as_json: bool) -> int:
     return print_started(start_detached(preset, has_screen=False), as_json=as_json)
 
 
-def resume_headless(folder: RunFolder, *, as_json: bool) -> int:
-    """Go on with a run without a screen; only what is new is printed.
+def resume_headless(folder: RunFolder, *, as_json: bool, here: bool = False) -> int:
+    """Go on with a run without a screen; only what is new is printed. `here` is as of `resume_detached`.
 
     Raises:
-        RunBusyError: its trainer is alive.
-        UsageError: it has no checkpoint.
+        RunBusyError: its trainer is alive, or may be.
+        UsageError: it has no intact checkpoint.
         RunFolderError: the folder cannot be read or written.
     """
     reader = RunReader(folder)
     while reader.poll():
         pass
-    return _print_started(resume_detached(folder, has_screen=False), reader, as_json=as_json)
+    try:
+        started = resume_detached(folder, has_screen=False, here=here)
+    except RunOverError as error:
+        printer, ended = Printer(folder.id), last_word(folder)
+        printer.take([ended] if ended is not None else [])
+        printer.say(str(error))
+        printer.finish(as_json=as_json)
+        return error.exit_code
+    return _print_started(started, reader, as_json=as_json)
 
 
 def print_started(started: Started, *, as_json: bool) -> int:
@@ -56,7 +64,11 @@ def _print_started(started: Started, reader: RunReader, *, as_json: bool) -> int
     with _signals_ask_to_stop(started.folder, printer):
         _print_to_the_end(reader, printer, started.process)
     printer.finish(as_json=as_json)
-    return EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+    code = EXIT_CODES[printer.ended.reason] if printer.ended is not None else 1
+    if code == 0 and started.process.returncode == 1:
+        printer.say(f"what it said last may not be on the disk: {started.folder.output_path}")
+        return 1
+    return code
 
 
 def follow_plainly(folder: RunFolder) -> int:

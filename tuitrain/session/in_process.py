@@ -6,7 +6,7 @@ import threading
 
 from tuitrain.preset import Preset
 from tuitrain.rundir.lock import RunLock
-from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.places import RunFolder, discard
 from tuitrain.session.hosting import work_in_thread
 from tuitrain.session.own_config import notify_wish
 from tuitrain.session.start import create_run
@@ -24,8 +24,12 @@ class InProcessRun:
     def __init__(self, preset: Preset) -> None:
         notify = notify_wish(preset)
         self.folder: RunFolder = create_run(preset)
-        self._lock = RunLock.acquire(self.folder)
-        self._hosting = open_hosting(self.folder, "pause", notify)
+        try:
+            self._lock = RunLock.acquire(self.folder)
+            self._hosting = open_hosting(self.folder, "pause", notify)
+        except BaseException:
+            discard(self.folder)
+            raise
         self._thread: threading.Thread = work_in_thread(self._hosting)
 
     @property

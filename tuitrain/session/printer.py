@@ -8,7 +8,8 @@ import sys
 import time
 from typing import TextIO
 
-from tuitrain.protocol.carrier import CarrierStatus, DamageSeen
+from tuitrain.board.training_time import TrainingTime
+from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.events import (
     AlarmRaised,
     CadenceChanged,
@@ -59,11 +60,14 @@ class Printer:
         self.seconds = 0.0
         self.last: dict[str, float] = {}
         self.best: dict[str, float] = {}
+        self.num_evaluated: tuple[int, int] | None = None
+        self.data = ""
         self._stream = stream
         self._has_bar = stream.isatty()
         self._total = 0
         self._rate = 0.0
-        self._loss = math.nan
+        self._loss: float | None = None
+        self._trained = TrainingTime()
         self._next_line = 0.0
 
     def take(self, words: list[Word]) -> None:
@@ -86,6 +90,9 @@ class Printer:
             "reason": self.ended.message or reason if self.ended is not None else "the trainer is gone",
             "steps": self.step,
             "seconds": round(self.seconds, 3),
+            "num_evaluated": dict(zip(("train", "validation"), self.num_evaluated or (None, None), strict=True)),
+            "steps_per_second": round(self._trained.steps_per_second, 3),
+            "data": self.data,
             "metrics": {name: {"last": _plain(self.last, name), "best": _plain(self.best, name)} for name in names},
         }
 
@@ -96,9 +103,9 @@ class Printer:
             sys.stdout.write(json.dumps(self.summary()) + "\n")
             return
         summary = self.summary()
-        rate = self.step / self.seconds if self.seconds else 0.0
-        sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s")
-        sys.stdout.write(f" ({rate:.0f} steps/s)\n")
+        rate = f" ({_speed(self._trained.steps_per_second)})" if self._trained.num_steps else ""
+        sys.stdout.write(f"{self.run}: {summary['state']} at step {self.step} after {self.seconds:.1f} s{rate}")
+        sys.stdout.write(f"{_judged(self.num_evaluated)}\n")
         for name in sorted(self.last):
             best = f" best {self.best[name]:.4g}" if name in self.best else ""
             line = f"  {name:<17} last {self.last[name]:<10.4g}{best}"
@@ -112,14 +119,18 @@ class Printer:
         self._stream.flush()
 
     def _take(self, word: Word) -> None:
+        before = self.num_evaluated
         self._note_numbers(word)
         line = _line_for(word)
+        if self.num_evaluated != before:
+            line += _judged(self.num_evaluated)
         if line:
             self.say(line)
 
     def _note_numbers(self, word: Word) -> None:
         if isinstance(word, RunStarted):
             self._total, self.step, self.ended = word.total_steps, word.step, None
+            self.data = word.data
         elif isinstance(word, RolledBack):
             self._total, self.step = word.total_steps, word.step
         elif isinstance(word, StepsFinished):
@@ -127,7 +138,7 @@ class Printer:
             losses = [column for column in word.columns if column.metric == "batch/loss"]
             self._loss = losses[-1].values[-1] if losses else self._loss
         elif isinstance(word, EvalFinished):
-            self.last = {**self.last, **word.metrics}
+            self.last, self.num_evaluated = {**self.last, **word.metrics}, word.sizes
         elif isinstance(word, Heartbeat):
             self._rate, self.best = word.steps_per_second, dict(word.best)
         elif isinstance(word, RunEnded):
@@ -137,13 +148,16 @@ class Printer:
             self.status = word
         elif not isinstance(word, DamageSeen) and hasattr(word, "seconds"):
             self.seconds = max(self.seconds, word.seconds)
+            if not isinstance(word, CommandSeen):
+                self._trained.take(word)
 
     def _progress(self) -> None:
         share = self.step / self._total
-        numbers = f"step {self.step}/{self._total}  loss {self._loss:.4g}"
+        loss = "–" if self._loss is None else f"{self._loss:.4g}"
+        numbers = f"step {self.step}/{self._total}  loss {loss}"
         if "eval/loss" in self.last:
             numbers += f"  eval/loss {self.last['eval/loss']:.4g}"
-        numbers += f"  {self._rate:.0f} steps/s"
+        numbers += f"  {_speed(self._rate)}" if self._rate > 0.0 else ""
         if not self._has_bar:
             self._stream.write(f"{numbers}\n")
         else:
@@ -164,9 +178,8 @@ def _line_for(word: Word) -> str:
         case RunStarted():
             size = f"{word.num_parameters} parameters, {word.num_train} training samples"
             newer = other_version(word.protocol_version)
-            return (
-                f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}{newer and '; '}{newer}"
-            )
+            started = f"started on {word.device}: {word.total_steps} steps, {size}, seed {word.seed}"
+            return "\n".join(filter(None, [f"{started}{newer and '; '}{newer}", word.data]))
         case RunResumed():
             lost = f"; {word.lost_steps} steps are taken again" if word.lost_steps else ""
             return f"goes on from step {word.step} ({word.checkpoint}){lost}"
@@ -218,6 +231,16 @@ def _line_for(word: Word) -> str:
             return f"{word.status}: {word.detail}"
         case _:
             return ""
+
+
+def _judged(sizes: tuple[int, int] | None) -> str:
+    """Over how many samples the numbers of an evaluation are means."""
+    return "" if sizes is None else f"; train of {sizes[0]}, validation of {sizes[1]}"
+
+
+def _speed(steps_per_second: float) -> str:
+    """With a digit after the point where there are few: half a step a second is not none."""
+    return f"{steps_per_second:.{0 if steps_per_second >= 10.0 else 2}f} steps/s"
 
 
 def _plain(values: dict[str, float], name: str) -> float | None:

@@ -9,7 +9,7 @@ from tuitrain.protocol.carrier import CarrierStatus, CommandSeen, DamageSeen
 from tuitrain.protocol.events import CommandApplied, CommandRefused, Event, RunEnded
 from tuitrain.protocol.printable import printable_word
 from tuitrain.rundir.commands import CommandReader, DamagedCommand
-from tuitrain.rundir.follower import EventFollower
+from tuitrain.rundir.follower import EventFollower, torn_line
 from tuitrain.rundir.places import RunFolder
 from tuitrain.rundir.status import CarrierWatch
 
@@ -101,8 +101,8 @@ class RunReader:
             while said := self._said():
                 words += said
             # An unfinished last line is in progress while the run lives, and torn once it is dead.
-            if torn := len(self._events.unfinished()):
-                words += self._told_once(f"a torn last line of {torn} bytes was skipped", self._events.lines.position)
+            if torn := self._events.lines.num_unfinished_bytes():
+                words += self._told_once(torn_line(torn), self._events.lines.position)
         return [*words, status]
 
 

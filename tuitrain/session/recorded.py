@@ -7,6 +7,7 @@ stays in the stream, and is left out here.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,16 @@ from tuitrain.protocol.events import (
     EndPlanned,
     EvalFinished,
     Event,
+    Heartbeat,
     RolledBack,
     RunEnded,
     RunResumed,
     RunStarted,
     StepsFinished,
 )
-from tuitrain.rundir.follower import EventFollower
+from tuitrain.rundir.follower import events_of
 from tuitrain.rundir.places import RunFolder
+from tuitrain.training.automatic import BEST, WATCHED
 from tuitrain.training.timelines import Timelines
 
 
@@ -70,6 +73,8 @@ class Recorded:
     """Metric → what was measured at each step."""
     evaluations: dict[int, EvalFinished] = field(default_factory=dict)
     """Step → the newest evaluation there."""
+    best_trouble: str = ""
+    """The newest that was said of why a best state could not be kept."""
     stopped_by_alarm: bool = False
     """Whether the end was what an alarm led to."""
     num_damaged: int = 0
@@ -78,6 +83,10 @@ class Recorded:
     """How often the run went back, and where to."""
     refused: dict[str, str] = field(default_factory=dict)
     """Id → reason of every command that was refused."""
+    answered: set[str] = field(default_factory=set)
+    """Ids of all commands that have their final reply."""
+    _best_told: tuple[int, float] | None = None
+    """Step and value of the best validation loss as the run told it, which may be of the run that it is a branch of."""
     _left: list[_Left] = field(default_factory=list)
     _ways: dict[int, _Way] = field(default_factory=dict)
     """Timeline → what was known when it was left."""
@@ -111,7 +120,7 @@ class Recorded:
             case EvalFinished():
                 self.evaluations[event.step] = event
             case CheckpointSaved():
-                if self.timelines.current == _timeline_of(event.path):  # else of a way that was left meanwhile
+                if self.timelines.leads_here(_timeline_of(event.path), event.step):  # else of a way left meanwhile
                     self.saved.append(event)
                 self.sha256[Path(event.path).name] = event.sha256
             case CommandQueued():
@@ -120,10 +129,16 @@ class Recorded:
                 self._decide(event)
             case CommandRefused():
                 self.refused[event.command] = event.reason
+                self.answered.add(event.command)
             case AlarmRaised():
                 self.stopped_by_alarm = event.action == "stop" and event.kind.startswith("nonfinite")
+                if event.kind == "disk" and BEST in event.message:
+                    self.best_trouble = event.message
+            case Heartbeat():
+                self._note_best(event)
             case RunEnded():
                 self.ended = event
+                self._note_best(event)
             case _:
                 pass
         if not isinstance(event, CheckpointSaved):  # which may be of a step on a way that was left
@@ -133,6 +148,21 @@ class Recorded:
         """Pairs of (step, value) of a metric in the order of the steps."""
         for column in self.columns.get(metric, []):
             yield from zip(itertools.count(column.first_step, column.stride), column.values, strict=False)
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and value of the lowest validation loss on the way to the last step."""
+        found = [(value, step) for step, value in self._validation_losses().items()]
+        return min(found)[::-1] if found else None
+
+    @property
+    def best_saved(self) -> CheckpointSaved | None:
+        """The newest checkpoint of a best state; it was the best when it was saved."""
+        return next((saved for saved in reversed(self.saved) if Path(saved.path).stem.endswith(f"-{BEST}")), None)
+
+    def validation_loss(self, step: int) -> float:
+        """At a step; NaN where it is not known."""
+        return self._validation_losses().get(step, math.nan)
 
     @property
     def course(self) -> list[Decision]:
@@ -147,8 +177,18 @@ class Recorded:
         """Whether a checkpoint is on the way to the last step."""
         return self.timelines.is_on_the_way(_timeline_of(saved.path), saved.step)
 
+    def _note_best(self, event: Heartbeat | RunEnded) -> None:
+        if event.best_step is not None and WATCHED in event.best:
+            self._best_told = event.best_step, event.best[WATCHED]
+
+    def _validation_losses(self) -> dict[int, float]:
+        told = {} if self._best_told is None else dict([self._best_told])
+        losses = {step: fact.metrics.get(WATCHED, math.nan) for step, fact in self.evaluations.items()}
+        return {step: loss for step, loss in (told | losses).items() if math.isfinite(loss)}
+
     def _decide(self, event: CommandApplied) -> None:
         command, actor = self._asked.pop(event.command, (None, ""))
+        self.answered.add(event.command)
         if isinstance(command, DECIDING):
             self.decisions.append(Decision(step=event.step, command=command, actor=actor, id=event.command))
             original = original_id(event.command)
@@ -191,7 +231,7 @@ class Recorded:
 
     def _cut_after(self, step: int) -> None:
         self.last_step = step
-        self.ended = None
+        self.ended, self._best_told = None, None
         self.saved = [saved for saved in self.saved if saved.step <= step]
         self.evaluations = {at: found for at, found in self.evaluations.items() if at <= step}
         for metric, columns in self.columns.items():
@@ -205,10 +245,9 @@ def recorded(folder: RunFolder) -> Recorded:
     Raises:
         RunFolderError: it cannot be read.
     """
-    record, follower = Recorded(), EventFollower(folder)
-    while batch := follower.poll():
-        for event in batch:
-            record.add(event)
+    record = Recorded()
+    for event in events_of(folder):
+        record.add(event)
     return record
 
 

@@ -23,9 +23,11 @@ from tuitrain.protocol.carrier import InitialWeights
 from tuitrain.rundir.catalogue import find_run, list_runs
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.private import cannot, open_to_read, replace_whole
+from tuitrain.session.best import have_best_written
 from tuitrain.session.recorded import Recorded, recorded
 from tuitrain.tasks.tables import DATASETS
 from tuitrain.techniques.freezing import head_of
+from tuitrain.training.automatic import BEST
 
 _CHUNK = 1 << 20
 _MOST_NAMED = 8
@@ -60,7 +62,7 @@ def find_weights(preset: Preset, origin: RunFolder | None = None) -> Found | Non
             return Found(kept[0], kept[1], preset)
     try:
         source = _source(task.from_run)
-        record = recorded(source)
+        record = have_best_written(source) if task.from_tag == BEST else recorded(source)
         path, digest = _checkpoint(source, record, preset)
         problems = [*_misfits(preset, source, record), *_leaks(preset, source)]
     except TuitrainError as error:

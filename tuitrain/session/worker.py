@@ -18,16 +18,17 @@ from types import FrameType
 
 import msgspec
 
-from tuitrain.errors import RunBusyError
+from tuitrain.errors import RunBusyError, TuitrainError
 from tuitrain.preset import preset_from_data
 from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.events import RunEnded
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info, remove_drafts, write_info
-from tuitrain.rundir.status import current_boot_id, process_created, this_host
+from tuitrain.rundir.process import Process
 from tuitrain.rundir.writer import EventWriter
 from tuitrain.session.hosting import Hosting, OnNonfinite
 from tuitrain.session.own_config import NOTIFY_VARIABLE, NotifyWish, taken_over
+from tuitrain.session.past import Past
 from tuitrain.session.start import renew
 
 EXIT_CODES = {"finished": 0, "stopped": 0, "aborted": 1, "failed": 1}
@@ -56,9 +57,13 @@ def main() -> int:
     try:
         if arguments.resume and not is_handed_over:
             renew(folder)
+    except TuitrainError as error:
+        sys.stderr.write(f"{error}\n")  # and not into the record: the run stands as it stood
+        return error.exit_code
+    try:
         hosting = open_hosting(folder, arguments.on_nonfinite, notify, is_resumed=arguments.resume)
     except Exception as error:
-        _record_failure(folder, error)
+        _record_failure(folder, error, is_resumed=arguments.resume)
         raise
     signals.go_to(hosting)
 
@@ -72,7 +77,7 @@ def main() -> int:
             arguments.ends_with_parent = False
             hosting.ask_to_stop()
     lock.release()
-    return EXIT_CODES[ended[0].reason] if ended else 1
+    return EXIT_CODES[ended[0].reason] if ended and not hosting.trouble else 1
 
 
 def open_hosting(
@@ -83,25 +88,21 @@ def open_hosting(
     remove_drafts(folder)
     write_info(
         folder,
-        msgspec.structs.replace(
-            info, host=this_host(), pid=os.getpid(), pid_created=process_created(os.getpid()) or 0.0,
-            boot_id=current_boot_id(),
-        ),
-    )  # fmt: skip
+        msgspec.structs.replace(info, **msgspec.structs.asdict(Process.of(os.getpid()))),
+    )
     preset = preset_from_data(info.preset, str(folder.info_path))
     return Hosting(folder, preset, on_nonfinite, notify, is_resumed=is_resumed)
 
 
-def _record_failure(folder: RunFolder, error: Exception) -> None:
+def _record_failure(folder: RunFolder, error: Exception, *, is_resumed: bool) -> None:
     """Before there is a pump: write the last word by hand, so that nobody has to guess."""
-    ended = RunEnded(
-        seq=1,
-        time=time.time(),
-        step=0,
-        reason="failed",
-        message=f"the trainer could not start: {error}",
-        traceback="".join(traceback.format_exception(error)),
-    )
+    past = Past.of(folder) if is_resumed else Past()
+    message, trace = f"the trainer could not start: {error}", "".join(traceback.format_exception(error))
+    if past.sequence:
+        ended = past.after_failing(message, trace)
+    else:
+        ended = RunEnded(step=0, reason="failed", message=message, traceback=trace)
+    ended = msgspec.structs.replace(ended, seq=past.sequence + 1, seconds=past.seconds, time=time.time())
     with EventWriter(folder.events_path) as writer:
         writer.append([encode_event(ended)])
 

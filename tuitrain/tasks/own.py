@@ -2,7 +2,7 @@
 
 How to wire it in:
 
-* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and kind_of_task; where
+* `preset`: give `TaskSection` the keys path, target, ignore, image_size, validation_share and the like; where
   `dataset` is one of `OWN_KINDS`, make `path` absolute (relative to the preset's file, or to the current folder for a
   path from the command line) and call `inspect_own(OwnData(…, seed=task.data_seed))`. The spec it gives takes the place
   of `DATASETS[task.dataset]` in every check; an `OwnDataError` has one sentence for each mistake in `problems`.
@@ -12,7 +12,7 @@ How to wire it in:
 
 * `pyproject.toml`: name pillow among the dependencies; so far it comes with torchvision.
 
-The check reads a table or an archive as a whole (5 s for a million lines of 10 columns), but only the headers of
+The check reads a table or an archive as a whole (seconds for a million lines of 10 columns), but only the headers of
 pictures: that one is cut off inside is found by `load_own`.
 """
 
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tuitrain.tasks.own_csv import read_csv
+from tuitrain.tasks.input_columns import InputColumn
 from tuitrain.tasks.own_npz import read_npz
 from tuitrain.tasks.own_parts import (
     OWN_KINDS,
@@ -42,10 +42,20 @@ __all__ = ["OWN_KINDS", "OwnArrays", "OwnData", "OwnDataError", "inspect_own", "
 
 
 class OwnArrays(NamedTuple):
-    """Data of one's own, before preprocessing, and their spec."""
+    """Data before preprocessing, and their spec."""
 
     arrays: Arrays
     spec: DatasetSpec
+    columns: tuple[InputColumn, ...] = ()
+    """Of a table: how its columns became the inputs, in their order."""
+    target_name: str = ""
+    """Name of the column that is learned."""
+    notes: tuple[str, ...] = ()
+    """What was left out, filled in or guessed, one clause each."""
+
+    def with_notes(self, notes: tuple[str, ...]) -> OwnArrays:
+        """The same with more to say, first."""
+        return self._replace(notes=(*notes, *self.notes))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -120,12 +130,16 @@ def _path_problems(options: OwnData, problems: list[str]) -> bool:
 
 
 def _from_csv(options: OwnData, problems: list[str]) -> OwnArrays | None:
+    from tuitrain.tasks.own_csv import read_csv  # pyarrow, only for those who have a table
+
     table = read_csv(options, problems)
     plan = plan_samples(table.target, options, problems) if table is not None else None
     if problems or table is None or plan is None:
         return None
-    about = f"{counted(table.x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
-    return _assembled(options, plan, table.x[plan.train], table.x[plan.validation], about, problems)
+    x, columns = table.inputs(plan.train, options, problems)
+    about = f"{counted(x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
+    data = _assembled(options, plan, x[plan.train], x[plan.validation], about, problems)
+    return data._replace(columns=columns, target_name=table.target_name, notes=(*table.notes, *plan.notes))
 
 
 def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
@@ -136,7 +150,7 @@ def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
     first = archive.x[0]
     about = f"{'×'.join(map(str, first.shape[1:]))} numbers a sample, {plan.outputs_in_words}"
     train_x, validation_x = (_chosen(archive.x, side) for side in (plan.train, plan.validation))
-    return _assembled(options, plan, train_x, validation_x, about, problems)
+    return _assembled(options, plan, train_x, validation_x, about, problems).with_notes(archive.notes)
 
 
 def _chosen(sides: tuple[NDArray[np.generic], ...], order: NDArray[np.intp]) -> NDArray[np.generic]:
@@ -162,11 +176,11 @@ def _from_pictures(options: OwnData, problems: list[str], *, is_check: bool) -> 
     about = f"pictures of {index.shape[2]}×{index.shape[1]}, {plan.outputs_in_words}"
     if is_check:
         nothing = np.zeros((0, *index.shape), dtype=np.uint8)
-        return _assembled(options, plan, nothing, nothing, about, problems)
+        return _assembled(options, plan, nothing, nothing, about, problems).with_notes(index.notes)
     train_x, validation_x = (
         read_pictures(index, side, options.path, problems) for side in (plan.train, plan.validation)
     )
-    return _assembled(options, plan, train_x, validation_x, about, problems)
+    return _assembled(options, plan, train_x, validation_x, about, problems).with_notes(index.notes)
 
 
 def _assembled(
@@ -192,4 +206,4 @@ def _assembled(
         is_image=train_x.ndim == 4,
         class_names=plan.class_names,
     )
-    return OwnArrays(Arrays(train_x, plan.train_y, validation_x, plan.validation_y), spec)
+    return OwnArrays(Arrays(train_x, plan.train_y, validation_x, plan.validation_y), spec, notes=plan.notes)

@@ -1,17 +1,16 @@
-"""The first line of a table: what separates the columns, which of them are features, and which is the target."""
+"""The first line of a table: whether it names the columns, which of them are features, and which is the target."""
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TextIO
 
 from tuitrain.errors import nearest
-from tuitrain.tasks.own_parts import OwnData, counted, shortened, shown
+from tuitrain.tasks.own_lines import Cells
+from tuitrain.tasks.own_parts import OwnData, counted, number, shortened, shown, written
 
-_SEPARATORS = (",", ";", "\t")
+_LOOKED_AT = 50
 
 
 @dataclass(frozen=True)
@@ -25,33 +24,25 @@ class Columns:
     """None where the options name a target that is not there."""
 
 
-def sniffed_separator(file: TextIO) -> str:
-    """The separator that divides the first line into most fields; leaves the file at its beginning."""
-    first = next((line for line in file if line.strip()), "")
-    file.seek(0)
-
-    def fields(separator: str) -> int:
-        try:
-            return len(next(csv.reader([first], delimiter=separator), []))
-        except csv.Error:
-            return 0
-
-    return max(_SEPARATORS, key=fields)
-
-
-def read_header(header: list[str], options: OwnData, problems: list[str]) -> Columns | None:
-    """What the columns are; None where it is no header. A column without a name is called by its position."""
-    if _is_sample(header):
+def read_header(cells: Cells, options: OwnData, problems: list[str]) -> Columns | None:
+    """What the columns are; None where that is not known."""
+    header = cells.first
+    if len(header) < 2:
+        taken = f" where fields are separated by {cells.separation}" if cells.separation else ""
         problems.append(
-            f"Line 1 holds numbers, not column names: {shown(header)}. Try adding a line with a name for each column."
+            f"There is one column only{taken}, {shown(header)}. Try separating columns by a comma, semicolon or tab."
         )
         return None
+    reason = "" if cells.has_names or options.header is not None else _sample_reason(cells)
+    if reason:
+        problems.append(
+            f"The first line, {shown(header)}, may be a sample and not the names of the columns: {reason} (fields "
+            f"separated by {cells.separation}). Try header = false if it is a sample, or header = true if it is not."
+        )
+        return None
+    if options.header is False and not cells.has_names:
+        header = [f"column {index}" for index in range(len(header))]
     names = tuple(name.strip() or f"column {index}" for index, name in enumerate(header))
-    if len(names) < 2:
-        problems.append(
-            f"There is one column only, {shown(names)}. Try separating columns by a comma, semicolon or tab."
-        )
-        return None
     problems += _name_problems(header, names, options)
     kept = [index for index, name in enumerate(names) if name not in options.ignore]
     if len(kept) < 2:
@@ -60,20 +51,26 @@ def read_header(header: list[str], options: OwnData, problems: list[str]) -> Col
     return Columns(names, tuple(index for index in kept if index != target), target)
 
 
-def number(text: str) -> float | None:
-    """The number that a cell holds; None for anything else, also for 1_000, which Python would take."""
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
-
-
-def _is_sample(header: list[str]) -> bool:
-    """A line of numbers alone, or with a decimal number in it, is a sample; 0, 1, 2, … are names given by pandas."""
-    if [name.strip() for name in header] == [str(index) for index in range(len(header))]:
-        return False
-    numbers = [name for name in header if number(name) is not None]
-    return len(numbers) == len(header) or any("." in name for name in numbers)
+def _sample_reason(cells: Cells) -> str:
+    """Why the first line may be a sample; empty where it is none."""
+    header = [cell.strip() for cell in cells.first]
+    numbers = [cell for cell in header if number(cell) is not None]
+    is_counted = numbers == [str(index) for index in range(len(numbers))]
+    if is_counted and (len(numbers) == len(header) or len(numbers) >= 3):
+        return ""  # names that pandas gives to the columns of an array
+    if len(numbers) == len(header):
+        return "all of it are numbers"
+    if any("." in cell for cell in numbers):
+        return f'it holds numbers such as "{next(cell for cell in numbers if "." in cell)}"'
+    below = [column[:_LOOKED_AT].to_pylist() for column in cells.columns]
+    are_numbers = [any(column) and all(number(cell) is not None for cell in column if cell) for column in below]
+    above_numbers = [cell for cell, is_number in zip(header, are_numbers, strict=True) if is_number]
+    if numbers and all(number(cell) is not None for cell in above_numbers):
+        return "it holds a number wherever the lines below do"
+    for cell, column, is_number in zip(header, cells.columns, are_numbers, strict=True):
+        if cell and not is_number and cell in column.unique().to_pylist():
+            return f'"{cell}" is in the same column below, too'
+    return ""
 
 
 def _name_problems(header: list[str], names: tuple[str, ...], options: OwnData) -> Iterator[str]:
@@ -81,14 +78,14 @@ def _name_problems(header: list[str], names: tuple[str, ...], options: OwnData) 
         if not given.strip() and name not in options.ignore:
             yield (
                 f"The {name} (counted from 0) has no name; often it numbers the lines, which teaches nothing. Try "
-                f'ignore = ["{name}"], or give it a name.'
+                f"ignore = [{written(name)}], or give it a name."
             )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         yield f"{counted(len(twice), 'column name')} given twice: {shown(twice)}. Try a different one for each."
     for name in options.ignore:
         if name not in names:
-            yield f'ignore names "{shortened(name)}", which is no column. Try {_near(name, names)}.'
+            yield f'ignore names "{shortened(name)}", which is no column. Try {_near("", name, names)}.'
 
 
 def _target(names: tuple[str, ...], kept: list[int], options: OwnData, problems: list[str]) -> int | None:
@@ -103,7 +100,7 @@ def _target(names: tuple[str, ...], kept: list[int], options: OwnData, problems:
     elif wanted in names:
         index = names.index(wanted)
     else:
-        problems.append(f'target = "{shortened(wanted)}" is no column. Try {_near(wanted, names)}.')
+        problems.append(f'target = "{shortened(wanted)}" is no column. Try {_near("target = ", wanted, names)}.')
         return None
     if index not in kept:
         problems.append(f'The target "{shortened(names[index])}" is ignored too. Try taking it out of ignore.')
@@ -111,6 +108,6 @@ def _target(names: tuple[str, ...], kept: list[int], options: OwnData, problems:
     return index
 
 
-def _near(name: str, names: tuple[str, ...]) -> str:
+def _near(key: str, name: str, names: tuple[str, ...]) -> str:
     close = nearest(name, names)
-    return f'"{shortened(close)}"' if close else f"one of {shown(names, 10)}"
+    return f"{key}{written(close)}" if close else f"one of {shown(names, 10)}"

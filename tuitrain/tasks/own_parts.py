@@ -29,14 +29,27 @@ class OwnData:
     path: Path
     """The file, or the folder of an imagefolder, already made absolute."""
     target: str | int | None = None
-    """csv: the column to learn, by name or counted from 0 (−1 is the last); None means the last that is not ignored."""
+    """csv: the column to learn, by name or counted from 0 (−1 is the last); None means the last that is not ignored.
+    npz: the name of the array of targets."""
     ignore: tuple[str, ...] = ()
-    """csv: names of columns to leave out."""
+    """Names of columns of a csv, or of arrays of a npz, to leave out."""
     image_size: int | None = None
     """imagefolder: all pictures are squeezed to so many pixels square; None means the size that they all have."""
+    layout: Literal["auto", "channels-first", "channels-last"] = "auto"
+    """npz: which dimension of pictures are their channels; auto looks, and asks where it may be either."""
     validation_share: float = 0.2
     """Share of the samples that is kept for validation, unless the data come split."""
-    kind_of_task: Literal["auto", "classification", "regression"] = "auto"
+    target_kind: Literal["auto", "classification", "regression"] = "auto"
+    header: bool | None = None
+    """csv: whether the first line names the columns; None looks, and asks where it may be a sample."""
+    decimal: Literal["auto", ".", ","] = "auto"
+    """csv: the decimal mark; the other one may then group digits by thousands."""
+    missing: Literal["refuse", "drop", "mean"] = "refuse"
+    """csv: what becomes of a sample with an empty cell."""
+    encode: Literal["refuse", "one-hot"] = "refuse"
+    """csv: what becomes of a column of texts."""
+    batch_size: int | None = None
+    """Samples of a batch, of which is said where they are all that there are; None is all on purpose."""
     seed: int = 0
     """Of the split and of the order of the samples."""
     fold: Fold | None = None
@@ -83,8 +96,10 @@ class Plan:
     class_names: tuple[str, ...]
     train: NDArray[np.intp]  # positions among all samples
     validation: NDArray[np.intp]  # likewise
-    train_y: NDArray[np.generic]  # (num_train,) int64, or (num_train, num_outputs) float32
+    train_y: NDArray[np.generic]  # (num_train,) int64, or (num_train, num_outputs) float64
     validation_y: NDArray[np.generic]
+    notes: tuple[str, ...]
+    """What was guessed, or is worth a word, one clause each."""
     smallest_class: int
     """Samples of the rarest class among those that are trained or validated on; 0 for a regression."""
 
@@ -109,16 +124,16 @@ def plan_samples(target: Target, options: OwnData, problems: list[str]) -> Plan 
     else:
         classes, names = _classes(target)
         labels = groups = classes
-        problems += _class_problems(classes, names, target, guessed=options.kind_of_task == "auto", fold=options.fold)
+        problems += _class_problems(classes, names, target, guessed=options.target_kind == "auto", fold=options.fold)
         outputs = len(names)
     if len(problems) > before:
         return None
     train, validation = _sides(groups, target, options)
     if kind == "regression":
-        labels = labels.reshape(len(labels), outputs).astype(np.float32)
+        labels = labels.reshape(len(labels), outputs).astype(np.float64)
     return Plan(
         kind=kind, num_outputs=outputs, class_names=names, train=train, validation=validation,
-        train_y=labels[train], validation_y=labels[validation],
+        train_y=labels[train], validation_y=labels[validation], notes=tuple(_notes(kind, target, len(train), options)),
         smallest_class=0 if kind == "regression" else _smallest(groups[np.concatenate([train, validation])]),
     )  # fmt: skip
 
@@ -151,20 +166,41 @@ def shown(names: Sequence[str], most: int = _SHOWN) -> str:
     return f"{listed} and {len(names) - most} more" if len(names) > most else listed
 
 
+def number(text: str) -> float | None:
+    """A number as people and Python write it with a decimal point, if the text is one."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def written(text: str) -> str:
+    """A text as TOML writes it, on one line, with every sign that does not print as its number."""
+    signs = (sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
+    return '"' + "".join(f"\\{sign}" if sign in {'"', "\\"} else sign for sign in signs) + '"'
+
+
 def shortened(text: str) -> str:
     """A text on one line, cut where it is long."""
     line = "".join(letter if letter.isprintable() else "·" for letter in text)
     return line if len(line) <= 60 else f"{line[:57]}…"
 
 
+def _notes(kind: str, target: Target, num_train: int, options: OwnData) -> Iterator[str]:
+    if kind == "classification" and target.names is None and options.target_kind == "auto":
+        yield "whole numbers are taken for classes"
+    if options.batch_size is not None and options.batch_size >= num_train:
+        yield f"each batch holds all {counted(num_train, 'training sample')}"
+
+
 def _kind(target: Target, options: OwnData, problems: list[str]) -> Literal["classification", "regression"] | None:
-    values, wanted = target.values, options.kind_of_task
+    values, wanted = target.values, options.target_kind
     if len(values) == 0 or target.num_given == 0 or target.num_given == len(values):
         problems.append("There are no samples, or none on one side. Try a file with at least 2.")
         return None
     if target.names is not None:
         if wanted == "regression":
-            problems.append('The targets are names, not numbers. Try kind_of_task = "classification".')
+            problems.append('The targets are names, not numbers. Try target_kind = "classification".')
             return None
         return "classification"
     if values.ndim == 2 and values.shape[1] > 1:
@@ -172,7 +208,7 @@ def _kind(target: Target, options: OwnData, problems: list[str]) -> Literal["cla
         if wanted == "classification" or (wanted == "auto" and is_one_hot):
             problems.append(
                 f"Each sample has {values.shape[1]} targets, and a class is one number. Try y.argmax(axis=1) where one "
-                'target of each sample is 1, or kind_of_task = "regression".'
+                'target of each sample is 1, or target_kind = "regression".'
             )
             return None
         return "regression"
@@ -196,15 +232,17 @@ def _classes(target: Target) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 def _class_problems(
     labels: NDArray[np.int64], names: tuple[str, ...], target: Target, *, guessed: bool, fold: Fold | None
 ) -> Iterator[str]:
-    numbers = ', or kind_of_task = "regression"' if target.names is None else ""
+    numbers = ', or target_kind = "regression"' if target.names is None else ""
     if len(names) == 1:
         remark = " (whole numbers were taken for classes)" if guessed and numbers else ""
         yield f"All samples are of one class, {shown(names)}{remark}. Try data with at least 2 classes{numbers}."
     num_cut = target.cut_by(fold)
     if fold is not None and num_cut is not None and fold.total > (least := _smallest(labels[:num_cut])):
+        rarest = names[int(np.bincount(labels[:num_cut], minlength=len(names)).argmin())]
+        fewer = f"folds = {least}, or " if least > 1 else ""
         yield (
-            f"folds = {fold.total} is more than the {counted(least, 'sample')} of the smallest class. "
-            "Try fewer folds, or more of that class."
+            f"folds = {fold.total} is more than the {counted(least, 'sample')} of the smallest class, "
+            f'"{shortened(rarest)}". Try {fewer}more of that class.'
         )
     if target.num_given is None:
         rare = np.flatnonzero(np.bincount(labels) < 2)

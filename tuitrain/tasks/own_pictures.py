@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
+import re
+import stat
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tuitrain.tasks.own_folders import files_by_class, find_sides
 from tuitrain.tasks.own_parts import OwnData, Target, counted, shortened, shown
 
 _FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")  # others may start programs
-_VALIDATION = ("validation", "val", "valid", "test")
-_NOT_LOOKED_AT = ("thumbs.db", "desktop.ini")
-_GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
-_WIDE = ("I", "F")
+_GRAY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_DEPTHS = {"I;16": "uint16", "I;16L": "uint16", "I;16B": "uint16", "I;16N": "uint16", "I": "int32", "F": "float32"}
+"""Modes of more than 8 bits, and what holds their numbers as they are."""
+_BITS = {"uint8": "8 bits", "uint16": "16 bits", "int32": "32 bits", "float32": "floating point"}
+_WIDE_COLORS = re.compile(r";16[BLN]|'RGB', [0-9]{4,}\)")  # the second: the greatest value of a .ppm
 _ORIENTATION = 0x0112
 MOST_NUMBERS = 2**31
 """Values of all pictures together: 8 GiB as they are trained on."""
+
+_SPECIAL = {
+    stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 _Result = TypeVar("_Result")
 
@@ -39,6 +47,10 @@ class PictureIndex:
     target: Target
     shape: tuple[int, int, int]
     """Channels, height and width of each, after what is done to them."""
+    dtype: str = "uint8"
+    """What holds a pixel: as wide as in the files."""
+    notes: tuple[str, ...] = ()
+    """What was left out or is not as it was, one clause each."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,13 @@ class _Header:
 
     mode: str
     size: tuple[int, int]  # width, height, as it is looked at
+    remarks: tuple[str, ...] = ()
+    """What is not taken as it is, without the number of pictures."""
+
+    @property
+    def dtype(self) -> str:
+        """What holds a pixel."""
+        return _DEPTHS.get(self.mode, "uint8")
 
 
 class _NoPictureError(Exception):
@@ -55,9 +74,12 @@ class _NoPictureError(Exception):
 
 def index_pictures(options: OwnData, problems: list[str]) -> PictureIndex | None:
     """Find all pictures and read their headers; everything that is wrong goes to `problems`."""
-    sides = _sides(options.path)
-    files = [_by_class(folder) for folder in sides]
-    for folder, classes in zip(sides, files, strict=True):
+    sides = find_sides(options.path, problems)
+    if sides is None:
+        return None
+    skipped: list[Path] = []
+    files = [files_by_class(folder, skipped) for folder in sides.folders]
+    for folder, classes in zip(sides.folders, files, strict=True):
         problems += _folder_problems(folder, classes)
     samples = [(path, name) for classes in files for name, paths in classes.items() for path in paths]
     headers: list[_Header] = []
@@ -66,7 +88,7 @@ def index_pictures(options: OwnData, problems: list[str]) -> PictureIndex | None
         try:
             headers.append(_guarded(path, _header))
         except _NoPictureError as error:
-            broken[str(path.relative_to(options.path))] = str(error)
+            broken[_below(path, options.path)] = str(error)
     if broken:
         problems.append(
             f"{counted(len(broken), 'file')} cannot be read as a picture: {_with_reason(broken)}. Try removing them."
@@ -74,28 +96,45 @@ def index_pictures(options: OwnData, problems: list[str]) -> PictureIndex | None
     if not headers:
         return None
     shape = _shape(headers, options.image_size, problems)
+    dtypes = sorted({header.dtype for header in headers})
+    if len(dtypes) > 1:
+        counts = [f"{sum(header.dtype == name for header in headers)} with {_BITS[name]}" for name in dtypes]
+        problems.append(
+            f"The pictures have pixels of different depths, whose ranges do not compare: {', '.join(counts)}. "
+            "Try saving all of them with the same."
+        )
+    remarks = Counter(remark for header in headers for remark in header.remarks)
+    told = [f"{counted(count, 'picture')} {remark}" for remark, count in remarks.items()]
+    if dtypes[-1] != "uint8":
+        told.append(f"pixels of {_BITS[dtypes[-1]]} keep their range")
+    if skipped:
+        told.append(f"folders left out: {shown(sorted({path.name for path in skipped}))}")
     names = sorted({name for _, name in samples})
     numbers = {name: number for number, name in enumerate(names)}
     codes = np.array([numbers[name] for _, name in samples], dtype=np.int64)
     num_given = sum(map(len, files[0].values())) if len(files) == 2 else None
     return PictureIndex(
         paths=tuple(path for path, _ in samples),
-        target=Target(codes, tuple(names), num_given, is_test_given=sides[-1].name.lower() == "test"),
+        target=Target(codes, tuple(names), num_given, is_test_given=sides.is_test_given),
         shape=shape,
+        dtype=dtypes[-1] if options.image_size is None or dtypes[-1] == "uint8" else "float32",
+        notes=(*sides.notes, *told),
     )
 
 
-def read_pictures(index: PictureIndex, order: NDArray[np.intp], folder: Path, problems: list[str]) -> NDArray[np.uint8]:
+def read_pictures(
+    index: PictureIndex, order: NDArray[np.intp], folder: Path, problems: list[str]
+) -> NDArray[np.generic]:
     """Some of the pictures, (len(order), channels, height, width); those that are damaged go to `problems`."""
     channels, height, width = index.shape
-    pictures = np.zeros((len(order), channels, height, width), dtype=np.uint8)
+    pictures: NDArray[np.generic] = np.zeros((len(order), channels, height, width), dtype=index.dtype)
     damaged: dict[str, str] = {}
     for place, position in enumerate(order.tolist()):
         path = index.paths[position]
         try:
             pictures[place] = _guarded(path, lambda image: _pixels(image, index.shape))
         except _NoPictureError as error:
-            damaged[str(path.relative_to(folder))] = str(error)
+            damaged[_below(path, folder)] = str(error)
     if damaged:
         problems.append(
             f"{counted(len(damaged), 'picture')} cannot be decoded: {_with_reason(damaged)}. Try removing them."
@@ -106,10 +145,16 @@ def read_pictures(index: PictureIndex, order: NDArray[np.intp], folder: Path, pr
 def _guarded(path: Path, read: Callable[[Image.Image], _Result]) -> _Result:
     """What `read` makes of a picture, without Pillow's warnings about its insides."""
     try:
+        if (kind := stat.S_IFMT(path.stat().st_mode)) != stat.S_IFREG:  # opening a pipe waits for its other end
+            raise _NoPictureError(_SPECIAL.get(kind, "not a file"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_formats()) as image:
                 return read(image)
+    except _NoPictureError:
+        raise
+    except FileNotFoundError as error:
+        raise _NoPictureError("a link to nothing" if path.is_symlink() else "gone") from error
     except UnidentifiedImageError as error:
         raise _NoPictureError("no picture") from error
     except Exception as error:  # damage shows in whatever a decoder trips over
@@ -132,10 +177,24 @@ def _with_reason(errors: dict[str, str]) -> str:
 def _header(image: Image.Image) -> _Header:
     width, height = image.size
     is_turned = image.format in ("JPEG", "MPO") and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-    return _Header(image.mode, (height, width) if is_turned else (width, height))
+    return _Header(image.mode, (height, width) if is_turned else (width, height), tuple(_remarks(image)))
 
 
-def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _remarks(image: Image.Image) -> Iterator[str]:
+    """What of a picture is not taken as it is."""
+    if image.has_transparency_data:
+        yield "with transparency, laid on white"
+    if image.mode == "CMYK":
+        yield "in CMYK, turned into RGB"
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        yield "with several frames, of which the first is taken"
+    # Pillow has no mode for colors of 16 bits: its decoders drop the lower half of each.
+    tiles: list[tuple[object, ...]] = getattr(image, "tile", [])
+    if image.mode not in _DEPTHS and any(_WIDE_COLORS.search(str(tile[-1])) for tile in tiles):
+        yield "with 16 bits a color, of which the upper 8 are taken"
+
+
+def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.generic]:
     """(channels, height, width); what is see-through lies on white."""
     channels, height, width = shape
     upright: Image.Image = image
@@ -143,9 +202,15 @@ def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8
         # A photo that is to become much smaller is decoded small, still at least twice as large as it will be.
         image.draft(None, (2 * max(height, width), 2 * max(height, width)))
         upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):
-        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-    elif upright.has_transparency_data:
+    if upright.mode in _DEPTHS:
+        if upright.size != (width, height):
+            upright = Image.fromarray(np.asarray(upright, dtype=np.float32))
+            upright = upright.resize((width, height), Image.Resampling.BILINEAR)
+        wide = np.asarray(upright)
+        if not np.isfinite(wide).all():
+            raise _NoPictureError("a pixel that is NaN or infinite")
+        return wide[None]
+    if upright.has_transparency_data:
         solid = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", solid.size, "white"), solid)
     upright = upright.convert("L" if channels == 1 else "RGB")
@@ -155,30 +220,8 @@ def _pixels(image: Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _sides(folder: Path) -> tuple[Path, ...]:
-    """The folder itself, or those of training and validation in it; a class may be called train, too."""
-    children = list(_subfolders(folder))
-    parts = {child.name.lower(): child for child in children if any(True for _ in _subfolders(child))}
-    held_out = next((parts[name] for name in _VALIDATION if name in parts), None)
-    if "train" in parts and held_out is not None:
-        return parts["train"], held_out
-    return (parts["train"],) if len(children) == 1 and "train" in parts else (folder,)
-
-
-def _subfolders(folder: Path) -> Iterator[Path]:
-    return (child for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith("."))
-
-
-def _by_class(folder: Path) -> dict[str, list[Path]]:
-    """The files below each subfolder."""
-    return {child.name: sorted(_files(child)) for child in _subfolders(folder)}
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if not name.startswith(".") and name.lower() not in _NOT_LOOKED_AT:
-                yield Path(parent, name)
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder))
 
 
 def _folder_problems(folder: Path, classes: dict[str, list[Path]]) -> Iterator[str]:
@@ -190,11 +233,6 @@ def _folder_problems(folder: Path, classes: dict[str, list[Path]]) -> Iterator[s
 
 
 def _shape(headers: list[_Header], image_size: int | None, problems: list[str]) -> tuple[int, int, int]:
-    wide = sum(header.mode in _WIDE for header in headers)
-    if wide:
-        problems.append(
-            f"{counted(wide, 'picture')} of 32 bits a pixel, whose range is not known. Try saving with 8 bits."
-        )
     channels = 1 if all(header.mode in _GRAY for header in headers) else 3
     sizes = sorted({header.size for header in headers})
     if image_size is None and len(sizes) > 1:

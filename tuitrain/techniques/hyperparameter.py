@@ -10,6 +10,9 @@ from typing import Literal
 from tuitrain.errors import nearest
 from tuitrain.protocol.plan import Value
 
+_MOST = 2**63 - 1
+"""Of whole numbers: no record could hold a larger one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameter:
@@ -37,6 +40,8 @@ class Hyperparameter:
             return self._problem_with_list(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return "is not a number"
+        if isinstance(value, int) and abs(value) > _MOST:
+            return "is too large"
         if self.kind == "int" and isinstance(value, float) and not value.is_integer():
             return "is not a whole number"
         return None if self._contains(value) else f"is not in {self.range_text()}"
@@ -60,10 +65,7 @@ class Hyperparameter:
         return f"{'' if math.isinf(self.low) else low}{self.name}{'' if math.isinf(self.high) else high}"
 
     def _contains(self, value: float) -> bool:
-        try:
-            if not math.isfinite(value):
-                return False
-        except OverflowError:  # a whole number beyond all floats
+        if not math.isfinite(value):
             return False
         above = value >= self.low if self.is_low_included else value > self.low
         below = value <= self.high if self.is_high_included else value < self.high
@@ -74,6 +76,8 @@ class Hyperparameter:
             return "is not a list of numbers"
         if any(isinstance(item, bool) or not isinstance(item, int | float) for item in value):
             return "is not a list of numbers"
+        if any(isinstance(item, int) and abs(item) > _MOST for item in value):
+            return "has an item that is too large"
         return None if all(self._contains(item) for item in value) else f"has an item not in {self.range_text()}"
 
 

@@ -70,7 +70,7 @@ LOSSES: dict[str, LossSpec] = {
             ),
             paper="Huber 1964",
             good_for="outliers, with smooth steps near the goal",
-            watch="delta is in the units of the target",
+            watch="delta is in the units of the target; of one's own data, in its deviations",
         ),
         LossSpec(
             name="gaussian-nll",

@@ -15,6 +15,7 @@ import msgspec
 
 from tuitrain.protocol.plan import LearningRatePlan, PlanSegment, Schedule
 from tuitrain.techniques import schedules
+from tuitrain.techniques.hyperparameter import problems_with
 from tuitrain.techniques.schedules import factor
 
 _SHORTEST_COOL_DOWN = 10
@@ -35,6 +36,22 @@ class Point(NamedTuple):
 def first_plan(schedule: Schedule, base: Mapping[str, float]) -> LearningRatePlan:
     """The plan of a run that begins: `base` is the learning rate of each parameter group."""
     return LearningRatePlan(segments=(PlanSegment(start_step=0, schedule=schedule, base=dict(base)),))
+
+
+def problem_with(plan: LearningRatePlan) -> str:
+    """Why a plan cannot be evaluated, as one of a later version or of a damaged record; empty where it can."""
+    for segment in plan.segments:
+        spec = schedules.SCHEDULES.get(segment.schedule.name)
+        if spec is None:
+            return f'the schedule "{segment.schedule.name}" is not known here'
+        if wrong := problems_with(segment.schedule.name, spec.hyperparameters, segment.schedule.hyperparameters):
+            return f"{segment.schedule.name}: {wrong[0][0]}: {wrong[0][1]}"
+        numbers = (*segment.base.values(), *segment.multiplier.values(), segment.scale, segment.minimum)
+        if not all(0.0 <= number < math.inf for number in numbers):
+            return "a rate in it is no rate"
+        if not segment.base:
+            return "it plans for no parameters"
+    return "" if plan.segments else "it plans nothing"
 
 
 def segment_at(plan: LearningRatePlan, step: int) -> PlanSegment:

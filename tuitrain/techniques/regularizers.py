@@ -219,9 +219,9 @@ REGULARIZERS: dict[str, RegularizerSpec] = {
         RegularizerSpec(
             hyperparameter=Hyperparameter(
                 name="early_stopping", default=0, low=0, high=1e9, kind="int",
-                help="evaluations without a better validation loss, after which the run stops; 0 is off",
+                help="evaluations in a row without a better validation loss: the last of them stops the run; 0 is off",
             ),
-            summary="stops when the validation loss has not improved for so long",
+            summary="stops at the N-th evaluation in a row that brings no better validation loss",
             where="run",
             paper="Prechelt 1998",
         ),

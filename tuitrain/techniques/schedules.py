@@ -290,7 +290,7 @@ SCHEDULES: dict[str, ScheduleSpec] = {
         ),
         ScheduleSpec(
             name="plateau",
-            summary="× factor whenever the validation loss has not improved for `patience` evaluations",
+            summary="× factor whenever the validation loss has not improved for more than `patience` evaluations",
             shape=shapes.constant,
             hyperparameters=(
                 Hyperparameter(
@@ -303,9 +303,18 @@ SCHEDULES: dict[str, ScheduleSpec] = {
                     scale="log",
                     help="factor of each decay",
                 ),
-                Hyperparameter(name="patience", default=5.0, low=0.0, help="evaluations without improvement"),
                 Hyperparameter(
-                    name="threshold", default=1e-4, low=0.0, scale="log", help="relative improvement that counts"
+                    name="patience",
+                    default=5.0,
+                    low=0.0,
+                    help="evaluations in a row without improvement that are put up with; the next one decays",
+                ),
+                Hyperparameter(
+                    name="threshold",
+                    default=1e-4,
+                    low=0.0,
+                    scale="log",
+                    help="improvement that counts, as a share of the size of the best loss",
                 ),
                 Hyperparameter(name="cooldown", default=0.0, low=0.0, help="evaluations to wait after a decay"),
             ),

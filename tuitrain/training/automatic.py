@@ -19,6 +19,9 @@ _BY_HEART = 0.05
 class Automatic:
     """Watches the validation loss for a plateau (torch's ReduceLROnPlateau) and for early stopping (Prechelt 1998).
 
+    The patience of a plateau is how many evaluations in a row without improvement are put up with: the next one decays.
+    Early stopping counts those that end the run: with N the N-th does.
+
     Args:
         restore_best: whether early stopping goes back to the best state first.
         one_batch: whether the run is there to learn its data by heart, and ends when it has.
@@ -36,6 +39,11 @@ class Automatic:
         self._lowest = math.inf
         self._lowest_step = 0
         self._num_worse = 0
+
+    @property
+    def restores_best(self) -> bool:
+        """Whether early stopping goes back to the best state first."""
+        return self._restore_best
 
     @property
     def lowest(self) -> tuple[int, float]:
@@ -67,26 +75,24 @@ class Automatic:
         """Early stopping was switched on or off: what was worse before it does not count."""
         self._num_worse = 0
 
-    def decide(
-        self, step: int, metrics: Mapping[str, float], schedule: Schedule, patience_to_stop: int
-    ) -> list[Command]:
+    def decide(self, step: int, metrics: Mapping[str, float], schedule: Schedule, num_to_stop: int) -> list[Command]:
         """What to ask after an evaluation.
 
         Args:
             step: finished steps.
             metrics: of the evaluation.
             schedule: the one that rules now.
-            patience_to_stop: evaluations without a better loss after which the run stops; 0 is never.
+            num_to_stop: evaluations in a row without a better loss of which the last stops the run; 0 is never.
         """
         loss = metrics.get(WATCHED, math.nan)
         asked: list[Command] = []
         if schedule_spec(schedule.name).is_automatic and step > 0 and self._is_plateau(loss, schedule):
             asked.append(ScaleLearningRate(factor=_value(schedule, "factor")))
-        if loss < self._lowest:
+        if math.isfinite(loss) and loss < self._lowest:
             self._lowest, self._lowest_step, self._num_worse = loss, step, 0
         else:
             self._num_worse += 1
-        if patience_to_stop and self._num_worse >= patience_to_stop:
+        if num_to_stop and self._num_worse >= num_to_stop:
             why = (
                 f"{EARLY}: {WATCHED} was best at step {self._lowest_step} ({self._lowest:.4g}), "
                 f"and no better in {self._num_worse} evaluations"
@@ -119,10 +125,14 @@ class Automatic:
 
     @property
     def _is_learned(self) -> bool:
-        return self._is_all_right and self._train < _BY_HEART * self._first_train
+        # By how much it fell of its size, as a loss may be below zero.
+        fallen = self._first_train - self._train
+        return self._is_all_right and fallen > (1.0 - _BY_HEART) * abs(self._first_train)
 
     def _is_plateau(self, loss: float, schedule: Schedule) -> bool:
-        if loss < self._best * (1.0 - _value(schedule, "threshold")):
+        share = math.copysign(_value(schedule, "threshold"), self._best)  # of its size, as a loss may be below zero
+        limit = self._best * (1.0 - share) if math.isfinite(self._best) else self._best
+        if math.isfinite(loss) and loss < limit:
             self._best, self._num_bad = loss, 0
         else:
             self._num_bad += 1

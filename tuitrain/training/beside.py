@@ -76,7 +76,7 @@ class Beside:
         """Measure the statistics of batch norm for the mean of the weights, once for each mean."""
         averages = self._averages
         if self._task.has_batch_norm and averages.calibrated_at != averages.num_averaged:
-            split = self._task.train.head(_MOST_CALIBRATED)
+            split = self._task.train_sample(_MOST_CALIBRATED)
             averages.calibrated(measured_statistics(self._task.model, averages.swa, split, self._batch_size))
 
 
@@ -110,9 +110,10 @@ def dropping(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def measured_statistics(model: nn.Module, weights: Mapping[str, Tensor], split: Split, batch_size: int) -> Weights:
-    """The running statistics of batch norm for other weights: plain means over the batches of a split.
+    """The running statistics of batch norm for other weights: means over the batches of a split, by their samples.
 
-    As torch's `update_bn`, but with dropout off, as it is when they are used. The model's own are not touched.
+    As torch's `update_bn`, but with dropout off, as it is when they are used, and a smaller last batch counts less.
+    The model's own are not touched.
 
     Args:
         model: in eval mode.
@@ -128,10 +129,12 @@ def measured_statistics(model: nn.Module, weights: Mapping[str, Tensor], split: 
         tensors[name].fill_(1 if name.endswith("running_var") else 0)
     try:
         for module in norms.values():
-            module.training, module.momentum = True, None
+            module.training = True
         for first in range(0, len(split), batch_size):
             x = split.x[first : first + batch_size]
             if len(x) > 1:
+                for module in norms.values():
+                    module.momentum = len(x) / (first + len(x))  # so that each sample counts alike
                 functional_call(model, tensors, (x,))
     finally:
         for module, was_training, momentum in kept:

@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
-import re
-import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.events import CheckpointSaved
+from tuitrain.training.checkpoint_file import CheckpointName, bytes_of, checkpoint_paths, damage, name_of, sealed
 
+__all__ = [
+    "CHECKPOINT_VERSION", "UNDO", "CheckpointName", "checkpoint_paths", "is_full_disk", "load_checkpoint",
+    "load_checkpoint_of", "name_of", "newest_intact", "save_checkpoint",
+]  # fmt: skip
 CHECKPOINT_VERSION = 4
-_NAME = re.compile(r"step-(?P<step>\d{8,})(~(?P<timeline>\d+))?(-(?P<tag>[a-z0-9-]+))?\.pt")
-_SEAL = b"sha256:"
-_SEAL_BYTES = len(_SEAL) + 64
-
-
-class CheckpointName(NamedTuple):
-    """What the name of a checkpoint tells."""
-
-    timeline: int
-    """How often the run had gone back."""
-    step: int
-    tag: str
-
-    def __str__(self) -> str:
-        """The name of the file without its ending."""
-        back = f"~{self.timeline}" if self.timeline else ""
-        return f"step-{self.step:08d}{back}" + (f"-{self.tag}" if self.tag else "")
-
-
-def name_of(path: Path) -> CheckpointName | None:
-    """What the name of a file tells; None where it is no checkpoint."""
-    found = _NAME.fullmatch(path.name)
-    return CheckpointName(int(found["timeline"] or 0), int(found["step"]), found["tag"] or "") if found else None
+UNDO = "undo"
+"""Tag of the state before a risky decision."""
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", cause: str = "") -> CheckpointSaved:
@@ -63,7 +46,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", ca
     began = time.monotonic()
     content = io.BytesIO()
     torch.save({"version": CHECKPOINT_VERSION, **state}, content)
-    data = _sealed(content.getvalue())
+    data = sealed(content.getvalue())
     step = state["step"]
     name = str(CheckpointName(state["timelines"]["current"], step, tag))
     path = folder / f"{name}.pt"
@@ -78,7 +61,10 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", ca
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise RunFolderError(f"{path}: cannot be written: {error.strerror}", hint="free some space.") from error
+        raise RunFolderError(
+            f"{path}: cannot be written: {error.strerror or error}.",
+            hint=f"freeing space on the disk that holds {folder}." if is_full_disk(error) else "",
+        ) from error
     return CheckpointSaved(
         step=step,
         path=f"{folder.name}/{path.name}",
@@ -88,6 +74,11 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], *, tag: str = "", ca
         num_decisions=state["position"]["decisions"],
         cause=cause,
     )
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether the system said that there is no space left, or that a quota is used up."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -107,11 +98,17 @@ def load_checkpoint_of(path: Path) -> tuple[dict[str, Any], str]:
 def _content(path: Path) -> tuple[dict[str, Any], str]:
     """What a checkpoint holds, and the sha256 of its file."""
     try:
-        data = _bytes_of(path)
-        is_whole = _is_whole(data)
+        data = bytes_of(path)
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    problem = damage(data)
+    try:
         content: object = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise  # which says nothing of the file
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        raise RunFolderError(f"{path}: cannot be read: {error}") from error
+        detail = problem or f"torch cannot unpack it ({type(error).__name__})"
+        raise RunFolderError(f"{path}: cannot be read: {detail}.") from error
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: is not a checkpoint.")
     if content.get("version") != CHECKPOINT_VERSION:
@@ -119,16 +116,9 @@ def _content(path: Path) -> tuple[dict[str, Any], str]:
         is_old = isinstance(found, int) and found < CHECKPOINT_VERSION
         hint = "the tuitrain that wrote it, or a new run." if is_old else "a newer tuitrain."
         raise RunFolderError(f"{path}: version {found} is not {CHECKPOINT_VERSION}.", hint=hint)
-    if not is_whole:
-        raise RunFolderError(f"{path}: cannot be read: it is not what was written.")
+    if problem:
+        raise RunFolderError(f"{path}: cannot be read: {problem}.")
     return content, hashlib.sha256(data).hexdigest()
-
-
-def checkpoint_paths(folder: Path) -> list[Path]:
-    """All checkpoints of a run, the newest first: by how often it had gone back, by step, then by time."""
-    found = [(name_of(path), path) for path in folder.glob("step-*.pt")]
-    named = [(name.timeline, name.step, path.lstat().st_mtime_ns, path) for name, path in found if name is not None]
-    return [entry[-1] for entry in sorted(named, reverse=True)]
 
 
 def newest_intact(
@@ -139,14 +129,15 @@ def newest_intact(
     Args:
         folder: of the checkpoints.
         told: sha256 by file name of those that the record tells of. One that it does not tell of was written just
-            before its trainer died, and the record lacks steps before it: taken only where there is no other.
+            before its trainer died, and the record lacks steps before it: taken only where there is no other. After
+            that comes the state before a risky decision, which knows nothing of what was just being decided.
         leads_here: whether a state of a timeline and step is on the way to where the record ends; others are left.
 
     Returns:
         Its path, its content, and one sentence for each damaged one; None where there is none.
     """
     problems: list[str] = []
-    untold: tuple[Path, dict[str, Any], list[str]] | None = None
+    spare: dict[bool, tuple[Path, dict[str, Any], list[str]]] = {}
     for path in checkpoint_paths(folder):
         name = name_of(path)
         if told and name is not None and path.name in told and not leads_here(name.timeline, name.step):
@@ -154,29 +145,10 @@ def newest_intact(
         try:
             content, digest = _content(path)
         except RunFolderError as error:
-            problems.append(str(error))
+            problems.append(error.message.rstrip("."))
             continue
-        if told is None or told.get(path.name) == digest:
+        is_before_decision = name is not None and name.tag == UNDO
+        if not is_before_decision and (told is None or told.get(path.name) == digest):
             return path, content, problems
-        untold = untold or (path, content, problems)
-    return untold
-
-
-def _bytes_of(path: Path) -> bytes:
-    """All of a regular file; a link is not followed, and a pipe does not make us wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is no regular file")
-        return file.read()
-
-
-def _sealed(data: bytes) -> bytes:
-    """The archive with its own hash as its comment, whose length stands in the last two bytes of a zip without one."""
-    digest = hashlib.sha256(data).hexdigest().encode()
-    return data[:-2] + _SEAL_BYTES.to_bytes(2, "little") + _SEAL + digest
-
-
-def _is_whole(data: bytes) -> bool:
-    body, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
-    return seal == _SEAL + hashlib.sha256(body[:-2] + b"\0\0").hexdigest().encode()
+        spare.setdefault(is_before_decision, (path, content, problems))
+    return spare.get(False) or spare.get(True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.commands import (
+    OWN_ENDS,
     CheckGradients,
     Command,
     CoolDown,
@@ -50,8 +51,15 @@ from tuitrain.training import going_back
 from tuitrain.training.freezing import freeze, unfreeze
 from tuitrain.training.measuring.answering import measure
 from tuitrain.training.racing import move_to
-from tuitrain.training.refusing import RefusedError, check_decay, check_follows_rate, check_groups, edited
-from tuitrain.training.saving import OWN_TAGS
+from tuitrain.training.refusing import (
+    RefusedError,
+    check_decay,
+    check_follows_rate,
+    check_groups,
+    check_warmup,
+    edited,
+)
+from tuitrain.training.saving import OWN_TAGS, WAIT_SECONDS
 from tuitrain.training.switching import preview, switch_optimizer
 from tuitrain.training.tuning import cool_down, set_batch_size, set_end, set_hyperparameter, set_seed
 
@@ -90,7 +98,7 @@ def _carry_out(trainer: Trainer, command: Command, request: Request) -> str:
             trainer.control.resume(trainer.step, num_steps=command.num_steps, cause=request.id)
             return f"{command.num_steps} step{'s' if command.num_steps > 1 else ''}, then paused"
         case Stop():
-            return _stop(trainer, command)
+            return _stop(trainer, command, request)
         case ScaleLearningRate():
             return _scale(trainer, command, request)
         case SetLearningRate():
@@ -144,6 +152,7 @@ def _pause(trainer: Trainer, request: Request) -> str:
         raise RefusedError("it is paused already.", hint="resume, or step_once.")
     reason = trainer.alarms.acted_on if request.actor == "auto" else "asked"
     trainer.control.pause(trainer.step, reason, request.id)
+    trainer.saver.save_best(trainer)  # it costs no time now
     return "paused"
 
 
@@ -154,7 +163,12 @@ def _resume(trainer: Trainer, cause: str) -> str:
     return "running"
 
 
-def _stop(trainer: Trainer, command: Stop) -> str:
+def _stop(trainer: Trainer, command: Stop, request: Request) -> str:
+    if request.actor == "auto":
+        # Of its own accord a run stops by a rule of its preset, which is an end like another, or by an alarm.
+        is_alarm = not command.because.startswith(OWN_ENDS)
+        trainer.control.end(command.because, is_failure=is_alarm)
+        return "stopping: evaluate, save, end"
     trainer.control.stop(abort=command.abort)
     trainer.control.stopped_because = command.because or trainer.control.stopped_because
     return "aborting" if trainer.control.stopping == "abort" else "stopping: evaluate, save, end"
@@ -177,12 +191,9 @@ def _set_rate(trainer: Trainer, command: SetLearningRate, request: Request) -> s
 
 
 def _set_schedule(trainer: Trainer, command: SetSchedule, cause: str) -> str:
-    check_decay(trainer, command.name)
+    check_decay(trainer.updater.optimizer.name, command.name)
     num_steps = command.num_steps or max(1, trainer.total_steps - trainer.step)
-    if command.warmup_steps >= num_steps:
-        raise RefusedError(
-            f"a warmup of {command.warmup_steps} steps leaves nothing of {num_steps}.", hint="a shorter one."
-        )
+    check_warmup(command.warmup_steps, num_steps)
     schedule = Schedule(
         name=command.name,
         num_steps=num_steps,
@@ -219,8 +230,22 @@ def _save(trainer: Trainer, command: SaveCheckpoint, cause: str) -> str:
             f'"{command.tag}" is no tag of its own.',
             hint="up to 40 lower-case letters, digits and dashes, not a number.",
         )
+    if command.best and command.tag:
+        raise RefusedError("the best state has a tag of its own.", hint="best without tag.")
+    if command.best:
+        return _save_best(trainer)
     trainer.saver.save(trainer, tag=command.tag, cause=cause)
     return f"saving step {trainer.step}" + (f" as {command.tag}" if command.tag else "")
+
+
+def _save_best(trainer: Trainer) -> str:
+    trainer.saver.save_best(trainer)
+    trainer.saver.wait(WAIT_SECONDS)
+    kept = trainer.saver.best_on_disk(trainer)
+    if kept is None:
+        words = trainer.saver.best_words(trainer) or "no best state is kept"
+        raise RefusedError(f"{words}.", hint="save_checkpoint, which saves the state as it is.")
+    return trainer.saver.best_words(trainer) or f"the best is step {kept.step} ({kept.loss:.4g})"
 
 
 def _evaluate(trainer: Trainer, cause: str) -> str:

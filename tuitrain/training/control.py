@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from tuitrain.errors import TuitrainError
 from tuitrain.protocol.codec import decode_decision, decode_request, encode
-from tuitrain.protocol.commands import DECIDING, Command, Decision, Request, RollBack, Stop, Undo
+from tuitrain.protocol.commands import DECIDING, Command, Decision, Pause, Request, RollBack, Stop, Undo, original_id
+from tuitrain.protocol.describe import command_name
 from tuitrain.protocol.events import CommandApplied, CommandQueued, CommandRefused, Paused, Resumed
 from tuitrain.training.moments import Agenda, Moment
 from tuitrain.training.pace import Pace
@@ -39,6 +40,10 @@ class Control:
         self.stopping: Literal["", "stop", "abort"] = ""
         self.stopped_because = ""
         """Why the run itself stopped; empty where somebody asked."""
+        self.has_failed = False
+        """Whether it stopped as something went wrong."""
+        self.required: frozenset[str] = frozenset()
+        """Ids of what a branch is there to do: where one of them is refused, there is no branch to train."""
         self.agenda = Agenda(moments)
         self.decisions: list[Decision] = []
         """All that led to where the run is, in order."""
@@ -48,6 +53,9 @@ class Control:
         self._session = session
         self._inbox: deque[Request] = deque()
         self._wake = threading.Event()
+        self._is_asked_to_stop = False
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._num_decided = 0
         self._is_paused = False
         self._steps_until_pause: int | None = None
@@ -58,13 +66,20 @@ class Control:
         return self._is_paused
 
     def deliver(self, request: Request) -> None:
-        """Take a request from any thread; it is answered at the next safe point."""
-        self._run.publish(
-            CommandQueued(
-                step=self._run.progress.step, command=request.id, request=request.command, actor=request.actor
-            )
-        )
-        self._inbox.append(request)
+        """Take a request from any thread; it is answered at the next safe point.
+
+        After the last word nothing is said: whoever asked sees the end, and a session that goes on refuses it.
+        """
+        with self._lock:
+            if self._is_closed:
+                return
+            if request.session == self._session:  # else it may have been told already, by the session it is of
+                self._run.publish(
+                    CommandQueued(
+                        step=self._run.progress.step, command=request.id, request=request.command, actor=request.actor
+                    )
+                )
+            self._inbox.append(request)
         self._wake.set()
 
     @property
@@ -93,7 +108,7 @@ class Control:
         self._num_decided = state["num_decided"]
         decisions = [decode_decision(text.encode()) for text in state["decisions"]]
         self.decisions = [decision for decision in decisions if not isinstance(decision.command, Stop)]
-        self._decide_again(state)
+        self._decide_again(state, is_chosen=not is_own)
 
     def go_back(self, state: Mapping[str, Any], *, keep_stop: bool = False) -> None:
         """Go on from there in this session: what comes after it comes again, under ids of its own.
@@ -114,12 +129,19 @@ class Control:
                 self._run.publish(CommandRefused(step=self._run.progress.step, command=request.id, reason=reason))
             else:
                 self._inbox.append(request)
-        self._decide_again(state)
+        self._decide_again(state, is_chosen=True)
 
-    def _decide_again(self, state: Mapping[str, Any]) -> None:
-        """What the run had asked itself when the state was kept, and was not answered yet."""
+    def _decide_again(self, state: Mapping[str, Any], *, is_chosen: bool) -> None:
+        """What the run had asked itself when the state was kept, and was not answered yet.
+
+        Args:
+            state: as `state_dict` gave it.
+            is_chosen: whether somebody wants to be there, and so not to leave it at once or to stand still.
+        """
         for text in state["waiting"]:
-            self.decide(self._run.progress.step, decode_request(text.encode()).command)
+            command = decode_request(text.encode()).command
+            if not (is_chosen and isinstance(command, Stop | Pause | RollBack)):
+                self.decide(self._run.progress.step, command)
 
     def decide_upon(self, identity: str, actor: str, step: int, command: Command) -> None:
         """Record something that was carried out."""
@@ -189,8 +211,21 @@ class Control:
 
     def stop(self, *, abort: bool = False) -> None:
         """End at the next safe point; asked a second time, without evaluating or saving. Any thread may call it."""
-        self.stopping = "abort" if abort or self.stopping else "stop"
+        self.stopping = "abort" if abort or self._is_asked_to_stop else "stop"
+        self._is_asked_to_stop = True
         self._wake.set()
+
+    def end(self, because: str, *, is_failure: bool = False) -> None:
+        """The run itself ends at the next safe point, unless it does so already. Any thread may call it."""
+        if not self.stopping:
+            self.stopped_because, self.has_failed, self.stopping = because, is_failure, "stop"
+            self._wake.set()
+
+    def close(self, step: int, reason: str) -> None:
+        """Refuse what waits, and take nothing any more: the last word comes next."""
+        with self._lock:
+            self._is_closed = True
+            self.refuse_the_rest(step, reason)
 
     def refuse_the_rest(self, step: int, reason: str) -> None:
         """Give every request still waiting its final reply, when the run ends."""
@@ -209,13 +244,18 @@ class Control:
     def _answer(self, request: Request, step: int, apply: Apply) -> int:
         """Give a request its final reply; returns the step at which the run is then, as it may have gone back."""
         if request.session != self._session:
-            reason = "it was asked of another session of this run"
-            self._run.publish(CommandRefused(step=step, command=request.id, reason=reason, hint="ask again."))
+            if all(decision.id != request.id for decision in self.decisions):  # else it is done, and told as such
+                reason = "it was asked of another session of this run"
+                self._run.publish(CommandRefused(step=step, command=request.id, reason=reason, hint="ask again."))
             return step
         try:
             summary = apply(request)
         except TuitrainError as error:
             self._run.publish(CommandRefused(step=step, command=request.id, reason=error.message, hint=error.hint))
+            if original_id(request.id) in self.required:
+                raise RequiredRefusedError(
+                    f"{command_name(request.command)} at step {step} was refused: {error.message}", hint=error.hint
+                ) from error
             return step
         if isinstance(request.command, DECIDING):
             self.decide_upon(request.id, request.actor, step, request.command)
@@ -223,3 +263,7 @@ class Control:
             step = self._run.progress.step
         self._run.publish(CommandApplied(step=step, command=request.id, summary=summary))
         return step
+
+
+class RequiredRefusedError(TuitrainError):
+    """What a branch is there to do cannot be done."""

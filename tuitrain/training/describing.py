@@ -70,7 +70,7 @@ def describe_run(
             commands=tuple(
                 CommandInfo(name=name, refused_because=no_point if name == "move_to" else "") for name in COMMANDS
             ),
-            max_steps_per_second=preset.train.max_steps_per_second,
+            max_steps_per_second=preset.train.max_steps_per_second, data=task.understood.sentence,
         )
     )  # fmt: skip
     summary = f"{updater.schedule(trainer.step).name} schedule"

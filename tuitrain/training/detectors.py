@@ -222,18 +222,20 @@ class PlateauDetector:
             train_loss: in eval mode; while that falls, nothing stands still.
             is_watched: False where a plateau is no news: in a warmup, at the end of a schedule, where a rule waits.
         """
-        if self._first_train != self._first_train:
+        if not math.isfinite(self._first_train):
             self._first_train = train_loss
         improved = self._is_better(loss, self._best) or self._is_better(train_loss, self._lowest_train)
         self._lowest_train = min(self._lowest_train, train_loss)
         if improved or not is_watched:
             if improved:
                 self._is_ringing = False
-            self._best, self._since_step, self._num_since = min(loss, self._best), step, 0
+            # The best first: min() gives its first argument where one is NaN.
+            self._best, self._since_step, self._num_since = min(self._best, loss), step, 0
             return None
         self._num_since += 1
         is_long = self._num_since >= _SHORTEST_PLATEAU and step - self._since_step >= self._num_steps
-        if not is_long or self._is_ringing or train_loss <= _LEARNED * self._first_train:
+        is_learned = 0.0 <= train_loss <= _LEARNED * self._first_train  # below zero there is no floor to be near
+        if not is_long or self._is_ringing or is_learned:
             return None
         self._is_ringing = True
         return Standstill(self._since_step, self._best, self._num_since)
@@ -258,7 +260,7 @@ class PlateauDetector:
 
     @staticmethod
     def _is_better(value: float, best: float) -> bool:
-        return value < best - (_IMPROVEMENT * abs(best) if math.isfinite(best) else 0.0)
+        return math.isfinite(value) and value < best - (_IMPROVEMENT * abs(best) if math.isfinite(best) else 0.0)
 
 
 @dataclass(frozen=True)

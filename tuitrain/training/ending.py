@@ -29,12 +29,11 @@ def end_run(trainer: Trainer) -> RunEnded:
     trainer.staging.flush()
     reason: Reason = "finished"
     if trainer.control.stopping:
-        reason = "aborted" if trainer.control.stopping == "abort" else "stopped"
-    message = trainer.control.stopped_because if reason == "stopped" else ""
-    if message.startswith(EARLY) and trainer.points.keeps_best:
+        reason = "failed" if trainer.control.has_failed else "stopped"
+        reason = "aborted" if trainer.control.stopping == "abort" else reason
+    message = trainer.control.stopped_because if reason in {"stopped", "failed"} else ""
+    if message.startswith(EARLY) and trainer.automatic.restores_best:
         message += f"; the weights are those of step {trainer.step}"
-    if trainer.guard.is_in_trouble and trainer.on_nonfinite == "stop":
-        reason, message = "failed", "the loss or its gradient was not finite"
     if reason != "aborted":
         if not trainer.evaluator.is_fresh(trainer.step):
             trainer.evaluate()
@@ -43,6 +42,7 @@ def end_run(trainer: Trainer) -> RunEnded:
             message = trainer.automatic.words_on_one_batch
         if trainer.evaluator.measures_sharpness and reason != "failed":
             message = "; ".join(part for part in (message, tell_sharpness(trainer)) if part)
+        trainer.saver.save_best(trainer)  # first: whoever goes on finds the end as the newest state
         unsaved = _save(trainer)
         if unsaved and reason != "failed":
             reason, message = "failed", f"trained to step {trainer.step}, but it could not be saved: {unsaved}"
@@ -51,7 +51,10 @@ def end_run(trainer: Trainer) -> RunEnded:
     trainer.control.refuse_the_rest(trainer.step, "the run has ended")
     progress = trainer.run.progress
     progress.state = _STATES[reason]
-    return RunEnded(step=trainer.step, reason=reason, message=message, best=progress.best, last=progress.last)
+    return RunEnded(
+        step=trainer.step, reason=reason, message=message, best=progress.best, best_step=progress.best_step,
+        last=progress.last,
+    )  # fmt: skip
 
 
 def _save(trainer: Trainer) -> str:
@@ -62,7 +65,10 @@ def _save(trainer: Trainer) -> str:
     try:
         saved = save_checkpoint(trainer.saver.folder, captured(trainer))
     except RunFolderError as error:
-        trainer.run.publish(AlarmRaised(step=trainer.step, kind="disk", message=str(error), value=math.nan))
+        what, advice = error.message.rstrip("."), error.hint
+        trainer.run.publish(
+            AlarmRaised(step=trainer.step, kind="disk", message=what, value=math.nan, advice=advice)
+        )  # fmt: skip
         return str(error)
     trainer.run.publish(saved)
     return ""

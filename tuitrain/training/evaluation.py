@@ -49,7 +49,8 @@ class Evaluator:
         task: model, data and metrics.
         cadence: when.
         batch_size: samples at once.
-        max_batches: batches of each side; 0 means all of the validation set.
+        max_batches: batches of validation samples; 0 means all. Of the training data as many samples are evaluated, at
+            most all.
         note_batch: told after each of them.
         measures_sharpness: whether the end of the run asks for the sharpness as well.
         beside: gives name and function of each further prediction that there is, e.g. by an average of the weights.
@@ -66,8 +67,8 @@ class Evaluator:
         self._note_batch = note_batch
         self.measures_sharpness = measures_sharpness
         self._beside = beside
-        limit = batch_size * max_batches if max_batches else len(task.train_subset)
-        self._num_samples = min(limit, len(task.train_subset))
+        self._validation = task.validation.drawn(batch_size * max_batches or len(task.validation))
+        self._train = task.train_sample(len(self._validation))
         self._last_time = time.monotonic()
         self.last_step: int | None = None
         """Finished steps at the newest evaluation."""
@@ -93,13 +94,12 @@ class Evaluator:
         began = time.monotonic()
         task = self._task
         with torch.no_grad(), random_state_kept(task.validation.x.device), evaluating(task.model):
-            validation = task.validation.head(self._num_samples)
             sides = {
-                "train": self._metrics(task.train_subset.head(self._num_samples), task.model),
-                "eval": self._metrics(validation, task.model),
+                "train": self._metrics(self._train, task.model),
+                "eval": self._metrics(self._validation, task.model),
             }
             for name, predictor in self._beside():
-                sides[name] = self._metrics(validation, predictor)
+                sides[name] = self._metrics(self._validation, predictor)
         metrics = {f"{side}/{name}": float(value) for side, values in sides.items() for name, value in values.items()}
         metrics.update(further or {})
         self._last_time = time.monotonic()
@@ -108,7 +108,8 @@ class Evaluator:
             step=step,
             metrics=metrics,
             eval_seconds=self._last_time - began,
-            num_samples=self._num_samples,
+            num_samples=len(self._validation),
+            num_train_samples=len(self._train),
             checksum=weights_checksum(task.model),
             cause=cause,
         )

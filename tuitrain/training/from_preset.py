@@ -17,11 +17,12 @@ from tuitrain.protocol.events import (
     WeightsLoaded,
 )
 from tuitrain.protocol.plan import Schedule, Value
-from tuitrain.tasks.build.data import Split
+from tuitrain.tasks.build.data import Dataset
 from tuitrain.tasks.build.models import ModelOptions
 from tuitrain.tasks.build.points import PointOnSurface
 from tuitrain.tasks.build.pretrained import pretrained_weights
 from tuitrain.tasks.build.task import Task, TaskOptions, build_task
+from tuitrain.tasks.preprocessing import Fitted
 from tuitrain.tasks.tables import DatasetSpec, model_spec
 from tuitrain.techniques.build.augmentation import Augmentation
 from tuitrain.techniques.build.groups import parameter_groups
@@ -43,21 +44,26 @@ from tuitrain.training.transfer import Weights, begin_with
 from tuitrain.training.verdicts import Verdicts
 
 
-def build_task_of(preset: Preset, dataset: DatasetSpec, device: torch.device, data_folder: Path) -> Task:
-    """Data, model, loss and augmentation as the preset names them."""
+def build_task_of(
+    preset: Preset, dataset: DatasetSpec, device: torch.device, data_folder: Path, before: Fitted | None = None
+) -> Task:
+    """Data, model, loss and augmentation as the preset names them; `before` as of `build_task`."""
     section, strengths = preset.task, regularizer_values(preset)
     loss = loss_spec(loss_name(preset, dataset))
     num_classes = dataset.num_outputs if dataset.kind == "classification" else 0
     values = {spec.name: float(spec.default) for spec in loss.hyperparameters}  # type: ignore[arg-type]
     values.update(loss_values(preset))
 
-    def criterion_for(train: Split) -> Criterion:
+    def criterion_for(data: Dataset) -> Criterion:
         weights: Tensor | None = None
         if section.class_weights == "balanced":
-            weights = balanced_weights(train.y, num_classes)
+            weights = balanced_weights(data.train.y, num_classes)
         elif isinstance(section.class_weights, list):
             weights = torch.tensor(section.class_weights, device=device)
-        criterion = Criterion(loss.name, values, num_classes, weights)
+        deviation: Tensor | None = None
+        if data.fitted is not None and data.fitted.targets is not None:
+            deviation = torch.from_numpy(data.fitted.targets.scale).float().to(device)
+        criterion = Criterion(loss.name, values, num_classes, weights, deviation)
         criterion.label_smoothing = strength_of(strengths, "label_smoothing")
         return criterion
 
@@ -74,10 +80,10 @@ def build_task_of(preset: Preset, dataset: DatasetSpec, device: torch.device, da
         outputs_per_target=loss.outputs_per_target, preprocess=section.preprocess, num_train=section.num_train,
         label_noise=section.label_noise, data_seed=section.data_seed,
         data_folder=Path(section.data_folder) if section.data_folder else data_folder,
-        own=own_data(section) if is_own(section) else None, fold=fold_of(section),
+        own=own_data(preset) if is_own(section) else None, fold=fold_of(section),
         bootstrap_seed=preset.train.seed if preset.train.bootstrap else None,
     )  # fmt: skip
-    return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes))
+    return build_task(options, dataset, device, criterion_for, Augmentation(strengths, num_classes), before)
 
 
 def fold_in_words(preset: Preset, task: Task) -> str:

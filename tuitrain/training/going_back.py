@@ -29,29 +29,33 @@ from tuitrain.protocol.events import BatchesSkipped, HandoverStarted, LearningRa
 from tuitrain.techniques import plan as plans
 from tuitrain.training.automatic import BEST
 from tuitrain.training.averages import live_values
-from tuitrain.training.checkpoint import CheckpointName, checkpoint_paths, load_checkpoint, name_of
+from tuitrain.training.best import Best
+from tuitrain.training.checkpoint import UNDO, CheckpointName, checkpoint_paths, load_checkpoint, name_of
 from tuitrain.training.points import Point, is_history, is_small
 from tuitrain.training.racing import tell_race
 from tuitrain.training.refusing import RefusedError
-from tuitrain.training.saving import LEFT, UNDO
+from tuitrain.training.saving import LEFT, WAIT_SECONDS
 from tuitrain.training.state import copied, put_back, put_random_states
 
 if TYPE_CHECKING:
     from tuitrain.training.trainer import Trainer
 
 _MEMORY = "memory"
-_WAIT_SECONDS = 30.0
-"""For a disk that hangs; then the run goes on without it."""
 _RAISE = 2.0
 """A learning rate raised by more than this is risky."""
 
 
 def keep_for_undo(trainer: Trainer, request: Request) -> Point | None:
-    """Keep the state before a decision of a person, or before a risky one of a preset or of the run itself."""
+    """Keep the state before a decision of a person, or before a risky one of a preset or of the run itself.
+
+    The best state, which a risky one may leave behind, is written first.
+    """
     command = request.command
     if not isinstance(command, (*DECIDING, RollBack)) or isinstance(command, Evaluate | Stop):
         return None
     risky = is_risky(trainer, request)
+    if risky:
+        trainer.saver.save_best(trainer)
     if not risky and (request.actor == "auto" or not is_small(trainer)):
         return None
     point = Point.of(trainer, sentence(command))
@@ -86,6 +90,7 @@ def roll_back(trainer: Trainer, command: RollBack, request: Request) -> str:
     if command.skip_batches and trainer.batches.is_full:
         raise RefusedError("every batch is all of the data: there is none to skip.", hint="it without skip_batches.")
     source, state = _find(trainer, command.to)
+    shortfall = trainer.saver.best_words(trainer) if command.to == BEST else ""
     left = trainer.step
     skip, scale = command.skip_batches, command.scale_learning_rate
     _go_back(trainer, state, source, request.id, skip=skip, scale=scale, actor=request.actor)
@@ -94,16 +99,17 @@ def roll_back(trainer: Trainer, command: RollBack, request: Request) -> str:
         words.append(f"{command.skip_batches} batches left out")
     if command.scale_learning_rate != 1.0:
         words.append(f"learning rate ×{command.scale_learning_rate:g}")
-    return ", ".join(words)
+    return "; ".join([", ".join(words), *([shortfall] if shortfall else [])])
 
 
 def undo(trainer: Trainer, cause: str) -> str:
     """Return to the state before the last decision."""
+    trainer.saver.save_best(trainer)
     point = trainer.points.pop()
     if point is not None:
         source, state, label = _MEMORY, copied(point.state), point.label
         if point.is_on_disk:
-            trainer.saver.wait(_WAIT_SECONDS)
+            trainer.saver.wait(WAIT_SECONDS)
             _forget(trainer, f"{CheckpointName(point.timeline, point.step, UNDO)}.pt")
     else:
         source, state = _from_disk(trainer, UNDO)
@@ -137,6 +143,7 @@ def _go_back(
     origin = state["timelines"]["current"]
     trainer.timelines.begin(origin, step)
     trainer.points.went_back(step)
+    trainer.saver.went_back()
     trainer.layers.went_back(step)
     trainer.last_batch = None
     updater, batches = trainer.updater, trainer.batches
@@ -148,7 +155,7 @@ def _go_back(
         trainer.control.decide_upon(f"{cause}-scale", actor, step, ScaleLearningRate(factor=scale))
     # Before it is told: whoever resumes this run finds either neither or both.
     trainer.saver.save(trainer, cause=cause)
-    trainer.saver.wait(_WAIT_SECONDS)
+    trainer.saver.wait(WAIT_SECONDS)
     trainer.run.recorder.go_back()
     trainer.run.publish(
         RolledBack(
@@ -183,7 +190,7 @@ def _find(trainer: Trainer, to: int | str) -> tuple[str, dict[str, Any]]:
             raise RefusedError(f"step {to} is not behind: the run is at step {trainer.step}.", hint=_kept(trainer))
         return _at_step(trainer, to)
     best = trainer.points.best(trainer) if to == BEST else None
-    if best is not None:
+    if best is not None and trainer.saver.kept_best(trainer) == Best.of(best.state):
         return _MEMORY, copied(best.state)
     return _from_disk(trainer, to)
 
@@ -208,12 +215,14 @@ def _at_step(trainer: Trainer, step: int) -> tuple[str, dict[str, Any]]:
 
 def _from_disk(trainer: Trainer, tag: str) -> tuple[str, dict[str, Any]]:
     tagged = [(path, name) for path, name in _saved(trainer) if name.tag == tag]
-    if tag == BEST:  # of what is no more nothing is the best
-        tagged = [item for item in tagged if trainer.timelines.leads_here(item[1].timeline, item[1].step)]
+    if tag == BEST:  # of what is no more, or not yet, nothing is the best
+        here = trainer.timelines.leads_here
+        tagged = [(path, name) for path, name in tagged if name.step <= trainer.step and here(name.timeline, name.step)]
     elif tag != UNDO:  # of several with one name that of the run's history
         tagged.sort(key=lambda item: trainer.timelines.leads_here(item[1].timeline, item[1].step), reverse=True)
     if not tagged:
         what = "there is nothing to undo" if tag == UNDO else f'no checkpoint is tagged "{tag}"'
+        what = (trainer.saver.best_words(trainer) if tag == BEST else "") or what
         raise RefusedError(f"{what}.", hint=_kept(trainer))
     path = tagged[0][0]
     try:
@@ -226,7 +235,7 @@ def _saved(trainer: Trainer, *, waits: bool = True) -> list[tuple[Any, Checkpoin
     if trainer.saver.folder is None:
         return []
     if waits:
-        trainer.saver.wait(_WAIT_SECONDS)
+        trainer.saver.wait(WAIT_SECONDS)
     paths = checkpoint_paths(trainer.saver.folder)
     return [(path, name) for path in paths if (name := name_of(path)) is not None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -23,12 +23,16 @@ class Gradients:
     updater: Updater
     are_zeroed: bool = True
     """After each step; otherwise those of the next are added to them."""
+    told: Tensor = field(init=False)
+    """The newest loss of a batch as people read it: in the unit of the targets."""
 
     def of(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The mean loss of a batch; its gradients are added to what the parameters have."""
         with self.regularization.noise_on_weights():
-            loss = self.task.training_loss(self.task.model(batch[0]), batch[1])
+            outputs = self.task.model(batch[0])
+            loss = self.task.training_loss(outputs, batch[1])
             loss.backward()  # type: ignore[no-untyped-call]
+            self.told = self.task.criterion.told_loss(loss, outputs, batch[1])
         return loss
 
     def finish(self, batch: tuple[Tensor, Tensor]) -> list[Tensor]:

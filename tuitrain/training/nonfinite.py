@@ -81,7 +81,7 @@ def hold_back(trainer: Trainer, kind: Kind, value: float) -> None:
     if action == "pause":
         trainer.control.pause(step, raised.message)
     elif action == "stop":
-        trainer.control.stop()
+        trainer.control.end("the loss or its gradient was not finite", is_failure=True)
 
 
 def alarm(

@@ -1,7 +1,8 @@
 """States kept in memory: to go back to without a disk, to undo a decision, and the best so far.
 
 They cost at most two parts in a hundred of the time and a fixed amount of memory; a run that is too big for that goes
-back to its checkpoints alone. The newer a stretch, the denser its points.
+back to its checkpoints alone. The newer a stretch, the denser its points. The best is copied whatever that costs: it
+is asked for by an evaluation, which takes longer.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _FEWEST_STEPS = 10
 """Between two points."""
 _MOST_POINTS = 24
 _MOST_BYTES = 256 << 20
+"""Of all points, and of what an undo or the best leads back to."""
 _MOST_UNDO = 8
 _MOST_BESTS = 4
-"""More than one, as going back may leave the newest."""
+"""More than one, as going back may leave the newest, and an undo of that returns to it."""
 _SMALL_BYTES = _MOST_BYTES // 8
 _STATE_SIZE = 3
 """A state is about so many times the size of the weights: those and two moments."""
@@ -56,8 +58,7 @@ class Point:
 class Points:
     """What is kept of one run."""
 
-    def __init__(self, *, keep_best: bool = False) -> None:
-        self._keep_best = keep_best
+    def __init__(self) -> None:
         self._recent: list[Point] = []
         self._undo: list[Point] = []
         self._bests: list[Point] = []
@@ -65,15 +66,8 @@ class Points:
         self._next_time = 0.0
         self._costs: list[float] = []
 
-    def at_safe_point(self, trainer: Trainer, *, is_best: bool) -> None:
-        """Keep what is due.
-
-        Args:
-            trainer: between two steps, with everything done that was asked.
-            is_best: whether this is the state of the best evaluation so far.
-        """
-        if is_best and self._keep_best:
-            self._bests = [*self._bests, Point.of(trainer)][-(_MOST_BESTS if is_small(trainer) else 1) :]
+    def at_safe_point(self, trainer: Trainer) -> None:
+        """Keep what is due, between two steps, with everything done that was asked."""
         is_due = trainer.step >= self._next_step and time.monotonic() >= self._next_time
         if not is_due or not is_small(trainer) or _on_accelerator(trainer):
             return
@@ -98,10 +92,12 @@ class Points:
         """Steps of all points of the run's history."""
         return sorted({point.step for point in self._recent if timelines.leads_here(point.timeline, point.step)})
 
-    @property
-    def keeps_best(self) -> bool:
-        """Whether the state at the best validation loss is kept."""
-        return self._keep_best
+    def keep_best(self, trainer: Trainer) -> None:
+        """Keep the state as it is: no other of the run's history has a better validation loss."""
+        self._bests.append(Point.of(trainer))
+        if len(self._bests) > _MOST_BESTS:
+            self._drop_best()
+        self._make_room()
 
     def best(self, trainer: Trainer) -> Point | None:
         """The state at the best validation loss of the run's history, where that is kept in memory."""
@@ -111,8 +107,7 @@ class Points:
     def push(self, point: Point) -> None:
         """Keep a state that an undo shall lead back to."""
         self._undo = [*self._undo, point][-_MOST_UNDO:]
-        while len(self._undo) > 1 and sum(kept.num_bytes for kept in self._undo) > _MOST_BYTES:
-            self._undo.pop(0)
+        self._make_room()
 
     def drop(self, point: Point) -> None:
         """Forget one of those: what was asked was not done."""
@@ -121,6 +116,22 @@ class Points:
     def pop(self) -> Point | None:
         """The newest of those; it is kept no longer."""
         return self._undo.pop() if self._undo else None
+
+    def _make_room(self) -> None:
+        """Leave out the oldest that an undo leads back to, then the oldest best; the newest of each stays."""
+        while sum(point.num_bytes for point in (*self._undo, *self._bests)) > _MOST_BYTES:
+            if len(self._undo) > 1:
+                self._undo.pop(0)
+            elif len(self._bests) > 1:
+                self._drop_best()
+            else:
+                return
+
+    def _drop_best(self) -> None:
+        """Leave out the oldest, but for the best of each way that was left: an undo returns there."""
+        timelines = [point.timeline for point in self._bests]
+        oldest = next((at for at, number in enumerate(timelines) if number in timelines[at + 1 :]), 0)
+        self._bests.pop(oldest)
 
     def _thin(self) -> None:
         """Leave out the point whose neighbours are nearest to each other for its age."""
@@ -151,8 +162,16 @@ def is_history(trainer: Trainer, state: Mapping[str, Any]) -> bool:
 
 def is_small(trainer: Trainer) -> bool:
     """Whether several states of a trainer fit into what may be kept."""
-    weights = sum(parameter.nbytes for parameter in trainer.updater.parameters)
-    return weights * _STATE_SIZE <= _SMALL_BYTES
+    return _state_bytes(trainer) <= _SMALL_BYTES
+
+
+def is_kept_whole(trainer: Trainer) -> bool:
+    """Whether one state of a trainer fits into what may be kept."""
+    return _state_bytes(trainer) <= _MOST_BYTES
+
+
+def _state_bytes(trainer: Trainer) -> int:
+    return _STATE_SIZE * sum(parameter.nbytes for parameter in trainer.updater.parameters)
 
 
 def _on_accelerator(trainer: Trainer) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from tuitrain.errors import TuitrainError
@@ -16,6 +16,7 @@ from tuitrain.protocol.codec import encode_event
 from tuitrain.protocol.commands import Request
 from tuitrain.protocol.events import (
     AlarmRaised,
+    Column,
     CommandApplied,
     CommandRefused,
     Event,
@@ -31,11 +32,13 @@ from tuitrain.training.telemetry import Telemetry
 _TICK_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 1.0
 _SYNC_SECONDS = 1.0
-_FRUGAL_HEARTBEAT_SECONDS = 60.0
+_FRUGAL_HEARTBEAT_SECONDS = 25.0  # a run that is silent for a minute may be taken for lost
 _RETRY_SECONDS = 1.0
 _LAST_WORD_SECONDS = 60.0
 """A network disk under load takes seconds to promise what it has; a run without its last word looks lost."""
 _HELD_LIMIT_BYTES = 64 * 1024 * 1024
+_MOST_VALUES = 1 << 20
+"""Of one event: some 12 MB."""
 _BYTES_PER_VALUE = 32  # of a Python float in a list
 _DECISIONS = (CommandApplied, CommandRefused, RunEnded, AlarmRaised)
 
@@ -73,6 +76,7 @@ class Pump:
         deliver: takes each request to the training thread.
         telemetry: reads memory and utilisation.
         on_disk_trouble: called once each time the disk begins to refuse.
+        on_sync_trouble: called once each time what is written is not promised to be kept, and with "" when it is again.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Pump:
         deliver: Callable[[Request], None],
         telemetry: Telemetry,
         on_disk_trouble: Callable[[str], None] = lambda _: None,
+        on_sync_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._run = run
         self._sink = sink
@@ -90,11 +95,13 @@ class Pump:
         self._deliver = deliver
         self._telemetry = telemetry
         self._on_disk_trouble = on_disk_trouble
+        self._on_sync_trouble = on_sync_trouble
         self._pending: list[bytes] = []
         self._held: list[StepsFinished] = []
         self._is_frugal = False
         self._next_try = 0.0
         self._trouble = ""
+        self._sync_trouble = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="pump", daemon=True)
         self._last_heartbeat = time.monotonic() - _HEARTBEAT_SECONDS
@@ -105,8 +112,8 @@ class Pump:
 
     @property
     def trouble(self) -> str:
-        """What the disk refuses at the moment; empty when all is written."""
-        return self._trouble
+        """What the disk refuses at the moment; empty when all is written, and surely kept."""
+        return self._trouble or self._sync_trouble
 
     def start(self) -> None:
         """Begin to carry."""
@@ -170,9 +177,12 @@ class Pump:
 
     def _add_steps(self, events: list[Event], up_to_step: int | None) -> None:
         columns = self._run.recorder.take(up_to_step, self._times_back)
-        if columns:
-            last = max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
-            events.append(StepsFinished(step=last, columns=tuple(columns)))
+        if sum(len(column.values) for column in columns) <= _MOST_VALUES:
+            events += [StepsFinished(step=_last_step(columns), columns=tuple(columns))] if columns else []
+            return
+        # The disk hung for long: no line may be longer than readers take.
+        parts = sorted((part for column in columns for part in _parts(column)), key=lambda part: _last_step([part]))
+        events += [StepsFinished(step=_last_step([part]), columns=(part,)) for part in parts]
 
     def _heartbeat(self) -> list[Event]:
         now = time.monotonic()
@@ -191,6 +201,7 @@ class Pump:
                 steps_per_second=self._rate.at(progress.step, now, is_running=progress.state == "running"),
                 watching_share=progress.watching_share + own_share,
                 best=progress.best,
+                best_step=progress.best_step,
                 last=progress.last,
                 process_memory_bytes=reading.process_memory_bytes,
                 device_memory_bytes=reading.device_memory_bytes,
@@ -240,10 +251,22 @@ class Pump:
         try:
             self._sink.sync()
         except (OSError, TuitrainError) as error:
-            self._trouble = self._trouble or str(error)
+            trouble = str(error)
         else:
-            if not self._is_frugal:
-                self._trouble = ""
+            trouble = ""
+        if bool(trouble) != bool(self._sync_trouble):
+            self._on_sync_trouble(trouble)
+        self._sync_trouble = trouble
+
+
+def _last_step(columns: Sequence[Column]) -> int:
+    return max(column.first_step + (len(column.values) - 1) * column.stride for column in columns)
+
+
+def _parts(column: Column) -> Iterator[Column]:
+    for start in range(0, len(column.values), _MOST_VALUES):
+        first, values = column.first_step + start * column.stride, column.values[start : start + _MOST_VALUES]
+        yield Column(metric=column.metric, first_step=first, stride=column.stride, values=values)
 
 
 class _Rate:

@@ -14,6 +14,7 @@ import msgspec
 from tuitrain.protocol.description import MetricInfo
 from tuitrain.protocol.events import EvalFinished, Event, RunState
 from tuitrain.techniques.averages import PREDICTIONS
+from tuitrain.training.automatic import WATCHED
 from tuitrain.training.recorder import Recorder
 
 LOSS = "batch/loss"
@@ -57,6 +58,8 @@ class Progress:
     state: RunState = "starting"
     last: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
+    best_step: int | None = None
+    """Of the best validation loss."""
     watching_share: float = 0.0
     """What the probes cost of a step; the pump adds its own share."""
     is_paced: bool = False
@@ -67,7 +70,7 @@ class Progress:
         """A batch of an evaluation is done."""
         self.num_batches_evaluated += 1
 
-    def note_metrics(self, metrics: dict[str, float]) -> None:
+    def note_metrics(self, step: int, metrics: dict[str, float]) -> None:
         """Take in an evaluation. A non-finite value is never the best."""
         self.last = {**self.last, **metrics}
         best = dict(self.best)
@@ -78,6 +81,8 @@ class Progress:
             is_finite = value - value == 0.0
             if is_finite and (before is None or (value > before if name in _HIGHER else value < before)):
                 best[name] = value
+                if name == WATCHED:
+                    self.best_step = step
         self.best = best
 
 
@@ -123,7 +128,7 @@ class Run:
     def publish(self, fact: Event) -> None:
         """Say a fact. Returns at once; the pump writes it."""
         if isinstance(fact, EvalFinished):
-            self.progress.note_metrics(fact.metrics)
+            self.progress.note_metrics(fact.step, fact.metrics)
         self._facts.append(msgspec.structs.replace(fact, time=self._clock(), seconds=self.seconds))
 
     def take_facts(self) -> list[Event]:

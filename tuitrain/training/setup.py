@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tuitrain.preset.combining import regularizer_values
-from tuitrain.preset.dataset import dataset_of
+from tuitrain.preset.dataset import dataset_of, is_own
 from tuitrain.preset.schema import Preset
 from tuitrain.protocol.events import (
     LayersMeasured,
@@ -26,6 +26,7 @@ from tuitrain.training.averages import Averages
 from tuitrain.training.batches import Batches
 from tuitrain.training.beside import Beside
 from tuitrain.training.control import Control
+from tuitrain.training.data_state import data_state, fitted_before, understood_in
 from tuitrain.training.dead_run import DeadRunWatch, stop_dead_run
 from tuitrain.training.describing import describe_run
 from tuitrain.training.devices import choose_device, choose_threads
@@ -43,11 +44,10 @@ from tuitrain.training.from_preset import (
 from tuitrain.training.gradients import Gradients
 from tuitrain.training.layers import LayerProbe
 from tuitrain.training.nonfinite import Action, NonfiniteGuard
-from tuitrain.training.points import Points
 from tuitrain.training.probes import GradientNormProbe
 from tuitrain.training.regularizing import Regularization
 from tuitrain.training.run import Run
-from tuitrain.training.saving import Saver
+from tuitrain.training.saving import Saver, full_disk_action
 from tuitrain.training.staging import Staging
 from tuitrain.training.state import restore
 from tuitrain.training.trainer import Trainer
@@ -72,6 +72,7 @@ def build_trainer(
     state: Mapping[str, Any] | None = None,
     weights: Weights | None = None,
     versions: Mapping[str, str] | None = None,
+    announce: Callable[[], None] = lambda: None,
 ) -> Trainer:
     """Build everything a preset names, and say `RunStarted`.
 
@@ -87,6 +88,7 @@ def build_trainer(
         state: where to go on, as `state.captured` gave it; None begins at step 0.
         weights: those of an earlier run, where the preset names one and the run begins at step 0.
         versions: of what the run depends on, kept with its states.
+        announce: called when all is built, before `RunStarted`.
 
     Raises:
         UsageError: the device is not there, or the optimizer cannot work on this model.
@@ -96,7 +98,10 @@ def build_trainer(
     torch.manual_seed(preset.train.seed)
     run.publish(StageEntered(stage=f"loading {preset.task.dataset}"))
     dataset = dataset_of(preset)
-    task = build_task_of(preset, dataset, device, data_folder)
+    before = fitted_before(state) if state is not None and is_own(preset.task) else None
+    task = build_task_of(preset, dataset, device, data_folder, before)
+    if state is not None and understood_in(state) not in {None, task.understood}:
+        run.publish(StageEntered(stage="the data have changed since this state was saved"))
     if preset.train.bootstrap:
         run.publish(StageEntered(stage=f"bootstrap: {task.unique_share:.1%} of the training samples are in the sample"))
     if preset.task.folds:
@@ -162,21 +167,29 @@ def build_trainer(
             preset.checkpoint.every_minutes * 60.0,
             preset.checkpoint.keep_last,
             keep_best=preset.checkpoint.keep_best,
+            restore_best=preset.checkpoint.restore_best,
             publish=run.publish,
-            stamp={"run": run_id, "preset": json.dumps(preset.to_data()), "versions": dict(versions or {})},
+            on_full=full_disk_action(control, preset.train.on_disk_full),
+            stamp={
+                "run": run_id,
+                "preset": json.dumps(preset.to_data()),
+                "versions": dict(versions or {}),
+                "data": data_state(task),
+            },
         ),
         control=control,
         total_steps=total_steps,
         on_nonfinite=preset.train.on_nonfinite or on_nonfinite,
         alarms=alarms,
         automatic=Automatic(restore_best=preset.checkpoint.restore_best, one_batch=preset.train.one_batch),
-        points=Points(keep_best=preset.checkpoint.restore_best),
     )
     if not preset.train.automatic:
         control.decides_from = math.inf
     run.watch = DeadRunWatch(preset.alarms, run.progress, lambda why: stop_dead_run(control, run, session, why)).look
     if state is not None:
         restore(trainer, state)
+        trainer.saver.take_up(trainer, state)
+    announce()
     describe_run(trainer, preset, run_id, session, device, threads, num_parameters, beside)
     if loaded is not None:
         run.publish(loaded)

@@ -49,7 +49,11 @@ def captured(trainer: Trainer) -> State:
         "control": trainer.control.state_dict(),
         "evaluated_step": trainer.evaluator.last_step,
         "is_in_trouble": trainer.guard.is_in_trouble,
-        "progress": {"best": dict(trainer.run.progress.best), "last": dict(trainer.run.progress.last)},
+        "progress": {
+            "best": dict(trainer.run.progress.best),
+            "best_step": trainer.run.progress.best_step,
+            "last": dict(trainer.run.progress.last),
+        },
         "random": random_states(),
     }
 
@@ -98,6 +102,7 @@ def put_back(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.guard.watch_trained()
     progress = trainer.run.progress
     progress.step, progress.best, progress.last = trainer.step, state["progress"]["best"], state["progress"]["last"]
+    progress.best_step = state["progress"].get("best_step")
 
 
 def random_states() -> State:

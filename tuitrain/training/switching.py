@@ -13,7 +13,7 @@ from tuitrain.techniques.optimizer_spec import MOST_FOR_HESSIAN, OptimizerSpec
 from tuitrain.techniques.optimizers import optimizer_spec
 from tuitrain.training.handover import Handover, carried_over, handover_steps, shadow_memory_bytes
 from tuitrain.training.preview import preview_switch
-from tuitrain.training.refusing import RefusedError, edited
+from tuitrain.training.refusing import RefusedError, check_full_batch, check_switchable, edited
 from tuitrain.training.updating import Switch, plan_with_rate
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def switch_optimizer(trainer: Trainer, command: SwitchOptimizer, cause: str) -> 
         raise RefusedError(f"{spec.name} remembers weights that max_norm would move.", hint="max_norm=0 first.")
     values, notes = carried_over(updater.optimizer, spec, command.hyperparameters)
     remaining = trainer.total_steps - step
-    if remaining < 2:
-        raise RefusedError("the run is at its end.")
+    check_switchable(remaining)
     unmatched = _unmatched(updater.optimizer.name, command.name)
     if unmatched:
         told = f"the step of {unmatched} is not proportional to its rate, so the updates could not be matched"
@@ -99,11 +98,7 @@ def _check_closure(trainer: Trainer, spec: OptimizerSpec) -> None:
         raise RefusedError(f"{spec.name} zeroes gradients itself, and here that is forgotten.", hint="adam.")
     if not spec.needs_closure:
         return
-    if not trainer.batches.is_full:
-        raise RefusedError(
-            f"{spec.name} needs all data at once, and the batch size is {trainer.batches.batch_size}.",
-            hint=f"set_batch_size batch_size={len(trainer.task.train)}.",
-        )
+    check_full_batch(spec.name, trainer.batches.batch_size, len(trainer.task.train))
     if trainer.regularization.is_random or trainer.regularization.changes_gradients:
         raise RefusedError(
             f"{spec.name} goes with no dropout, noise, augmentation, L1 or clipping.", hint="0 for those."

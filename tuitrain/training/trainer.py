@@ -6,7 +6,6 @@ do at the safe point, and leaves facts and measurements for the pump.
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -64,34 +63,37 @@ class Trainer:
 
     def train(self) -> RunEnded:
         """Train until the planned end or until asked to stop; returns the last word, not yet published."""
-        self.task.model.train()
-        self.run.progress.state = "running"
-        if self.evaluator.last_step is None:
-            self.evaluate()
-        if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
-            self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
-        while self.step < self.total_steps:
-            self.control.at_safe_point(self.step, self._apply)
-            if self.control.stopping:
-                break
-            self.saver.at_safe_point(self)
-            self._take_step()
-            if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
+        with self.saver.rescuing_best(self):
+            self.task.model.train()
+            self.run.progress.state = "running"
+            if self.evaluator.last_step is None:
                 self.evaluate()
-        return end_run(self)
+            if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
+                self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
+            while self.step < self.total_steps:
+                if self.control.is_paused:
+                    self.saver.save_best(self)  # it costs no time now
+                self.control.at_safe_point(self.step, self._apply)
+                if self.control.stopping:
+                    break
+                self.saver.at_safe_point(self)
+                self._take_step()
+                if self.evaluator.is_due(self.step) and not self.evaluator.is_fresh(self.step):
+                    self.evaluate()
+            return end_run(self)
 
     def evaluate(self, cause: str = "") -> EvalFinished:
         """Evaluate the weights that count, say the result, and let the run decide on it."""
         self.staging.flush()
         with self.updater.optimizer.evaluated_weights():
             found = self.evaluator.evaluate(self.step, cause, self.regularization.weight_metrics())
-        self.saver.note_evaluation(found.metrics[WATCHED], self.run.progress.best.get(WATCHED, math.inf))
         self.run.publish(found)
         if not cause and self.step < self.total_steps and not self.control.stopping:
-            schedule, patience = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
-            for command in self.automatic.decide(self.step, found.metrics, schedule, int(patience)):
+            schedule, num_to_stop = self.updater.schedule(self.step), self.regularization.strength("early_stopping")
+            for command in self.automatic.decide(self.step, found.metrics, schedule, int(num_to_stop)):
                 self.control.decide(self.step, command)
             self.alarms.note_evaluation(self, found.metrics)
+        self.saver.note_evaluation(self, found.metrics[WATCHED])  # last: whoever goes back to this has counted it
         return found
 
     def _take_step(self) -> None:
@@ -100,6 +102,7 @@ class Trainer:
         is_looking = self.layers.is_due(self.step + 1)
         with self.layers.watching() if is_looking else nullcontext():
             loss = self.gradients.of(batch)
+        told = self.gradients.told  # of these weights: an optimizer may ask again at others
         gradients = self.gradients.finish(batch)
 
         # The norm before clipping; where clipping or an alarm acts on it at every step, otherwise the budget decides.
@@ -119,7 +122,7 @@ class Trainer:
         self.gradients.end_step()
 
         self.step += 1
-        self._record(loss, norm, next(iter(self.updater.rates(self.step - 1).values())))
+        self._record(told, norm, next(iter(self.updater.rates(self.step - 1).values())))
         self.run.progress.step = self.step  # last: whoever reads it finds what was measured up to it
         self.control.step_taken(self.step)
         problem = problem or self.staging.take_nonfinite()

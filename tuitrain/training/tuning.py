@@ -16,16 +16,26 @@ from tuitrain.protocol.events import (
     LearningRatePlanned,
     Reseeded,
 )
-from tuitrain.protocol.plan import Schedule, Value
+from tuitrain.protocol.plan import Schedule
 from tuitrain.techniques import plan as plans
 from tuitrain.techniques.averages import AVERAGES
 from tuitrain.techniques.build.optimizers import OptimizerSet
-from tuitrain.techniques.optimizers import optimizer_spec, split_betas
+from tuitrain.techniques.optimizers import split_betas
 from tuitrain.techniques.regularizers import CLIP_NAME, REGULARIZERS
 from tuitrain.training.averages import live_values, set_average
 from tuitrain.training.checkpoint import save_checkpoint
 from tuitrain.training.handover import Handover
-from tuitrain.training.refusing import RefusedError, check_decay, check_groups, edited
+from tuitrain.training.refusing import (
+    RefusedError,
+    check_batch_size,
+    check_decay,
+    check_end,
+    check_groups,
+    check_regularizer,
+    check_value,
+    edited,
+    in_words,
+)
 from tuitrain.training.state import captured
 
 if TYPE_CHECKING:
@@ -44,20 +54,20 @@ def set_hyperparameter(trainer: Trainer, command: SetHyperparameter, cause: str)
     is_of_optimizer = command.name in updater.optimizer.hyperparameters or command.name == "betas"
     if command.name in AVERAGES:
         value, note = set_average(trainer, command)
-        before = _text(value)
+        before = in_words(value)
         notes += [note] if note else []
     elif command.name in REGULARIZERS and not is_of_optimizer:
-        before = _text(regularization.values.get(command.name, 0))
+        before = in_words(regularization.values.get(command.name, 0))
         note = _regularize(trainer, command)
         notes += [note] if note else []
     else:
         check_groups(command.groups, {group.name for group in updater.optimizer.groups})
         before = _shown(updater.optimizer, command.name)
-        _check_value(updater.optimizer.name, command.name, command.value)
+        check_value(updater.optimizer.name, command.name, command.value)
         notes = updater.optimizer.set_hyperparameter(command.name, command.value, command.groups)
         if updater.switch is not None:
             notes += _to_shadow(updater.switch.handover, command)
-    after = _text(command.value)
+    after = in_words(command.value)
     trainer.run.publish(
         HyperparameterChanged(
             step=trainer.step, name=command.name, before=before, after=after, notes=tuple(notes),
@@ -71,14 +81,9 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
     """Give the batches another size; the rest of the epoch keeps its order."""
     batches, size = trainer.batches, command.batch_size
     num_train = len(trainer.task.train)
-    if size > num_train:
-        raise RefusedError(f"a batch of {size} is more than the {num_train} samples.", hint=f"{num_train} at most.")
-    if size == batches.batch_size:
-        raise RefusedError(f"the batch size is {size} already.")
+    check_batch_size(size, batches.batch_size, num_train, trainer.updater.optimizer.name)
     if size == 1 and trainer.task.has_batch_norm:
         raise RefusedError("batch norm has no variance to work with in a batch of 1.", hint="2 or more.")
-    if size != num_train and trainer.updater.optimizer.needs_closure:
-        raise RefusedError(f"{trainer.updater.optimizer.name} needs all data at once.", hint="switch_optimizer first.")
     before = batches.batch_size
     batches.resize(size)
     trainer.run.publish(
@@ -101,7 +106,7 @@ def set_batch_size(trainer: Trainer, command: SetBatchSize, cause: str) -> str:
 
 def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
     """Save the stable point, bring the rate down, and end there."""
-    check_decay(trainer, command.shape)
+    check_decay(trainer.updater.optimizer.name, command.shape)
     step = trainer.step
     num_steps = command.num_steps or plans.default_cool_down(step, trainer.total_steps)
     schedule = Schedule(name=command.shape, num_steps=num_steps)
@@ -124,8 +129,7 @@ def cool_down(trainer: Trainer, command: CoolDown, cause: str) -> str:
 
 def set_end(trainer: Trainer, command: SetEnd, cause: str) -> str:
     """End at another step."""
-    if command.step <= trainer.step:
-        raise RefusedError(f"step {command.step} is not ahead: the run is at step {trainer.step}.", hint="stop.")
+    check_end(command.step, trainer.step)
     before, trainer.total_steps = trainer.total_steps, command.step
     trainer.run.publish(EndPlanned(step=trainer.step, total_steps=command.step, reason="asked", cause=cause))
     return f"ends at step {command.step}, not {before}"
@@ -141,17 +145,7 @@ def set_seed(trainer: Trainer, command: SetSeed, cause: str) -> str:
 
 def _regularize(trainer: Trainer, command: SetHyperparameter) -> str:
     name, value = command.name, command.value
-    spec, optimizer = REGULARIZERS[name], trainer.updater.optimizer
-    if name == "weight_decay":
-        raise RefusedError(f"{optimizer.name} has no weight decay.", hint="l1, or another optimizer.")
-    if command.groups is not None:
-        raise RefusedError(f"{name} acts on the whole model.", hint="it without groups.")
-    if optimizer.needs_closure and value and spec.where in {"batch", "model", "weights", "gradient", "update"}:
-        raise RefusedError(
-            f"{optimizer.name} compares losses, and {name} would change them.", hint="another optimizer."
-        )
-    if name == "max_norm" and value and optimizer.name.startswith("schedule-free"):
-        raise RefusedError(f"{optimizer.name} averages weights that {name} would move.", hint="weight_decay.")
+    check_regularizer(name, value, command.groups, trainer.updater.optimizer.name)
     note = trainer.regularization.set(name, value)
     if name == "early_stopping":
         trainer.automatic.stopping_changed()
@@ -172,23 +166,8 @@ def _to_shadow(handover: Handover, command: SetHyperparameter) -> list[str]:
     return []
 
 
-def _check_value(optimizer: str, name: str, value: Value) -> None:
-    spec = optimizer_spec(optimizer).by_name
-    if name in spec and (problem := spec[name].problem_with(value)):
-        raise RefusedError(f"{name} = {_text(value)} {problem}.")
-    if name == "betas":
-        for key, item in zip(("beta1", "beta2"), value if isinstance(value, list) else (), strict=False):
-            _check_value(optimizer, key, item)
-
-
 def _shown(optimizer: OptimizerSet, name: str) -> str:
     if name == "betas" and "beta1" in optimizer.hyperparameters:
         second = optimizer.hyperparameters.get("beta2", 0.0)
-        return f"[{_text(optimizer.hyperparameters['beta1'])}, {_text(second)}]"
-    return _text(optimizer.hyperparameters.get(name, "none"))
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return f"[{in_words(optimizer.hyperparameters['beta1'])}, {in_words(second)}]"
+    return in_words(optimizer.hyperparameters.get(name, "none"))

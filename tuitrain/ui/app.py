@@ -49,11 +49,10 @@ class TuitrainApp(Toasts):
         first: Screen[None] | None = None,
     ) -> None:
         super().__init__()
-        self._source = source
+        self.source = source
+        """Of the run that was shown last, for the word on leaving."""
         self._presets, self._station, self._first = presets or [], station, first
         self._stop_and_wait = stop_and_wait
-        self.last_folder: RunFolder | None = source.folder if source is not None else None
-        """Of the run that was shown last, for the word on leaving."""
 
     def on_mount(self) -> None:
         """Open the first screen."""
@@ -62,15 +61,15 @@ class TuitrainApp(Toasts):
         self.theme = DARK.name
         if self._stop_and_wait is not None:
             self.begin_capture_print(self)
-        if self._source is None:
+        if self.source is None:
             self.push_screen(self._first or HomeScreen(self._presets, self._station))
         else:
-            self.show_run(self._source, has_home=False)
+            self.show_run(self.source, has_home=False)
 
     def on_print(self, event: events.Print) -> None:
         """What training code prints in this process goes where it goes in a process of its own: output.log."""
-        if self.last_folder is not None:
-            with suppress(OSError), self.last_folder.output_path.open("a", encoding="utf-8") as output:
+        if self.source is not None:
+            with suppress(OSError), self.source.folder.output_path.open("a", encoding="utf-8") as output:
                 output.write(event.text)
 
     def on_key(self, event: events.Key) -> None:
@@ -80,7 +79,7 @@ class TuitrainApp(Toasts):
 
     def show_run(self, source: Source, *, has_home: bool) -> None:
         """Show a run above whatever is shown."""
-        self.last_folder, self._source = source.folder, source
+        self.source = source
         self.push_screen(LiveScreen(source, self._leave_run, has_home=has_home))
 
     @on(HomeScreen.RunChosen)
@@ -120,7 +119,7 @@ class TuitrainApp(Toasts):
     @work(thread=True)
     def _start_branch(self, folder: RunFolder, wish: BranchWish) -> None:
         try:
-            started = start_wanted(folder, wish.at, wish.changes, has_screen=True)
+            started = start_wanted(folder, wish.at, wish.changes, has_screen=True, say=self.notify)
         except TuitrainError as error:
             self.call_from_thread(self.notify, str(error), severity="error", timeout=10)
             return
@@ -133,7 +132,7 @@ class TuitrainApp(Toasts):
         wait()
 
     def _leave_run(self) -> None:
-        board = self._source.board if self._source is not None else None
+        board = self.source.board if self.source is not None else None
         if self._stop_and_wait is None or board is None or not board.is_live:
             self.exit(0)
             return

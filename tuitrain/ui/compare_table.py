@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from tuitrain.cells import left, num_cells
 from tuitrain.protocol.comparing import MemberState
 from tuitrain.ui import text
 from tuitrain.ui.compare_rows import STATE_ORDER, Row, Spread
@@ -151,7 +152,7 @@ def _that_fit(rows: Sequence[Row], view: CompareView, width: int) -> dict[str, _
 
 
 def _label_width(row: Row) -> int:
-    return len(row.label) + (2 if row.is_member else 4 if len(row.members) > 1 else 0)
+    return num_cells(row.label) + (2 if row.is_member else 4 if len(row.members) > 1 else 0)
 
 
 def _header(columns: dict[str, _Column], view: CompareView, label_width: int) -> Content:
@@ -185,14 +186,14 @@ def _line(
     pieces = [
         ("▸ " if is_selected else "  ", "bold $foreground" + behind),
         (f"{marker} " if not row.is_member else "  ", colour + behind),
-        (f"{label:<{label_width}} ", f"{strength}{'$foreground' if is_drawn else _QUIET}{behind}"),
+        (f"{left(label, label_width)} ", f"{strength}{'$foreground' if is_drawn else _QUIET}{behind}"),
     ]
     for name, column in columns.items():
         words, style = _cell(name, row, readings)
         words = words[: column.width]
         words = f"{words:<{column.width}} " if name in {"state", "bar"} else f"{words:>{column.width}} "
         pieces.append((words, (style if is_drawn else _QUIET) + behind))
-    used = sum(len(words) for words, _ in pieces)
+    used = sum(num_cells(words) for words, _ in pieces)
     if is_selected and used < width:
         pieces.append((" " * (width - used), "$foreground" + behind))
     return Content.assemble(*pieces)

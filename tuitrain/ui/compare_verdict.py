@@ -10,6 +10,7 @@ from textual.content import Content
 
 from tuitrain.board.comparison import Comparison
 from tuitrain.board.verdict import CANNOT_TELL, Ranking, Standing
+from tuitrain.cells import left, num_cells
 from tuitrain.ui import text
 
 _QUIET = "$foreground 55%"
@@ -132,7 +133,7 @@ def _ranked(standings: Sequence[Standing], room: int) -> list[Content]:
         for standing in standings
     ]
     head = f"{'mean':>7}  {'± sd':>7}  {'n':>2}  {'verdict':<{word_width}}"
-    width = max([len("run"), *(len(standing.arm) for standing in standings)])
+    width = max([len("run"), *(num_cells(standing.arm) for standing in standings)])
     text_width = max([len(_TO_BEST), *map(len, texts)])
     is_wide = _INDENT + width + 2 + len(head) + 2 + text_width <= room
     has_text_beside = is_wide or _INDENT + len(head) + 2 + text_width <= room
@@ -141,7 +142,7 @@ def _ranked(standings: Sequence[Standing], room: int) -> list[Content]:
     for place, (standing, numbered, word, said) in enumerate(zip(standings, numbers, words, texts, strict=True), 1):
         front = f"{place:>{_INDENT - 2}}  "
         if is_wide:
-            front += f"{standing.arm:<{width}}  "
+            front += f"{left(standing.arm, width)}  "
         else:
             lines.append(Content.assemble(front, (text.cut(standing.arm, max(8, room - _INDENT)), "bold")))
             front = f"{'':{_INDENT}}"

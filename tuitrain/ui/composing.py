@@ -5,12 +5,12 @@ Pure: from a board and what was typed to a checked command and a preview in word
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tuitrain.board.board import Board
 from tuitrain.errors import CommandError, TuitrainError
+from tuitrain.preset.reading import parse_value
 from tuitrain.protocol.commands import (
     Command,
     CoolDown,
@@ -205,13 +205,13 @@ def composed(form: Form, choice: str | None, line: str) -> Composed:
             if not form.bare or form.bare in arguments:
                 raise CommandError(f'"{word}" is not of the form name=value.')
             key, value = form.bare, word
-        arguments[key.replace("-", "_")] = _parsed(value)
+        arguments[key.replace("-", "_")] = parse_value(value)
     return check_command(parse_command(form.command, arguments))
 
 
 def _freezing(form: Form, choice: str | None, line: str) -> Command:
     pairs = [word.partition("=") for word in line.split()]
-    words = {key.replace("-", "_"): _parsed(value) for key, separator, value in pairs if separator}
+    words = {key.replace("-", "_"): parse_value(value) for key, separator, value in pairs if separator}
     name, arguments = typed(choice, form.frozen_choices, words, [key for key, separator, _ in pairs if not separator])
     return check_command(parse_command(name, arguments))
 
@@ -363,10 +363,3 @@ def _way_words(command: SwitchOptimizer, preview: SwitchPreviewed) -> str:
     if command.handover == "cold":
         return "taken cold its rate is matched on one step"
     return f"the hand-over keeps it at 1.0× and takes {preview.handover_steps} steps"
-
-
-def _parsed(value: str) -> object:
-    try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value

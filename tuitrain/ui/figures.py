@@ -197,7 +197,7 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         lows = [min(train, other) for (_, train), (_, other) in pairs]
         bands = (Band("gap", xs, lows, [max(train, other) for (_, train), (_, other) in pairs], "gap"),)
     return Figure(
-        title=f"{TITLES['eval']} {metric}",
+        title=f"{TITLES['eval']} {metric}{_sizes(board)}",
         curves=(*_eval_shadows(board, view, sight, columns, metric), *beside, *curves),
         bands=bands,
         marks=(*_best_mark(board, view, metric, first, last), *_marks(board, view, first, last)),
@@ -208,6 +208,14 @@ def _eval_figure(board: Board, view: ChartView, sight: Sight, columns: int) -> F
         legend=_eval_legend(board, sight, metric),
         empty_text=_empty_text(board),
     )
+
+
+def _sizes(board: Board) -> str:
+    """Over how many samples its points are means, of both sides where they differ."""
+    train, validation = board.num_evaluated or (0, 0)
+    if validation < 2:  # a surface has no samples
+        return ""
+    return f", n {validation}" if train == validation else f", n {train} / {validation}"
 
 
 def _best_mark(board: Board, view: ChartView, metric: str, first: float, last: float) -> tuple[Mark, ...]:

@@ -1,10 +1,14 @@
-"""When a screen may draw: so many times a second at most, and never so long that nothing else gets its turn."""
+"""When a screen may draw: so many times a second at most, when the terminal has shown the last picture, and never so
+long that nothing else gets its turn.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tuitrain.ui.line import LINE
 
 TICK_SECONDS = 0.05
 """Between two looks at whether there is something to draw."""
@@ -28,7 +32,7 @@ class Frames:
     @property
     def is_due(self) -> bool:
         """Whether a frame may be drawn now."""
-        return self._timer() >= self._next
+        return self._timer() >= self._next and LINE.is_free
 
     def hurry(self) -> None:
         """The next frame may be drawn at once, as after a key."""

@@ -11,6 +11,7 @@ from textual.content import Content
 
 from tuitrain.board.board import Board
 from tuitrain.board.series import Series
+from tuitrain.cells import beginning, left
 from tuitrain.preset.racing import racer_label
 from tuitrain.protocol.racing import AXES, coordinate_metric
 from tuitrain.tasks.surfaces import SOLVED, SURFACES, SurfaceSpec
@@ -137,13 +138,13 @@ def table_lines(view: RaceView, width: int) -> list[Content]:
     for path in view.paths:
         solved = path.solved_at(view.spec.lowest)
         when = "lost" if path.lost_at is not None else "–" if solved is None else text.count(solved - view.since)
-        name = path.label if len(path.label) <= room else f"{path.label[: room - 1]}…"
+        name = left(beginning(path.label, room), room)
         style = _STYLES[path.index % len(_STYLES)]
         weight = "bold " if path.index == 0 else ""
         lines.append(
             Content.assemble(
                 (f"{path.marker} ", style),
-                (f"{name:<{room}}", f"{weight}{style}"),
+                (name, f"{weight}{style}"),
                 (f"{text.number(float(path.values[-1])):>9}", "$foreground"),
                 (f"{when:>8}", "$error" if when == "lost" else "$success" if solved is not None else "$foreground 55%"),
             )

@@ -6,6 +6,7 @@ import time
 
 from textual.content import Content
 
+from tuitrain.cells import beginning, num_cells
 from tuitrain.protocol.printable import printable
 from tuitrain.rundir.disk import in_words
 from tuitrain.rundir.summary import RunSummary
@@ -76,8 +77,8 @@ def _named(run: RunSummary, cells: int) -> Content:
 def _member_name(comparison: str, cells: int) -> str:
     """Of a long name the beginning of the comparison and the whole key, which tells its runs apart."""
     name, _, key = comparison.rpartition("/")
-    room = cells - len(key) - 2
-    return comparison if len(comparison) <= cells or room < 1 else f"{name[:room]}…/{key}"
+    room = cells - num_cells(key) - 1
+    return comparison if num_cells(comparison) <= cells or room < 2 else f"{beginning(name, room)}/{key}"
 
 
 def _tags(run: RunSummary) -> Content:

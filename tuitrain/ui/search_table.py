@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from tuitrain.board.trials import Trial, Trials
+from tuitrain.cells import beginning, right
 from tuitrain.protocol.plan import Value
 from tuitrain.ui import text
 from tuitrain.ui.search_figures import SearchView, marker_of
@@ -72,7 +73,7 @@ def trial_table(
     for trial in shown[top : top + page]:
         is_chosen = trial.key == view.selected
         marker, role = marker_of(trial, best)
-        cells = "".join(f" {_value(trial.parameters.get(key, '–'), room - 1):>{room - 1}}" for key in keys)
+        cells = "".join(f" {right(_value(trial.parameters.get(key, '–'), room - 1), room - 1)}" for key in keys)
         value = text.number(trial.value) if trial.value is None or trial.word != "diverged" else "nan"
         state = "coarse" if trial.is_coarse and trial.counts else trial.word
         row = f"{trial.number:>3} {state:<9} {value:>8}{cells}" + (f" {trial.step:>{_STEPS - 1}}" if has_steps else "")
@@ -118,13 +119,9 @@ def signs(found: Trials, width: int) -> str:
 
 def _name(key: str, room: int) -> str:
     """The key, or its last part where there is no room."""
-    return key if len(key) <= room else _fitted(key.partition(".")[2], room)
+    return key if len(key) <= room else beginning(key.partition(".")[2], room)
 
 
 def _value(value: Value, room: int) -> str:
     words = text.plain(value)
-    return _fitted(f"{value:.3g}" if isinstance(value, float) and len(words) > room else words, room)
-
-
-def _fitted(words: str, room: int) -> str:
-    return words if len(words) <= room else f"{words[: max(1, room - 1)]}…"
+    return beginning(f"{value:.3g}" if isinstance(value, float) and len(words) > room else words, room)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -17,14 +16,17 @@ from tuitrain.protocol.commands import Command
 from tuitrain.protocol.printable import printable_output
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.presence import ScreenPresence
-from tuitrain.rundir.private import open_to_read
+from tuitrain.rundir.private import read_end
 from tuitrain.session.asking import send
 from tuitrain.session.occasions import Occasions
 from tuitrain.session.own_config import wants_bell
 from tuitrain.session.reading import RunReader
 
 _POLL_SECONDS = 0.1
+_FULL_SECONDS = 0.01
 _BEAT_SECONDS = 1.0
+_MOST_WAITING = 4096
+"""Words that wait to be folded; the reader of a long history waits for the screen, and no memory fills up."""
 
 
 class Source(Protocol):
@@ -132,7 +134,8 @@ class LiveSource:
         presence = ScreenPresence(self.folder)
         next_beat = 0.0
         while not self._closing.is_set():
-            words = reader.poll()
+            is_full = len(self._words) > _MOST_WAITING
+            words = [] if is_full else reader.poll()
             self._words.extend(words)
             if self.is_caught_up and self._is_occasion(words) and wants_bell(self.folder):
                 self._rings.set()
@@ -142,8 +145,8 @@ class LiveSource:
                 if not reader.has_ended and not self._is_beside:
                     presence.beat()
             if not words:
-                self.is_caught_up = True
-                self._closing.wait(_POLL_SECONDS)
+                self.is_caught_up = self.is_caught_up or not is_full
+                self._closing.wait(_FULL_SECONDS if is_full else _POLL_SECONDS)
         presence.leave()
 
     def _is_occasion(self, words: list[Word]) -> bool:
@@ -255,9 +258,6 @@ def _fold(words: deque[Word], board: Board, max_seconds: float) -> bool:
 
 def _tail(folder: RunFolder, max_bytes: int = 65_536) -> str:
     try:
-        with os.fdopen(open_to_read(folder.output_path), "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - max_bytes))
-            return printable_output(file.read().decode("utf-8", errors="replace"))
+        return printable_output(read_end(folder.output_path, max_bytes).decode("utf-8", errors="replace"))
     except OSError as error:
         return f"output.log cannot be read: {error.strerror}"

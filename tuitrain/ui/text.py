@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tuitrain.cells import beginning, ending, num_cells
 from tuitrain.protocol.plan import Value
 from tuitrain.ui.widgets.figure import format_value
 
@@ -65,10 +66,10 @@ def age(seconds: float) -> str:
 
 def cut(words: str, width: int) -> str:
     """Words in so many cells, at least one: what is cut is the middle, as names often differ at an end."""
-    if len(words) <= width:
+    if num_cells(words) <= width:
         return words
-    head = width // 2
-    return f"{words[:head]}…{words[len(words) - (width - head - 1) :]}"
+    begin = beginning(words, width // 2 + 1)
+    return begin + ending(words, width - num_cells(begin) + 1).removeprefix("…")
 
 
 def number(value: float | None) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.app import App
-
 from tuitrain.protocol.printable import printable, printable_lines
+from tuitrain.ui.terminal import TerminalApp
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
 
-class Toasts(App[int]):
+class Toasts(TerminalApp):
     """An app whose messages, from whatever screen, are never read as markup and hold nothing that steers a terminal."""
 
     def notify(

@@ -44,7 +44,7 @@ def contents_of(
         about=plan.about,
         look_for=plan.look_for,
         task=", ".join(comparison.tasks()),
-        created=datetime.fromtimestamp(plan.created).astimezone().strftime("%Y-%m-%d %H:%M"),
+        created=_date(plan.created),
         figures=tuple(_figure(comparison, metric, position) for metric in chosen),
         columns=columns,
         table=rows,
@@ -149,3 +149,11 @@ def _footer(comparison: Comparison) -> tuple[str, ...]:
     devices = ", ".join(dict.fromkeys(event.device for event in started))
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     return (f"tuitrain {__version__}", python, devices and f"trained on {devices}", comparison.plan.name)
+
+
+def _date(seconds: float) -> str:
+    """To the minute; a stranger's plan may hold any number."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown day"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,11 +16,13 @@ from torch import Tensor
 from tuitrain.errors import DataError
 from tuitrain.tasks import resizing, synthetic
 from tuitrain.tasks.folding import Fold
-from tuitrain.tasks.own import OwnData, load_own
+from tuitrain.tasks.own import OwnArrays, OwnData, load_own
+from tuitrain.tasks.preprocessing import Fitted, fitted, standardized
 from tuitrain.tasks.splitting import stratified_split
 from tuitrain.tasks.synthetic import Arrays
 from tuitrain.tasks.tables import DatasetSpec, dataset_spec
 from tuitrain.tasks.text import english_sides
+from tuitrain.tasks.understood import Understood
 
 _EMBEDDED = {
     "mnist-5k": "mnist5k.npz", "digits": "digits.npz", "mnist-14": "mnist5k.npz", "digits-14": "digits.npz",
@@ -28,6 +31,8 @@ _RESIZED: dict[str, Callable[[NDArray[np.generic]], NDArray[np.float32]]] = {
     "mnist-14": resizing.halved,
     "digits-14": lambda pictures: resizing.enlarged(pictures, 14),
 }
+_STREAM = 3
+"""Sets the draw of what is evaluated apart from the other draws of the same seed."""
 _SYNTHETIC: dict[str, Callable[[int, int, int], Arrays]] = {
     "line": synthetic.line,
     "line-outliers": synthetic.line_outliers,
@@ -59,10 +64,15 @@ class Split:
         indices = indices.to(self.x.device)
         return Split(self.x[indices], self.y[indices])
 
-    def spread(self, count: int) -> Split:
-        """`count` samples, at most all, at equal distances: windows of a text that do not share what they can avoid."""
-        stride = max(1, len(self) // count)
-        return Split(self.x[::stride][:count], self.y[::stride][:count])
+    def drawn(self, count: int, seed: int = 0) -> Split:
+        """`count` samples without replacement, the same each time; where there are no more, all in their own order.
+
+        The samples of a smaller count are the first of those of a larger one.
+        """
+        if count >= len(self):
+            return self
+        order = np.random.default_rng([_STREAM, seed]).permutation(len(self))
+        return self.chosen(torch.from_numpy(order[:count]))
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,9 @@ class Dataset:
 
     train: Split
     validation: Split
+    understood: Understood
+    fitted: Fitted | None = None
+    """What was fitted to the training side; None of a text."""
 
 
 def load_dataset(
@@ -84,6 +97,7 @@ def load_dataset(
     device: torch.device,
     own: OwnData | None = None,
     fold: Fold | None = None,
+    before: Fitted | None = None,
 ) -> Dataset:
     """Load, preprocess and move a dataset.
 
@@ -97,13 +111,15 @@ def load_dataset(
         device: where the tensors shall live.
         own: where one's own data are, with their own fold; None for a dataset of the table.
         fold: of a dataset of the table, which part of all samples is validated on; None takes its usual split.
+        before: what was fitted when the weights of one's own data were trained; None fits anew.
 
     Raises:
         DataError: the files are missing, damaged or cannot be downloaded.
     """
     if spec.is_text:
         return _text(spec, num_train, device, fold)
-    arrays = _arrays(spec, data_seed, data_folder, own, fold)
+    data = _loaded(spec, data_seed, data_folder, own, fold)
+    arrays = data.arrays
     if num_train is not None:
         chosen: slice | NDArray[np.intp] = slice(num_train)
         if spec.has_stratified_subsets:
@@ -111,15 +127,60 @@ def load_dataset(
         arrays = arrays._replace(train_x=arrays.train_x[chosen], train_y=arrays.train_y[chosen])
     if label_noise:
         arrays = arrays._replace(train_y=_redrawn(arrays.train_y, spec.num_outputs, label_noise, data_seed))
-    train_x, validation_x = _preprocessed(arrays, preprocess, is_image=spec.is_image)
+    understood = _understood(data._replace(arrays=arrays), spec, preprocess, own)
+    maps = before or _fitted(arrays, spec, preprocess)
+    train_x, validation_x = maps.inputs(arrays.train_x), maps.inputs(arrays.validation_x)
     if spec.is_reconstruction:
         arrays = arrays._replace(
             train_y=train_x.reshape(len(train_x), -1), validation_y=validation_x.reshape(len(validation_x), -1)
         )
+    elif maps.targets is not None:
+        arrays = arrays._replace(train_y=maps.targets(arrays.train_y), validation_y=maps.targets(arrays.validation_y))
+        understood = msgspec.structs.replace(understood, is_standardized=True)
     return Dataset(
         Split(_inputs(train_x, spec, device), _targets(arrays.train_y, spec, device)),
         Split(_inputs(validation_x, spec, device), _targets(arrays.validation_y, spec, device)),
+        understood,
+        maps,
     )
+
+
+def _fitted(arrays: Arrays, spec: DatasetSpec, preprocess: str) -> Fitted:
+    """To the training side; the targets of one's own regression become numbers around 0 unless all is to stay raw."""
+    is_own = spec.source == "own"
+    has_numbers = is_own and spec.kind == "regression" and not spec.is_reconstruction and preprocess != "raw"
+    return Fitted(
+        fitted(arrays.train_x, preprocess, is_image=spec.is_image, by_column=is_own),
+        standardized(arrays.train_y) if has_numbers else None,
+    )
+
+
+def _understood(data: OwnArrays, spec: DatasetSpec, preprocess: str, own: OwnData | None) -> Understood:
+    train_y, validation_y = data.arrays.train_y, data.arrays.validation_y
+    counts, mean, deviation = (), (), ()
+    if own is not None and spec.kind == "classification":
+        both = np.concatenate([train_y, validation_y]).astype(np.int64)
+        counts = tuple(np.bincount(both, minlength=spec.num_outputs).tolist())
+    elif own is not None and not spec.is_reconstruction:
+        numbers = train_y.astype(np.float64)
+        mean, deviation = (tuple(found(numbers, axis=0).tolist()) for found in (np.mean, np.std))
+    return Understood(
+        source=spec.name if own is None else own.path.name, kind=spec.kind, num_train=len(train_y),
+        num_validation=len(validation_y), input_shape=spec.input_shape, num_outputs=spec.num_outputs,
+        preprocess=preprocess, columns=data.columns, class_names=spec.class_names, class_counts=counts,
+        target=data.target_name, target_mean=mean, target_deviation=deviation,
+        is_reconstruction=spec.is_reconstruction,
+        notes=data.notes if own is None or preprocess != "raw" else (*data.notes, *_lost_digits(data.arrays)),
+    )  # fmt: skip
+
+
+def _lost_digits(arrays: Arrays) -> Iterator[str]:
+    """Where float32 is too coarse for numbers that are left as they are."""
+    for name, side in (("inputs", arrays.train_x), ("targets", arrays.train_y)):
+        values = side.astype(np.float64)
+        lost = np.abs(values - values.astype(np.float32)).max(axis=0)
+        if bool((lost > 1e-3 * values.std(axis=0)).any()):
+            yield f'{name} lose digits in float32, which preprocess = "standardize" keeps'
 
 
 def _text(spec: DatasetSpec, num_train: int | None, device: torch.device, fold: Fold | None) -> Dataset:
@@ -127,20 +188,24 @@ def _text(spec: DatasetSpec, num_train: int | None, device: torch.device, fold: 
     context = spec.input_shape[0]
     train, validation = (torch.from_numpy(side.astype(np.int64)).to(device) for side in english_sides(fold))
     windows = Split(train[:-1].unfold(0, context, 1), train[1:].unfold(0, context, 1))
-    return Dataset(
-        windows if num_train is None else windows.head(num_train),
-        Split(validation[:-1].unfold(0, context, context), validation[1:].unfold(0, context, context)),
-    )
+    if num_train is not None:
+        windows = windows.head(num_train)
+    held_out = Split(validation[:-1].unfold(0, context, context), validation[1:].unfold(0, context, context))
+    understood = Understood(
+        source=spec.name, kind=spec.kind, num_train=len(windows), num_validation=len(held_out), unit="windows",
+        input_shape=spec.input_shape, num_outputs=spec.num_outputs, preprocess="raw",
+    )  # fmt: skip
+    return Dataset(windows, held_out, understood)
 
 
-def _arrays(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData | None, fold: Fold | None) -> Arrays:
+def _loaded(spec: DatasetSpec, data_seed: int, data_folder: Path, own: OwnData | None, fold: Fold | None) -> OwnArrays:
     if own is not None:
-        return load_own(own).arrays
+        return load_own(own)
     if fold is None:
-        return _split_as_usual(spec, data_seed, data_folder)
+        return OwnArrays(_split_as_usual(spec, data_seed, data_folder), spec)
     usual = dataset_spec(spec.name)  # the sizes of `spec` are those of the fold
     arrays = _split_as_usual(usual, data_seed, data_folder)
-    return _cut(arrays, fold, data_seed, is_validated_apart=usual.is_validated_apart)
+    return OwnArrays(_cut(arrays, fold, data_seed, is_validated_apart=usual.is_validated_apart), spec)
 
 
 def _cut(arrays: Arrays, fold: Fold, data_seed: int, *, is_validated_apart: bool) -> Arrays:
@@ -179,47 +244,6 @@ def _redrawn(labels: NDArray[np.generic], num_classes: int, share: float, seed: 
     noisy = labels.copy()
     noisy[chosen] = rng.integers(0, num_classes, len(chosen)).astype(labels.dtype)
     return noisy
-
-
-def _preprocessed(
-    arrays: Arrays, preprocess: str, *, is_image: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both sides with the statistics of the training side; images share one mean and deviation per channel."""
-    train_x, validation_x = arrays.train_x.astype(np.float32), arrays.validation_x.astype(np.float32)
-    if preprocess == "raw":
-        return train_x, validation_x
-    if preprocess == "scale":
-        low, high = float(train_x.min()), float(train_x.max())
-        return (train_x - low) / (high - low), (validation_x - low) / (high - low)
-    if preprocess == "whiten":
-        return _whitened(train_x, validation_x)
-    axes: tuple[int, ...] = (0,)
-    if is_image:
-        axes = (0, 2, 3) if train_x.ndim == 4 else (0, 1, 2)
-    mean = train_x.mean(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
-    if preprocess == "center":
-        return train_x - mean, validation_x - mean
-    deviation = train_x.std(axis=axes, keepdims=True, dtype=np.float64).astype(np.float32)
-    deviation[deviation == 0.0] = 1.0
-    return (train_x - mean) / deviation, (validation_x - mean) / deviation
-
-
-def _whitened(
-    train_x: NDArray[np.float32], validation_x: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both sides turned into the principal axes of the training side, each with variance 1 (PCA whitening).
-
-    Axes with next to no variance would be blown up to pure noise: 1 % of the mean variance is added to all.
-    The shape stays, but a place in it is an axis, no pixel.
-    """
-    flat, other = (side.reshape(len(side), -1).astype(np.float64) for side in (train_x, validation_x))
-    mean = flat.mean(axis=0)
-    values, axes = np.linalg.eigh(np.cov(flat - mean, rowvar=False).reshape(flat.shape[1], flat.shape[1]))
-    scale = axes / np.sqrt(np.maximum(values, 0.0) + 0.01 * max(values.mean(), 1e-12))
-    return (
-        ((flat - mean) @ scale).astype(np.float32).reshape(train_x.shape),
-        ((other - mean) @ scale).astype(np.float32).reshape(validation_x.shape),
-    )
 
 
 def _inputs(values: NDArray[np.float32], spec: DatasetSpec, device: torch.device) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,7 +14,9 @@ from tuitrain.tasks.build.data import Dataset, Split, load_dataset
 from tuitrain.tasks.build.models import ModelOptions, build_model
 from tuitrain.tasks.folding import Fold
 from tuitrain.tasks.own import OwnData
+from tuitrain.tasks.preprocessing import Fitted
 from tuitrain.tasks.tables import DatasetSpec
+from tuitrain.tasks.understood import Understood
 
 _BATCH_FOR_INIT = 256
 
@@ -27,6 +29,12 @@ class Criterion(Protocol):
 
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of a batch as it is minimised."""
+
+    def weight_of(self, targets: Tensor) -> Tensor:
+        """What a batch counts in a mean of training losses over several."""
+
+    def told_loss(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
+        """A training loss in the unit of the targets."""
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch, as they are evaluated."""
@@ -72,10 +80,12 @@ class Task:
     model: nn.Module
     train: Split
     validation: Split
-    train_subset: Split
-    """A fixed part of the training data, as large as the validation data: the train side of the gap."""
     criterion: Criterion
     augmentation: Augmentation
+    data_seed: int = 0
+    understood: Understood
+    fitted: Fitted | None = None
+    """What was done to inputs and targets; the weights mean nothing without it."""
     unique_share: float = 1.0
     """Distinct samples over samples of the training data; below 1 for a bootstrap sample."""
 
@@ -84,9 +94,23 @@ class Task:
         """Whether a batch is normalised by its own statistics."""
         return any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in self.model.modules())
 
+    def train_sample(self, count: int) -> Split:
+        """`count` of the training samples, at most all, for what looks at a part of them: the same each time.
+
+        The first ones would be no fair part: neighbours may be of one class, one writer or one page.
+        """
+        return self.train.drawn(count, self.data_seed)
+
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of a batch as it is minimised."""
         return self.criterion.training_loss(outputs, targets)
+
+    def parts_of(self, samples: Split, size: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+        """Batches of samples that do not fit into memory at once, each with its share of their mean training loss."""
+        total = float(self.criterion.weight_of(samples.y))
+        for first in range(0, len(samples), size):
+            x, y = samples.x[first : first + size], samples.y[first : first + size]
+            yield x, y, float(self.criterion.weight_of(y)) / max(total, 1e-12)
 
     def summed_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Metrics summed over the samples of a batch, as they are evaluated: loss, and accuracy of classes."""
@@ -97,8 +121,9 @@ def build_task(
     options: TaskOptions,
     spec: DatasetSpec,
     device: torch.device,
-    criterion_for: Callable[[Split], Criterion],
+    criterion_for: Callable[[Dataset], Criterion],
     augmentation: Augmentation,
+    before: Fitted | None = None,
 ) -> Task:
     """Load the data and build the model; the model takes its weights from torch's global random state.
 
@@ -106,8 +131,9 @@ def build_task(
         options: what the preset says.
         spec: of the dataset.
         device: where model and data shall live.
-        criterion_for: makes the loss; gets the training data, for the weights of classes.
+        criterion_for: makes the loss; gets the data, for the weights of classes and the unit of the targets.
         augmentation: what is done to batches.
+        before: what was fitted when the weights were trained; None fits to the data.
 
     Raises:
         DataError: the data cannot be loaded.
@@ -122,22 +148,24 @@ def build_task(
         device=device,
         own=options.own,
         fold=options.fold,
+        before=before,
     )
     drawn = None
     if options.bootstrap_seed is not None:
         drawn = bootstrap(len(data.train), options.bootstrap_seed)
-        data = Dataset(data.train.chosen(drawn), data.validation)
+        data = replace(data, train=data.train.chosen(drawn))
     first = data.train.x[:_BATCH_FOR_INIT]
     model = build_model(options.model, spec, spec.num_outputs * options.outputs_per_target, first.cpu()).to(device)
-    num_validation = min(len(data.validation), len(data.train))
     return Task(
         kind=spec.kind,
         model=model,
         train=data.train,
         validation=data.validation,
-        train_subset=data.train.spread(num_validation) if spec.is_text else data.train.head(num_validation),
-        criterion=criterion_for(data.train),
+        criterion=criterion_for(data),
         augmentation=augmentation,
+        data_seed=options.data_seed,
+        understood=data.understood,
+        fitted=data.fitted,
         unique_share=1.0 if drawn is None else len(set(drawn.tolist())) / len(drawn),
     )
 

@@ -60,7 +60,7 @@ def sharpness(
     task: Task, parameters: Sequence[Tensor], *, num_products: int, num_samples: int, seed: int,
     beat: Callable[[], None] = lambda: None,
 ) -> TopEigenvalue:  # fmt: skip
-    """λ of the training loss over the first samples, in eval mode; the model is left as it is.
+    """λ of the training loss over a fixed part of the samples, in eval mode; the model is left as it is.
 
     Args:
         task: gives model, data and loss.
@@ -73,7 +73,7 @@ def sharpness(
     Raises:
         RefusedError: the model cannot be differentiated twice, there is no memory for it, or a number is not finite.
     """
-    samples = task.train.head(num_samples)
+    samples = task.train_sample(num_samples)
 
     def product(vector: Vector) -> Vector:
         beat()
@@ -151,8 +151,7 @@ def _power_iteration(
 def _hessian_product(task: Task, samples: Split, parameters: Sequence[Tensor], vector: Vector) -> Vector:
     """H v of the mean loss (Pearlmutter 1994): the gradient of ∇L · v."""
     total = [torch.zeros_like(part) for part in vector]
-    for first in range(0, len(samples), _SAMPLES_AT_ONCE):
-        x, y = samples.x[first : first + _SAMPLES_AT_ONCE], samples.y[first : first + _SAMPLES_AT_ONCE]
+    for x, y, share in task.parts_of(samples, _SAMPLES_AT_ONCE):
         loss = task.training_loss(task.model(x), y)
         gradients = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
         slopes = [
@@ -161,7 +160,7 @@ def _hessian_product(task: Task, samples: Split, parameters: Sequence[Tensor], v
         if not slopes:  # a loss that is linear in all weights
             continue
         products = torch.autograd.grad(torch.stack(slopes).sum(), parameters, allow_unused=True, materialize_grads=True)
-        torch._foreach_add_(total, products, alpha=len(x) / len(samples))
+        torch._foreach_add_(total, products, alpha=share)
     return total
 
 

@@ -55,7 +55,7 @@ def gradient_noise(
         seed: of the batches.
         beat: called before each of them.
     """
-    samples = task.train.head(num_samples)
+    samples = task.train_sample(num_samples)
     generator = torch.Generator().manual_seed(seed)
     cosines: dict[int, float] = {}
     squares: dict[int, float] = {}
@@ -86,12 +86,11 @@ def noise_scale(signal: float, trace: float) -> float:
 def _gradient(task: Task, samples: Split, parameters: Sequence[Tensor], beat: Callable[[], None]) -> Tensor:
     """Of the mean loss, all parameters in one vector."""
     total: Tensor | None = None
-    for first in range(0, len(samples), _SAMPLES_AT_ONCE):
+    for x, y, share in task.parts_of(samples, _SAMPLES_AT_ONCE):
         beat()
-        x, y = samples.x[first : first + _SAMPLES_AT_ONCE], samples.y[first : first + _SAMPLES_AT_ONCE]
         loss = task.training_loss(task.model(x), y)
         parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        vector = torch.cat([part.reshape(-1) for part in parts]).mul_(len(x) / len(samples))
+        vector = torch.cat([part.reshape(-1) for part in parts]).mul_(share)
         total = vector if total is None else total.add_(vector)
     assert total is not None  # there is at least one sample
     return total

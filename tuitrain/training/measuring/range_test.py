@@ -202,7 +202,8 @@ def _twin_step(trainer: Trainer, seed: int) -> Callable[[float], float]:
 
     def step(rate: float) -> float:
         batch = batches.next()
-        loss = gradients.of(batch)
+        gradients.of(batch)
+        told = gradients.told
         found = gradients.finish(batch)
         if updater.gradient_clip is not None:
             norm = torch.nn.utils.get_total_norm(found)
@@ -210,7 +211,7 @@ def _twin_step(trainer: Trainer, seed: int) -> Callable[[float], float]:
         optimizer.write_rates({name: rate * ratio for name, ratio in ratios.items()})
         optimizer.step()
         optimizer.zero_grad()
-        return float(loss.detach())
+        return float(told.detach())
 
     return step
 

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tuitrain.cells import left, num_cells
 from tuitrain.comparing.folder import ComparisonFolder, list_comparisons
 from tuitrain.comparing.listing import standing_of
 from tuitrain.comparing.reading import ComparisonReader
@@ -80,7 +81,11 @@ class ComparisonsSheet(ModalScreen[None]):
 
     @work(thread=True)
     def _list(self) -> None:
-        found = [_entry(folder) for folder in list_comparisons()[:_MOST_LISTED]]
+        try:
+            found = [_entry(folder) for folder in list_comparisons()[:_MOST_LISTED]]
+        except TuitrainError as error:
+            self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
+            return
         self.app.call_from_thread(self._show, found)
 
     def _show(self, found: list[Entry]) -> None:
@@ -96,7 +101,7 @@ class ComparisonsSheet(ModalScreen[None]):
         chosen = options.highlighted or 0
         width = max(20, self._room())
         options.clear_options()
-        longest = max((len(entry.name) for entry in self._entries), default=0)
+        longest = max((num_cells(entry.name) for entry in self._entries), default=0)
         options.add_options([Option(comparison_line(entry, longest, width), id=entry.name) for entry in self._entries])
         if self._entries:
             options.highlighted = chosen
@@ -114,11 +119,11 @@ class ComparisonsSheet(ModalScreen[None]):
 
     @work(thread=True, exclusive=True)
     def _open(self, name: str) -> None:
-        folder = next((folder for folder in list_comparisons() if folder.name == name), None)
-        if folder is None:
-            self.app.call_from_thread(self.notify, f"{name} is gone.", severity="warning", markup=False)
-            return
         try:
+            folder = next((folder for folder in list_comparisons() if folder.name == name), None)
+            if folder is None:
+                self.app.call_from_thread(self.notify, f"{name} is gone.", severity="warning", markup=False)
+                return
             reader = ComparisonReader.of_folder(folder)
         except TuitrainError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
@@ -148,11 +153,11 @@ def comparison_line(entry: Entry, name_width: int, width: int) -> Content:
             pieces.insert(0, (f"{entry.size:>{_SIZE_CELLS}}", "$warning" if entry.is_stopped else "$foreground 75%"))
     taken = sum(2 + len(words) for words, _ in pieces)
     name_width = max(8, min(name_width, _MOST_NAME, width - taken))
-    line = Content.assemble((f"{text.cut(entry.name, name_width):<{name_width}}", "bold"))
+    line = Content.assemble((left(text.cut(entry.name, name_width), name_width), "bold"))
     for piece in pieces:
         line = Content.assemble(line, "  ", piece)
     room = width - line.cell_length - 2
-    if entry.title and room >= min(_LEAST_TITLE, len(entry.title)):
+    if entry.title and room >= min(_LEAST_TITLE, num_cells(entry.title)):
         line = Content.assemble(line, "  ", (text.cut(entry.title, room), "$foreground 75%"))
     return line.truncate(width)
 

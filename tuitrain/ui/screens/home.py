@@ -77,6 +77,8 @@ class HomeScreen(Screen[None]):
         self._presets = {preset.name: preset for preset in presets}
         self._runs: dict[str, RunSummary] = {}
         self._shown: list[tuple[str, str]] | None = None
+        self._problem = ""
+        """Why runs cannot be listed, as it was said."""
         self._sizes: dict[str, int] = {}
         """Bytes on disk of the runs that were looked at."""
 
@@ -228,7 +230,14 @@ class HomeScreen(Screen[None]):
 
     @work(thread=True, exclusive=True)
     def _refresh_runs(self) -> None:
-        found = list_runs()
+        try:
+            found = list_runs()
+        except TuitrainError as error:
+            if str(error) != self._problem:  # said once: this is done again and again
+                self._problem = str(error)
+                self.app.call_from_thread(self.notify, self._problem, severity="error", markup=False)
+            return
+        self._problem = ""
         self.app.call_from_thread(self._show_runs, found)
 
     def _show_runs(self, found: list[RunSummary]) -> None:

@@ -21,9 +21,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitrain.ui.widgets.figure import Figure, Word, XAxis
-from tuitrain.ui.widgets.palette import Palette, palette_of
+from tuitrain.ui.widgets.palette import Palette, markers_of, palette_of
 from tuitrain.ui.widgets.plane import Plane, plane_of
-from tuitrain.ui.widgets.plotting import Markers, draw
+from tuitrain.ui.widgets.plotting import draw
 
 if TYPE_CHECKING:
     from textual import events
@@ -137,13 +137,11 @@ class Chart(Widget, can_focus=True):
         self,
         figure: Figure | None = None,
         *,
-        markers: Markers = "braille",
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._figure = figure or Figure()
-        self._markers: Markers = markers
         self._palette: Palette | None = None
         self._plane: Plane | None = None
         self._strips: list[Strip] = []
@@ -173,7 +171,7 @@ class Chart(Widget, can_focus=True):
             palette = self._palette = self._palette or palette_of(self.app)
             self._plane = plane_of(self._figure, *size)
             base = self.rich_style
-            self._strips = [strip_of(line, base) for line in draw(self._figure, *size, palette, self._markers)]
+            self._strips = [strip_of(line, base) for line in draw(self._figure, *size, palette, markers_of(self.app))]
             self._built_for = size
         return self._strips[y] if y < len(self._strips) else Strip.blank(size[0], self.rich_style)
 

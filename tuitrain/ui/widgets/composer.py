@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.input import Selection
 from textual.widgets.option_list import Option
 
+from tuitrain.cells import left, num_cells
 from tuitrain.errors import TuitrainError
 from tuitrain.ui.composing import Composed, Form, composed
 
@@ -89,11 +90,11 @@ class Composer(Vertical):
         self._form, self._typed = form, ""
         choices = self.query_one("#choices", OptionList)
         choices.clear_options()
-        width = max((len(choice.name) for choice in form.choices), default=0)
+        width = max((num_cells(choice.name) for choice in form.choices), default=0)
         choices.add_options(
             [
                 Option(
-                    Content.assemble((f"{choice.name:<{width}}  ", "bold"), (choice.summary, "$foreground 55%")),
+                    Content.assemble((f"{left(choice.name, width)}  ", "bold"), (choice.summary, "$foreground 55%")),
                     id=choice.name,
                 )
                 for choice in form.choices

@@ -14,11 +14,14 @@ from rich.color import ColorParseError as RichColorParseError
 from rich.terminal_theme import TerminalTheme
 from textual.color import Color, ColorParseError
 
+from tuitrain.ui.terminal import TerminalApp
+
 if TYPE_CHECKING:
     from textual.app import App
 
 RGB = tuple[int, int, int]
 Depth = Literal["full", "sixteen", "none"]
+Markers = Literal["braille", "ascii"]
 
 THEME_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "loss": ("chart-loss", "primary"),
@@ -122,6 +125,11 @@ def palette_of(app: App[Any]) -> Palette:
     plain = Palette(known, background, text)
     sunk = {role: plain.blend(known[role], share) for role, share in _SHARES.items() if role in known}
     return Palette(known | sunk, background, text, plain.blend(text or (128, 128, 128), 0.18))
+
+
+def markers_of(app: App[Any]) -> Markers:
+    """What curves are drawn with in the terminal of the app."""
+    return "ascii" if isinstance(app, TerminalApp) and app.lacks else "braille"
 
 
 def _first(variables: Mapping[str, str], names: tuple[str, ...], ansi: TerminalTheme) -> RGB | None:

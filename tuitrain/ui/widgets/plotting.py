@@ -13,10 +13,10 @@ import io
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from tuitrain.signs import in_ascii
 from tuitrain.ui.widgets.canvas import (
     Cell,
     Rows,
@@ -30,21 +30,13 @@ from tuitrain.ui.widgets.canvas import (
     with_axes,
 )
 from tuitrain.ui.widgets.figure import Curve, Figure
-from tuitrain.ui.widgets.palette import RGB, Palette
+from tuitrain.ui.widgets.palette import RGB, Markers, Palette
 from tuitrain.ui.widgets.plane import Floats, Line, Plane, cleaned, pieces, plane_of
 from tuitrain.ui.widgets.raster import lay_lines
 from tuitrain.ui.widgets.spots import lay_spots
 
-Markers = Literal["braille", "ascii"]
-
 _CODES = re.compile(r"\x1b\[([0-9;]*)m")
 _PLAIN_LINES = {"braille": ("•", "o", "+"), "ascii": ("o", "+", "x")}
-_ASCII = str.maketrans(
-    {
-        **dict(zip("│┤└─┬×·⠅⠄●▲■◆○△□◇", "|+`-+x.:-OA#Vo^=v", strict=True)),
-        **{chr(0x2801 + dots): "*" for dots in range(255)},
-    }
-)
 
 
 @dataclass(slots=True)
@@ -106,7 +98,7 @@ def _composed(figure: Figure, plane: Plane, palette: Palette, markers: Markers) 
     rows = with_axes(rows, figure, plane, palette)
     if markers == "ascii":
         for cell in itertools.chain.from_iterable(rows):
-            cell.character = cell.character.translate(_ASCII)
+            cell.character = in_ascii(cell.character)
     return rows
 
 

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from tuitrain.ui.race import RaceView, legend_words, table_lines
 from tuitrain.ui.widgets.chart import legend_of, strip_of
 from tuitrain.ui.widgets.figure import Figure
-from tuitrain.ui.widgets.palette import Palette, palette_of
+from tuitrain.ui.widgets.palette import Palette, markers_of, palette_of
 from tuitrain.ui.widgets.terrain import draw_race
 
 
@@ -58,7 +58,8 @@ class SurfacePanel(Widget, can_focus=True):
             return Strip.blank(size[0], self.rich_style)
         if self._built_for != size:
             palette = self._palette = self._palette or palette_of(self.app)
-            self._strips = [strip_of(line, self.rich_style) for line in draw_race(self._view, *size, palette)]
+            markers = markers_of(self.app)
+            self._strips = [strip_of(line, self.rich_style) for line in draw_race(self._view, *size, palette, markers)]
             self._built_for = size
         return self._strips[y] if y < len(self._strips) else Strip.blank(size[0], self.rich_style)
 

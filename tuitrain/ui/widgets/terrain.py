@@ -14,13 +14,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from tuitrain.signs import in_ascii
 from tuitrain.tasks.surfaces import SURFACES, SurfaceSpec
 from tuitrain.ui.race import RaceView
 from tuitrain.ui.widgets.canvas import Cell, Rows, encoded, notice, with_axes
 from tuitrain.ui.widgets.figure import Figure
-from tuitrain.ui.widgets.palette import RGB, Palette
+from tuitrain.ui.widgets.palette import RGB, Markers, Palette
 from tuitrain.ui.widgets.plane import MIN_HEIGHT, MIN_WIDTH, Floats, Plane
-from tuitrain.ui.widgets.plotting import Markers
 
 _BANDS = 14
 _DECADES = 4.0
@@ -39,7 +39,6 @@ _ARROWS = "→↗↑↖←↙↓↘"
 """Eighths of a turn from the right."""
 _LEAST_SLOPE = 1e-4
 """In heights a half cell: where it is flatter an arrow would point at rounding errors."""
-_ASCII = str.maketrans("●◆▲■▼◀▶◈○│┤└─┬×▀→↗↑↖←↙↓↘", "@ABCDEFGo|+`-+x >/^\\</v\\")
 
 
 @dataclass
@@ -76,7 +75,7 @@ def draw_race(view: RaceView, width: int, height: int, palette: Palette, markers
     draw = _on_curve if view.spec.dimension == 1 else _on_contour
     rows = draw(view, width, height, palette, markers)
     if markers == "ascii":
-        rows = [[Cell(c.character.translate(_ASCII), c.colour, c.background) for c in row] for row in rows]
+        rows = [[Cell(in_ascii(c.character), c.colour, c.background) for c in row] for row in rows]
     return [encoded(row) for row in rows]
 
 

@@ -1,0 +1,5 @@
+"""`python -m tuitrain`: the command line."""
+
+from tuitrain.cli import main
+
+main()
