@@ -111,7 +111,7 @@ def test_the_picture_has_the_size_that_was_asked_for(depth: str, size: tuple[int
     if markers == "ascii":
         assert "".join(lines).isascii()
     if size[0] >= 60:
-        wanted = "@" if markers == "ascii" else "●"
+        wanted = "O" if markers == "ascii" else "●"
         assert wanted in "".join(lines)
 
 

@@ -95,11 +95,10 @@ def test_a_scheduler_that_dies_while_it_launches_leaves_no_run_to_nobody(
     folder, engine = folder_of(1), FakeEngine()
     it = scheduler(folder, engine)
     with monkeypatch.context() as patched:
-        patched.setattr("tuitrain.session.start.write_info", raising(Dies()))
-        patched.setattr("tuitrain.session.start.shutil.rmtree", lambda *_, **__: None)
+        patched.setattr("tuitrain.session.start.show", raising(Dies()))
         with pytest.raises(Dies):
             it.look()
-    assert [Path(view.run).exists() for view in folded(folder).members.values()] == [True]
+    assert [(bool(view.run), Path(view.run).exists()) for view in folded(folder).members.values()] == [(True, False)]
     scheduler(folder, engine).look()
     assert [run.job.folder.path for run in engine.working] == list(runs_folder().iterdir())
 

@@ -103,7 +103,8 @@ def test_names_that_people_give_arrays(tmp_path: Path, names: str, options: dict
     keys = names.split()
     data = checked(replace(archive(tmp_path, **dict(zip(keys, [X, Y, Y], strict=False))), **options))
     assert (data.spec.input_shape, data.spec.num_outputs) == ((2,), 2)
-    assert data.notes == ((f'left out: "{keys[2]}"',) if len(keys) > 2 else ())
+    left_out = (f'left out: "{keys[2]}"',) if len(keys) > 2 else ()
+    assert data.notes == (*left_out, "whole numbers are taken for classes")
 
 
 def test_which_of_several_sides_is_validated_on_is_said(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_which_of_several_sides_is_validated_on_is_said(tmp_path: Path) -> None:
     data = checked(archive(tmp_path, **sides))
     assert data.notes == (
         "val_images is validated on", 'left out: "test_images", "test_labels"', "channels are last",
-        "one-hot targets are taken for classes",
+        "one-hot targets are taken for classes", "whole numbers are taken for classes",
     )  # fmt: skip
     assert data.class_names == ("0", "1")
     assert data.arrays.train_x.flags.c_contiguous

@@ -11,6 +11,7 @@ import numpy as np
 from textual.pilot import Pilot
 
 from tuitrain.board.comparison import Comparison, MemberView
+from tuitrain.board.training_time import TrainingTime
 from tuitrain.comparing.folder import ComparisonFolder
 from tuitrain.errors import RunFolderError
 from tuitrain.protocol.comparing import ComparisonPlan, Member, MemberState
@@ -81,6 +82,7 @@ def fill(view: MemberView, steps: int, *, floor: float = 0.1, seed: int = 0, is_
     curves = view.curves
     curves.total_steps, curves.step, curves.batch_size = STEPS, steps, 32
     curves.positions.batches_change(0, 100, 32)
+    curves.trained = TrainingTime(_since=0.0)
     xs = np.arange(1.0, steps + 1)
     losses = floor + 2.0 * np.exp(-xs / 150) + 0.05 * random.normal(size=steps)
     if is_lost_at is not None:

@@ -5,6 +5,7 @@ Its journal may be a stranger's, and name any run of this home.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tuitrain.errors import TuitrainError
@@ -23,6 +24,11 @@ def is_own(run: str, name: str, key: str) -> bool:
         return read_info(RunFolder(Path(run))).comparison == f"{name}/{key}"
     except (TuitrainError, ValueError):  # a path with a zero byte
         return False
+
+
+def is_missing(run: str) -> bool:
+    """Whether nothing lies where a run is said to be."""
+    return "\0" not in run and not os.path.lexists(run)
 
 
 def left_alone(run: str) -> str:

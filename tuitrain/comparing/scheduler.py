@@ -17,7 +17,7 @@ from tuitrain.board.cautions import has_steps_left, state_of
 from tuitrain.board.comparison import Comparison, MemberView
 from tuitrain.comparing.executor import Executor, Job
 from tuitrain.comparing.folder import STOP_ALL, ComparisonFolder, Journal
-from tuitrain.comparing.ownership import is_own, left_alone
+from tuitrain.comparing.ownership import is_missing, is_own, left_alone
 from tuitrain.comparing.run_curves import RunCurves
 from tuitrain.comparing.supply import Supply
 from tuitrain.errors import DataError, RunBusyError, TuitrainError, UsageError
@@ -130,6 +130,9 @@ class Scheduler:
         if view.member.run or not view.run:
             return  # only read, or not launched yet: the supply has it
         if view.ended not in {None, "lost", *retries}:
+            return
+        if is_missing(view.run):  # told of just before it was made, by a scheduler that died then; or deleted since
+            self._again.append(view)
             return
         if not is_own(view.run, self._folder.name, view.key):
             self._write(MemberEnded(time=time.time(), key=view.key, state="failed", message=left_alone(view.run)))

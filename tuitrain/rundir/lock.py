@@ -181,12 +181,18 @@ def is_held(path: Path) -> bool:
 
 
 def lock_state(path: Path) -> LockState:
-    """How the lock of a file stands."""
+    """How the lock of a file stands.
+
+    Raises:
+        RunFolderError: it is a link, which is not followed.
+    """
     try:
         descriptor = open_to_read(path)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise cannot("read", path, error) from error
         # What is no regular file was made by no trainer.
-        is_none = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP}
+        is_none = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EINVAL}
         return "none" if is_none else "unknown"
     try:
         # Ours is shared, so it keeps out only an exclusive one.

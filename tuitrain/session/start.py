@@ -164,6 +164,7 @@ def resume_detached(folder: RunFolder, *, has_screen: bool, here: bool = False) 
         RunFolderError: the folder cannot be read or written, or its trainer cannot be started.
     """
     notify = notify_wish(None)
+    folder.check_own()
     check_not_elsewhere(folder, here=here)
     with RunLock.acquire(folder) as lock:
         check_not_over(folder)

@@ -140,6 +140,11 @@ class Saver:
         known = None if progress.best_step is None else (progress.best_step, progress.best[WATCHED])
         return shortfall(kept and kept[1:], known) if self._keep_best else ""
 
+    def before_pause(self, trainer: Trainer) -> None:
+        """Have the best state written where the run is about to stand still: it costs no time then."""
+        if trainer.control.is_paused:
+            self.save_best(trainer)
+
     def save_best(self, trainer: Trainer) -> None:
         """Have the best state written where it is in memory alone."""
         self._is_best_unwritten = False

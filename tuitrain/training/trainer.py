@@ -71,8 +71,7 @@ class Trainer:
             if self.step >= self.total_steps and self.control.agenda.is_due(self.step):
                 self.control.at_safe_point(self.step, self._apply)  # a branch of the end may begin with going on
             while self.step < self.total_steps:
-                if self.control.is_paused:
-                    self.saver.save_best(self)  # it costs no time now
+                self.saver.before_pause(self)
                 self.control.at_safe_point(self.step, self._apply)
                 if self.control.stopping:
                     break
