@@ -12,7 +12,7 @@ from tuitrain.protocol.commands import Command, Request, SaveCheckpoint
 from tuitrain.rundir.lock import RunLock
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.session.hosting import Hosting
-from tuitrain.session.start import create_run
+from tuitrain.session.start import create_run, renew
 from tuitrain.session.worker import open_hosting
 
 
@@ -38,6 +38,7 @@ def crashed(sessions: Sequence[Session], command: Command) -> RunFolder:
     for number, session in enumerate(sessions):
         die_in(folder, session, command, is_resumed=number > 0)
     with RunLock.acquire(folder):
+        renew(folder)
         open_hosting(folder, "stop", is_resumed=True).work()
     return folder
 
@@ -45,6 +46,8 @@ def crashed(sessions: Sequence[Session], command: Command) -> RunFolder:
 def die_in(folder: RunFolder, session: Session, command: Command, *, is_resumed: bool) -> None:
     """One session, to its death."""
     with RunLock.acquire(folder):
+        if is_resumed:
+            renew(folder)
         hosting = open_hosting(folder, "stop", is_resumed=is_resumed)
         at_safe_point = hosting.control.at_safe_point
 

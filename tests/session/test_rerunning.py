@@ -37,7 +37,7 @@ STORIES: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]] = {
     ),
     "automatic": (("schedule.name=plateau", "schedule.patience=0", "schedule.threshold=0.2"), []),
     "early": (
-        ("regularize.early_stopping=2", "optimizer.lr=0.05", "task.num_train=64", "checkpoint.restore_best=true",
+        ("regularize.early_stopping=2", "optimizer.lr=0.01", "task.num_train=64", "checkpoint.restore_best=true",
          "train.steps=400"),
         [],
     ),

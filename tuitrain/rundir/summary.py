@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ from tuitrain.rundir.labels import read_labels
 from tuitrain.rundir.places import RunFolder, read_info
 from tuitrain.rundir.status import is_at_work
 
+_WATCHED = "eval/loss"
 _STATE_AT_END: dict[str, RunState] = {
     "finished": "finished",
     "stopped": "stopped",
@@ -134,6 +136,8 @@ class _Progress:
         self.total_steps = 0
         self.best: dict[str, float] = {}
         self.best_step: int | None = None
+        self._is_best_known = False
+        """Whether what comes can be compared with all that came before."""
         self.last: dict[str, float] = {}
 
     def read(self, folder: RunFolder) -> bool:
@@ -161,9 +165,10 @@ class _Progress:
                 self.state = "starting"
             case RunStarted():
                 self.state, self.total_steps = "running", event.total_steps
+                self._is_best_known = event.step == 0
             case Heartbeat():
                 self.state, self.best, self.last = event.state, event.best, event.last
-                self.best_step = event.best_step
+                self.best_step, self._is_best_known = event.best_step, True
             case RunEnded():
                 self.state, self.best, self.last = _STATE_AT_END[event.reason], event.best, event.last
                 self.best_step = event.best_step
@@ -173,6 +178,9 @@ class _Progress:
                 self.state = "running"
             case EvalFinished():
                 self.last = self.last | event.metrics
+                loss = event.metrics.get(_WATCHED, math.nan)
+                if self._is_best_known and loss < self.best.get(_WATCHED, math.inf):  # since the last heartbeat
+                    self.best, self.best_step = self.best | {_WATCHED: loss}, event.step
             case _:
                 pass
 

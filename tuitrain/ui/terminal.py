@@ -124,6 +124,9 @@ class TerminalDriver(LinuxDriver):
 
     def give_back_at_once(self) -> None:
         """Give the terminal back from any thread, without waiting for anything."""
+        if self._is_suspended:
+            return  # it is the shell's already
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})  # in the background it would be stopped for this
         with contextlib.suppress(OSError, termios.error):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
