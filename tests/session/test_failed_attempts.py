@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_without_an_intact_checkpoint_nothing_is_touched(content: bytes | None, 
     assert caught.value.exit_code == 2
     assert f"tuitrain rerun {folder.id}" in caught.value.hint
     assert (folder.events_path.read_bytes(), folder.info_path.read_bytes()) == before
+
+
+@pytest.mark.timeout(60)
+def test_a_trainer_that_dies_without_a_word_behind_an_earlier_end_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The end in the record is that of the session before; where the new one told nobody, its output is named."""
+    folder = trained(moments=[{"at_step": 60, "do": "stop"}])
+    monkeypatch.setattr(start, "module_command", lambda _: [sys.executable, "-c", "raise SystemExit(1)"])
+    said: list[str] = []
+    monkeypatch.setattr(headless.Printer, "say", lambda _, text: said.append(text))
+    assert headless.resume_headless(folder, as_json=False) == 1
+    assert said[-1].endswith(f"what it said is in {folder.output_path}")
+    assert "at step 60" in capsys.readouterr().out
 
 
 def failing_disk(monkeypatch: pytest.MonkeyPatch, name: str, number: int, mode: int = 0) -> None:

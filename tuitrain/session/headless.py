@@ -13,6 +13,7 @@ from tuitrain.errors import RunOverError, TuitrainError
 from tuitrain.preset import Preset
 from tuitrain.protocol.commands import Stop
 from tuitrain.rundir.places import RunFolder
+from tuitrain.rundir.summary import summarize
 from tuitrain.session.asking import send
 from tuitrain.session.printer import Printer
 from tuitrain.session.reading import RunReader
@@ -84,16 +85,20 @@ def follow_plainly(folder: RunFolder) -> int:
 
 
 def _print_to_the_end(reader: RunReader, printer: Printer, process: subprocess.Popen[bytes] | None) -> None:
+    has_exited = False
     while True:
         words = reader.poll()
         printer.take(words)
-        if process is not None:
-            process.poll()  # reaps it: a zombie would look alive
         if words:
             continue
         if printer.ended is not None or (printer.status is not None and printer.status.status in {"lost", "moved"}):
             break
-        time.sleep(_POLL_SECONDS)
+        if has_exited:  # without a word, behind the end of the session before
+            printer.step = summarize(reader.folder).step
+            printer.say(f"its trainer could not go on; what it said is in {reader.folder.output_path}")
+            break
+        has_exited = process is not None and process.poll() is not None  # reaps it: a zombie would look alive
+        time.sleep(0.0 if has_exited else _POLL_SECONDS)
     if process is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10.0)

@@ -49,7 +49,7 @@ def main() -> int:
     try:
         lock = RunLock.from_descriptor(arguments.lock_descriptor) if is_handed_over else RunLock.acquire(folder)
         if not (is_handed_over or arguments.resume) and folder.events_path.exists():
-            raise RunBusyError(f"{folder.path}: this run has begun before.", hint=f"tuitrain resume {folder.id}")
+            raise RunBusyError(f"{folder.path}: this run has begun before.", hint=f"tuitrain run --resume {folder.id}")
     except RunBusyError as error:
         sys.stderr.write(f"{error}\n")  # and not into the record, which is of the other
         return 1
@@ -63,7 +63,10 @@ def main() -> int:
     try:
         hosting = open_hosting(folder, arguments.on_nonfinite, notify, is_resumed=arguments.resume)
     except Exception as error:
-        _record_failure(folder, error, is_resumed=arguments.resume)
+        try:
+            _record_failure(folder, error, is_resumed=arguments.resume)
+        except TuitrainError as unrecorded:
+            sys.stderr.write(f"{unrecorded}\n")  # and the run stands as it stood
         raise
     signals.go_to(hosting)
 
