@@ -88,7 +88,7 @@ def test_a_trainer_that_dies_without_a_word_behind_an_earlier_end_is_not_waited_
     folder = trained(moments=[{"at_step": 60, "do": "stop"}])
     monkeypatch.setattr(start, "module_command", lambda _: [sys.executable, "-c", "raise SystemExit(1)"])
     said: list[str] = []
-    monkeypatch.setattr(headless.Printer, "say", lambda _, text: said.append(text))
+    monkeypatch.setattr("tuitrain.session.headless.Printer.say", lambda _, text: said.append(text))
     assert headless.resume_headless(folder, as_json=False) == 1
     assert said[-1].endswith(f"what it said is in {folder.output_path}")
     assert "at step 60" in capsys.readouterr().out
