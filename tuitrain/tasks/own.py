@@ -139,7 +139,7 @@ def _from_csv(options: OwnData, problems: list[str]) -> OwnArrays | None:
     x, columns = table.inputs(plan.train, options, problems)
     about = f"{counted(x.shape[1], 'feature')}, {plan.outputs_in_words} of {table.target_name}"
     data = _assembled(options, plan, x[plan.train], x[plan.validation], about, problems)
-    return data._replace(columns=columns, target_name=table.target_name, notes=(*table.notes, *plan.notes))
+    return data.with_notes(table.notes)._replace(columns=columns, target_name=table.target_name)
 
 
 def _from_npz(options: OwnData, problems: list[str]) -> OwnArrays | None:
